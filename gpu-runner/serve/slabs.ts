@@ -1,0 +1,225 @@
+/**
+ * Adapters as the graph wants them. A linear's adapters in a batch form two slabs, A [G, R, in] and B [G, R, out], and a
+ * mixing row M [G, 1, R]; G is 1 where all rows use the same adapters, else the batch.
+ *
+ * Why a row's bits do not depend on its neighbours: each row multiplies by its own rank rows, in their own order, at the
+ * front of the slab; what a larger neighbour adds is zeros behind them. Ranks are padded to a multiple of RANK_STEP so that
+ * the kernel's tail never sees a row's own columns in one batch and not in the other; and both forms (G = 1, G = batch)
+ * reach the same vector-times-matrix kernel, because the rows stay apart as leading sizes.
+ */
+import { floats, type Feed } from '../session.ts';
+import { IO, LINEAR_KINDS, type LinearKind, type LinearSize, linearSizes, modulePath } from '../model/llama.ts';
+import type { BaseConfig } from '../../adapter/base-config.ts';
+
+export const RANK_STEP = 16;
+
+export interface LoadedModule {
+  readonly module: string;
+  readonly rank: number;
+  readonly scale: number;
+  /** [rank, in], as PEFT stores it. */
+  readonly a: Float32Array;
+  /** [out, rank], as PEFT stores it. */
+  readonly b: Float32Array;
+}
+
+export interface LoadedAdapter {
+  readonly digest: string;
+  readonly bytes: number;
+  readonly modules: readonly LoadedModule[];
+}
+
+export interface WeightedAdapter {
+  readonly adapter: LoadedAdapter;
+  readonly weight: number;
+}
+
+/** Rank rows of one linear in one layer: a [rank, in], b [rank, out] with the adapter's own scale in it. */
+interface Block {
+  readonly a: Float32Array;
+  readonly b: Float32Array;
+}
+
+/** The adapters of one request, laid side by side along the rank. */
+export interface Composition {
+  readonly key: string;
+  /** Rank rows per kind, a multiple of RANK_STEP; 0: this kind is not adapted. */
+  readonly ranks: Readonly<Record<LinearKind, number>>;
+  /** Weight of each rank row, per kind. */
+  readonly mixing: Readonly<Record<LinearKind, Float32Array>>;
+  /** By module path; missing: zeros. */
+  readonly blocks: ReadonlyMap<string, Block>;
+  /** Feeds for a batch in which every row uses this composition. */
+  readonly feeds: Readonly<Record<string, Feed>>;
+}
+
+export function layersOf(kind: LinearKind, config: BaseConfig): number {
+  return kind === 'lm_head' ? 1 : config.layers;
+}
+
+const padded = (rank: number): number => Math.ceil(rank / RANK_STEP) * RANK_STEP;
+
+function byKind<T>(make: (kind: LinearKind) => T): Record<LinearKind, T> {
+  return Object.fromEntries(LINEAR_KINDS.map((kind) => [kind, make(kind)])) as Record<LinearKind, T>;
+}
+
+export function compositionKey(adapters: readonly WeightedAdapter[]): string {
+  return adapters.map(({ adapter, weight }) => `${adapter.digest}:${weight}`).join('+');
+}
+
+export function compose(adapters: readonly WeightedAdapter[], config: BaseConfig): Composition {
+  const sizes = linearSizes(config);
+  const spans = adapters.map(({ adapter }) => rankSpans(adapter));
+  const ranks = byKind((kind) => spans.reduce((sum, span) => sum + span[kind], 0));
+  const mixing = byKind((kind) => {
+    const weights = new Float32Array(ranks[kind]);
+    let at = 0;
+    for (const [i, { weight }] of adapters.entries()) weights.fill(weight, at, (at += spans[i]![kind]));
+    return weights;
+  });
+  const blocks = new Map<string, Block>();
+  const offsets = byKind(() => 0);
+  for (const [i, { adapter }] of adapters.entries()) {
+    for (const module of adapter.modules) {
+      const kind = kindOf(module.module);
+      if (kind) place(blocks, module, sizes[kind], offsets[kind], ranks[kind]);
+    }
+    for (const kind of LINEAR_KINDS) offsets[kind] += spans[i]![kind];
+  }
+  const shared = { key: compositionKey(adapters), ranks, mixing, blocks };
+  return { ...shared, feeds: sharedFeeds(shared, config) };
+}
+
+/** Which linear a module path is; undefined: the token embedding, which the stepper adds itself. */
+export function kindOf(module: string): LinearKind | undefined {
+  const name = module.slice(module.lastIndexOf('.') + 1);
+  return LINEAR_KINDS.find((kind) => kind === name);
+}
+
+/** The largest rank of each kind over the layers, padded: all layers share one mixing row. */
+function rankSpans(adapter: LoadedAdapter): Record<LinearKind, number> {
+  const spans = byKind(() => 0);
+  for (const { module, rank } of adapter.modules) {
+    const kind = kindOf(module);
+    if (kind) spans[kind] = Math.max(spans[kind], padded(rank));
+  }
+  return spans;
+}
+
+function place(blocks: Map<string, Block>, module: LoadedModule, size: LinearSize, offset: number, rows: number): void {
+  let block = blocks.get(module.module);
+  if (!block) {
+    block = { a: new Float32Array(rows * size.in), b: new Float32Array(rows * size.out) };
+    blocks.set(module.module, block);
+  }
+  block.a.set(module.a, offset * size.in);
+  for (let r = 0; r < module.rank; r++) {
+    const row = (offset + r) * size.out;
+    for (let o = 0; o < size.out; o++) block.b[row + o] = module.scale * module.b[o * module.rank + r]!;
+  }
+}
+
+function sharedFeeds(composition: Omit<Composition, 'feeds'>, config: BaseConfig): Record<string, Feed> {
+  const sizes = linearSizes(config);
+  const feeds: Record<string, Feed> = {};
+  for (const kind of LINEAR_KINDS) {
+    const rank = composition.ranks[kind];
+    const zeros = (size: number) => new Float32Array(rank * size);
+    feeds[IO.mixing(kind)] = floats(composition.mixing[kind], [1, 1, rank]);
+    for (let layer = 0; layer < layersOf(kind, config); layer++) {
+      const path = modulePath(kind, layer);
+      const block = composition.blocks.get(path);
+      feeds[IO.slabA(path)] = floats(block?.a ?? zeros(sizes[kind].in), [1, rank, sizes[kind].in]);
+      feeds[IO.slabB(path)] = floats(block?.b ?? zeros(sizes[kind].out), [1, rank, sizes[kind].out]);
+    }
+  }
+  return feeds;
+}
+
+/** The slabs of a batch whose rows use different adapters. A row is written again only when its composition changes. */
+export class RowSlabs {
+  private readonly config: BaseConfig;
+  private readonly sizes: Record<LinearKind, LinearSize>;
+  private ranks = byKind(() => 0);
+  private capacity = 0;
+  private rows: (Composition | undefined)[] = [];
+  private a = new Map<string, Float32Array>();
+  private b = new Map<string, Float32Array>();
+  private mixing = byKind(() => new Float32Array(0));
+  private feeds: Record<string, Feed> = {};
+
+  constructor(config: BaseConfig) {
+    this.config = config;
+    this.sizes = linearSizes(config);
+  }
+
+  feedsFor(rows: readonly Composition[]): Readonly<Record<string, Feed>> {
+    const ranks = byKind((kind) => Math.max(...rows.map((row) => row.ranks[kind])));
+    const changed = this.reserve(rows.length, ranks);
+    for (const [i, row] of rows.entries()) {
+      if (this.rows[i] === row) continue;
+      this.write(i, row);
+      this.rows[i] = row;
+    }
+    if (changed || this.feeds[IO.mixing('q_proj')]?.dims[0] !== rows.length) this.feeds = this.views(rows.length);
+    return this.feeds;
+  }
+
+  /** Forgets the slabs: a batch of one composition does not need them, and they are large. */
+  clear(): void {
+    this.capacity = 0;
+    this.rows = [];
+    this.a.clear();
+    this.b.clear();
+    this.feeds = {};
+  }
+
+  private reserve(rows: number, ranks: Record<LinearKind, number>): boolean {
+    const same = LINEAR_KINDS.every((kind) => ranks[kind] === this.ranks[kind]);
+    if (rows <= this.capacity && same) return false;
+    this.capacity = Math.max(rows, same ? 2 * this.capacity : rows);
+    this.ranks = ranks;
+    this.rows = [];
+    for (const [kind, path] of this.modules()) {
+      this.a.set(path, new Float32Array(this.capacity * ranks[kind] * this.sizes[kind].in));
+      this.b.set(path, new Float32Array(this.capacity * ranks[kind] * this.sizes[kind].out));
+    }
+    this.mixing = byKind((kind) => new Float32Array(this.capacity * ranks[kind]));
+    return true;
+  }
+
+  private write(row: number, composition: Composition): void {
+    for (const kind of LINEAR_KINDS) writeRow(this.mixing[kind], row, this.ranks[kind], composition.mixing[kind]);
+    for (const [kind, path] of this.modules()) {
+      const block = composition.blocks.get(path);
+      const { in: inputs, out: outputs } = this.sizes[kind];
+      writeRow(this.a.get(path)!, row, this.ranks[kind] * inputs, block?.a);
+      writeRow(this.b.get(path)!, row, this.ranks[kind] * outputs, block?.b);
+    }
+  }
+
+  private views(rows: number): Record<string, Feed> {
+    const feeds: Record<string, Feed> = {};
+    const view = (slab: Float32Array, dims: readonly number[]) =>
+      floats(slab.subarray(0, rows * dims.slice(1).reduce((x, y) => x * y, 1)), dims);
+    for (const kind of LINEAR_KINDS) feeds[IO.mixing(kind)] = view(this.mixing[kind], [rows, 1, this.ranks[kind]]);
+    for (const [kind, path] of this.modules()) {
+      feeds[IO.slabA(path)] = view(this.a.get(path)!, [rows, this.ranks[kind], this.sizes[kind].in]);
+      feeds[IO.slabB(path)] = view(this.b.get(path)!, [rows, this.ranks[kind], this.sizes[kind].out]);
+    }
+    return feeds;
+  }
+
+  private *modules(): Generator<[LinearKind, string]> {
+    for (const kind of LINEAR_KINDS) {
+      for (let layer = 0; layer < layersOf(kind, this.config); layer++) yield [kind, modulePath(kind, layer)];
+    }
+  }
+}
+
+/** Puts `values` at the front of the row and zeros behind them. */
+function writeRow(slab: Float32Array, row: number, stride: number, values: Float32Array | undefined): void {
+  const at = row * stride;
+  if (values) slab.set(values, at);
+  slab.fill(0, at + (values?.length ?? 0), at + stride);
+}

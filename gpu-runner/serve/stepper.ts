@@ -1,0 +1,289 @@
+/**
+ * One step of the model for whoever asks: a chunk of one sequence's prompt, or one token for each of a batch. The stepper
+ * owns the session, the cache of keys and values, and the slabs of the running batch; it knows nothing of requests.
+ *
+ * A sequence prefills in a cache of its own and joins the shared one at its first decode step. So chunks and shapes of its
+ * prompt depend on itself alone, and its logits are the same bits whatever else is being served.
+ */
+import type { BaseConfig } from '../../adapter/base-config.ts';
+import { IO } from '../model/llama.ts';
+import { RotaryTable } from '../model/rotary.ts';
+import { type Feed, floats, int32s, int64s, type Session } from '../session.ts';
+import { bytesPerPlace, KeyValueCache, placesFor } from './kv-cache.ts';
+import { type Composition, compose, compositionKey, type LoadedModule, RowSlabs, type WeightedAdapter } from './slabs.ts';
+
+/** Prompt tokens per step: enough rows to keep the cores busy, few enough that running streams do not stall. */
+export const CHUNK_TOKENS = 128;
+/** Added to the score of a place that a token must not see. Finite, so that no row can turn into NaN. */
+const HIDDEN = -1e30;
+
+export interface Sequence {
+  /** Tokens in the cache. */
+  readonly length: number;
+}
+
+export interface Stepper {
+  readonly config: BaseConfig;
+  readonly chunkTokens: number;
+  /** Whether sequences that will grow to these lengths fit the cache together. */
+  fits(lengths: readonly number[]): boolean;
+  open(adapters: readonly WeightedAdapter[]): Sequence;
+  /** Logits [vocabulary] after the last of up to `chunkTokens` tokens. */
+  prefill(sequence: Sequence, tokens: readonly number[]): Promise<Float32Array>;
+  /** One new token for each sequence; logits [vocabulary] of each, in the same order. */
+  decode(sequences: readonly Sequence[], tokens: readonly number[]): Promise<Float32Array[]>;
+  close(sequence: Sequence): void;
+  release(): Promise<void>;
+}
+
+class Row implements Sequence {
+  length = 0;
+  readonly composition: Composition;
+  readonly embedding: EmbeddingDelta | undefined;
+  /** Where its past is: its own cache until it joins the batch. */
+  own: KeyValueCache | undefined;
+
+  constructor(composition: Composition, embedding: EmbeddingDelta | undefined) {
+    this.composition = composition;
+    this.embedding = embedding;
+  }
+}
+
+export class SessionStepper implements Stepper {
+  readonly config: BaseConfig;
+  readonly chunkTokens = CHUNK_TOKENS;
+  private readonly session: Session;
+  private readonly cacheBytes: number;
+  private readonly rotary: RotaryTable;
+  private readonly slabs: RowSlabs;
+  private readonly batch: KeyValueCache;
+  /** Row i of the batch cache holds rows[i]. */
+  private rows: Row[] = [];
+  private readonly compositions = new Map<string, { composition: Composition; users: number }>();
+  private readonly arange = new Map<string, Feed>();
+
+  constructor(session: Session, config: BaseConfig, cacheBytes: number) {
+    this.session = session;
+    this.config = config;
+    this.cacheBytes = cacheBytes;
+    this.rotary = new RotaryTable(config);
+    this.slabs = new RowSlabs(config);
+    this.batch = new KeyValueCache(config, 0, placesFor(0));
+  }
+
+  fits(lengths: readonly number[]): boolean {
+    // While it is laid out anew, a cache exists twice.
+    const places = placesFor(Math.max(0, ...lengths));
+    return 2 * lengths.length * places * bytesPerPlace(this.config) <= this.cacheBytes;
+  }
+
+  open(adapters: readonly WeightedAdapter[]): Sequence {
+    const key = compositionKey(adapters);
+    const entry = this.compositions.get(key) ?? { composition: compose(adapters, this.config), users: 0 };
+    entry.users++;
+    this.compositions.set(key, entry);
+    return new Row(entry.composition, EmbeddingDelta.of(adapters));
+  }
+
+  async prefill(sequence: Sequence, tokens: readonly number[]): Promise<Float32Array> {
+    const row = sequence as Row;
+    if (this.rows.includes(row)) this.leaveBatch(row);
+    const places = placesFor(row.length + tokens.length);
+    row.own ??= new KeyValueCache(this.config, 1, places);
+    row.own.resize(1, Math.max(places, row.own.places));
+    const { logits, fresh } = await this.run([row], tokens, row.own, row.composition.feeds);
+    row.own.append(0, row.length, fresh, 0, tokens.length);
+    row.length += tokens.length;
+    return logits;
+  }
+
+  async decode(sequences: readonly Sequence[], tokens: readonly number[]): Promise<Float32Array[]> {
+    const asked = sequences as readonly Row[];
+    this.arrange(asked);
+    const tokenOf = new Map(asked.map((row, i) => [row, tokens[i]!]));
+    const { rows } = this;
+    const alike = rows.every((row) => row.composition === rows[0]!.composition);
+    const adapters = alike ? rows[0]!.composition.feeds : this.slabs.feedsFor(rows.map((row) => row.composition));
+    const { logits, fresh } = await this.run(rows, rows.map((row) => tokenOf.get(row)!), this.batch, adapters);
+    for (const [i, row] of rows.entries()) {
+      this.batch.append(i, row.length, fresh, i, 1);
+      row.length++;
+    }
+    const { vocabSize } = this.config;
+    return asked.map((row) => {
+      const i = rows.indexOf(row);
+      return logits.subarray(i * vocabSize, (i + 1) * vocabSize);
+    });
+  }
+
+  close(sequence: Sequence): void {
+    const row = sequence as Row;
+    if (this.rows.includes(row)) this.removeRow(row);
+    row.own = undefined;
+    const entry = this.compositions.get(row.composition.key);
+    if (entry && --entry.users === 0) this.compositions.delete(row.composition.key);
+    if (this.rows.length === 0) {
+      this.slabs.clear();
+      this.batch.resize(0, placesFor(0));
+    }
+  }
+
+  release(): Promise<void> {
+    return this.session.release();
+  }
+
+  /** Makes the batch hold exactly these rows, with a place for the token that each will add. */
+  private arrange(asked: readonly Row[]): void {
+    const wanted = new Set(asked);
+    for (const row of this.rows.filter((row) => !wanted.has(row))) this.leaveBatch(row);
+    const places = placesFor(Math.max(...asked.map((row) => row.length + 1)));
+    const shrink = this.batch.places >= 4 * places;
+    const rows = Math.max(this.batch.rows, asked.length);
+    this.batch.resize(rows, shrink ? places : Math.max(this.batch.places, places));
+    for (const row of asked) {
+      if (this.rows.includes(row)) continue;
+      const at = this.rows.push(row) - 1;
+      if (row.own) this.batch.copyRow(row.own, 0, at);
+      else this.batch.clearRow(at);
+      row.own = undefined;
+    }
+  }
+
+  private leaveBatch(row: Row): void {
+    row.own = new KeyValueCache(this.config, 1, this.batch.places);
+    row.own.copyRow(this.batch, this.rows.indexOf(row), 0);
+    this.removeRow(row);
+  }
+
+  /** The last row moves into the hole. */
+  private removeRow(row: Row): void {
+    const hole = this.rows.indexOf(row);
+    const last = this.rows.pop()!;
+    if (last === row) return;
+    this.batch.copyRow(this.batch, this.rows.length, hole);
+    this.rows[hole] = last;
+  }
+
+  /** @param tokens of one row (prefill) or one for each row (decode), [rows * newTokens] */
+  private async run(
+    rows: readonly Row[],
+    tokens: readonly number[],
+    cache: KeyValueCache,
+    adapters: Readonly<Record<string, Feed>>,
+  ): Promise<{ logits: Float32Array; fresh: Float32Array }> {
+    const batch = rows.length;
+    const count = tokens.length / batch;
+    const positions = rows.flatMap((row) => Array.from({ length: count }, (_, i) => row.length + i));
+    const feeds: Record<string, Feed> = {
+      ...adapters,
+      ...this.pastFeeds(cache, batch),
+      ...this.rotaryFeeds(positions, batch, count),
+      [IO.tokens]: int32s(Int32Array.from(tokens), [batch, count]),
+      [IO.mask]: this.mask(rows, count, cache.places),
+      [IO.embeddingDelta]: this.embeddingDelta(rows, tokens, count),
+    };
+    const results = await this.session.run(feeds, [IO.logits, IO.newKeyValue]);
+    return {
+      logits: results[IO.logits]!.data as Float32Array,
+      fresh: results[IO.newKeyValue]!.data as Float32Array,
+    };
+  }
+
+  private pastFeeds(cache: KeyValueCache, rows: number): Record<string, Feed> {
+    const { kvHeads, headDim, layers } = this.config;
+    const dims = [rows, kvHeads, 1, cache.places, headDim];
+    const view = (array: Float32Array) => floats(array.subarray(0, rows * cache.floatsPerRow), dims);
+    const feeds: Record<string, Feed> = {};
+    for (let layer = 0; layer < layers; layer++) {
+      feeds[IO.pastKey(layer)] = view(cache.arrays[2 * layer]!);
+      feeds[IO.pastValue(layer)] = view(cache.arrays[2 * layer + 1]!);
+    }
+    return feeds;
+  }
+
+  private rotaryFeeds(positions: readonly number[], batch: number, count: number): Record<string, Feed> {
+    const half = this.config.headDim / 2;
+    const fill = (scale: number): [Feed, Feed] => {
+      const [cos, sin] = [new Float32Array(positions.length * half), new Float32Array(positions.length * half)];
+      this.rotary.fill(positions, scale, cos, sin);
+      return [floats(cos, [positions.length, half]), floats(sin, [positions.length, half])];
+    };
+    const [queryCos, querySin] = fill(1 / Math.sqrt(this.config.headDim));
+    const [keyCos, keySin] = fill(1);
+    return {
+      [IO.rotaryRows]: this.rowNumbers(batch, count),
+      [IO.queryCos]: queryCos,
+      [IO.querySin]: querySin,
+      [IO.keyCos]: keyCos,
+      [IO.keySin]: keySin,
+    };
+  }
+
+  /** 0, 1, 2, ... as [batch, count]. */
+  private rowNumbers(batch: number, count: number): Feed {
+    const key = `${batch}x${count}`;
+    let feed = this.arange.get(key);
+    if (!feed) {
+      feed = int64s(BigInt64Array.from({ length: batch * count }, (_, i) => BigInt(i)), [batch, count]);
+      this.arange.set(key, feed);
+    }
+    return feed;
+  }
+
+  /** Causal, within the sliding window where there is one, and blind to places beyond each row's length: [B, 1, 1, S, T]. */
+  private mask(rows: readonly Row[], count: number, places: number): Feed {
+    const total = places + count;
+    const window = this.config.slidingWindow ?? Number.POSITIVE_INFINITY;
+    const mask = new Float32Array(rows.length * count * total).fill(HIDDEN);
+    for (const [b, { length }] of rows.entries()) {
+      for (let s = 0; s < count; s++) {
+        const at = (b * count + s) * total;
+        const oldest = Math.max(0, length + s - window + 1); // first position in the window of position length + s
+        mask.fill(0, at + Math.min(oldest, length), at + length);
+        mask.fill(0, at + places + Math.max(0, oldest - length), at + places + s + 1);
+      }
+    }
+    return floats(mask, [rows.length, 1, 1, count, total]);
+  }
+
+  private embeddingDelta(rows: readonly Row[], tokens: readonly number[], count: number): Feed {
+    const { hiddenSize } = this.config;
+    if (rows.every((row) => !row.embedding)) return floats(new Float32Array(hiddenSize), [1, 1, hiddenSize]);
+    const delta = new Float32Array(tokens.length * hiddenSize);
+    for (const [i, token] of tokens.entries()) {
+      rows[Math.floor(i / count)]!.embedding?.add(token, delta.subarray(i * hiddenSize, (i + 1) * hiddenSize));
+    }
+    return floats(delta, [rows.length, count, hiddenSize]);
+  }
+}
+
+/** What adapters of the token embedding add: a few thousand products per token, cheaper here than as slabs of the graph. */
+class EmbeddingDelta {
+  private readonly parts: readonly { module: LoadedModule; scale: number; vocabulary: number }[];
+
+  private constructor(parts: EmbeddingDelta['parts']) {
+    this.parts = parts;
+  }
+
+  static of(adapters: readonly WeightedAdapter[]): EmbeddingDelta | undefined {
+    const parts = adapters.flatMap(({ adapter, weight }) =>
+      adapter.modules
+        .filter((module) => module.module.endsWith('embed_tokens'))
+        .map((module) => ({ module, scale: weight * module.scale, vocabulary: module.a.length / module.rank })),
+    );
+    return parts.length > 0 ? new EmbeddingDelta(parts) : undefined;
+  }
+
+  /** Adds scale * B A[:, token] to `target` [hidden]; A is [rank, vocabulary], B [hidden, rank]. */
+  add(token: number, target: Float32Array): void {
+    for (const { module, scale, vocabulary } of this.parts) {
+      for (let h = 0; h < target.length; h++) {
+        let sum = 0;
+        for (let r = 0; r < module.rank; r++) {
+          sum += module.b[h * module.rank + r]! * module.a[r * vocabulary + token]!;
+        }
+        target[h]! += scale * sum;
+      }
+    }
+  }
+}

@@ -36,7 +36,10 @@ export class Session {
     return new Session(inner);
   }
 
-  async run(feeds: Readonly<Record<string, Feed>>, fetches: readonly string[]): Promise<Record<string, Feed>> {
+  async run(
+    feeds: Readonly<Record<string, Feed>>,
+    fetches: readonly string[],
+  ): Promise<Record<string, Feed>> {
     return (await this.inner.run(feeds, [...fetches])) as Record<string, Feed>;
   }
 

@@ -68,7 +68,9 @@ export class Graph {
   }
 
   output(tensor: Tensor, name: string): void {
-    this.outputs.push(this.node('Identity', [tensor], [{ dtype: tensor.dtype, shape: tensor.shape }], {}, { name })[0]!);
+    this.outputs.push(
+      this.node('Identity', [tensor], [{ dtype: tensor.dtype, shape: tensor.shape }], {}, { name })[0]!,
+    );
   }
 
   weight(name: string, dtype: Dtype, shape: readonly number[], external: ExternalData): Tensor {
@@ -78,7 +80,11 @@ export class Graph {
   }
 
   /** A small constant; equal ones are shared. */
-  constant(dtype: 'float32' | 'int64', values: readonly number[], shape: readonly number[] = [values.length]): Tensor {
+  constant(
+    dtype: 'float32' | 'int64',
+    values: readonly number[],
+    shape: readonly number[] = [values.length],
+  ): Tensor {
     const key = `${dtype}[${shape}]=${values}`;
     const known = this.constants.get(key);
     if (known) return known;

@@ -7,7 +7,14 @@ import type { Attribute, Dim, Dtype, Graph, Initializer, Node, Tensor } from './
 const IR_VERSION = 10;
 const OPSET = 21;
 /** TensorProto.DataType. */
-const DATA_TYPE: Record<Dtype, number> = { float32: 1, int32: 6, int64: 7, bool: 9, float16: 10, bfloat16: 16 };
+const DATA_TYPE: Record<Dtype, number> = {
+  float32: 1,
+  int32: 6,
+  int64: 7,
+  bool: 9,
+  float16: 10,
+  bfloat16: 16,
+};
 /** AttributeProto.AttributeType. */
 const FLOAT = 1;
 const INT = 2;
@@ -28,7 +35,11 @@ class Message {
 
   bytes(field: number, value: Uint8Array | string | Message): this {
     const body =
-      typeof value === 'string' ? new TextEncoder().encode(value) : value instanceof Message ? value.finish() : value;
+      typeof value === 'string'
+        ? new TextEncoder().encode(value)
+        : value instanceof Message
+          ? value.finish()
+          : value;
     return this.raw(varint(field * 8 + 2), varint(body.length), body);
   }
 

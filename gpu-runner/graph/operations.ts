@@ -44,14 +44,24 @@ export function sigmoid(graph: Graph, x: Tensor): Tensor {
 
 /** x * sigmoid(x), the gate of SwiGLU. QuickGelu with alpha 1 is this in one pass over memory. */
 export function silu(graph: Graph, x: Tensor): Tensor {
-  return graph.node('QuickGelu', [x], [{ dtype: x.dtype, shape: x.shape }], { alpha: { float: 1 } }, { domain: 'com.microsoft' })[0]!;
+  return graph.node(
+    'QuickGelu',
+    [x],
+    [{ dtype: x.dtype, shape: x.shape }],
+    { alpha: { float: 1 } },
+    { domain: 'com.microsoft' },
+  )[0]!;
 }
 
 /** a [..., m, k] times b [..., k, n]; `transposeB`: b is [..., n, k]. Leading sizes broadcast. */
 export function matmul(graph: Graph, a: Tensor, b: Tensor, options: { transposeB?: boolean } = {}): Tensor {
   const op = options.transposeB ? 'FusedMatMul' : 'MatMul';
   const [k, n] = options.transposeB ? [b.shape.at(-1), b.shape.at(-2)] : [b.shape.at(-2), b.shape.at(-1)];
-  expect(a.shape.at(-1) === k, op, `${text(a.shape)} of ${a.name} and ${text(b.shape)} of ${b.name} do not multiply`);
+  expect(
+    a.shape.at(-1) === k,
+    op,
+    `${text(a.shape)} of ${a.name} and ${text(b.shape)} of ${b.name} do not multiply`,
+  );
   const shape = [...broadcast(op, a.shape.slice(0, -2), b.shape.slice(0, -2)), a.shape.at(-2)!, n!];
   const outputs = [{ dtype: sameDtype(op, a, b), shape }];
   if (!options.transposeB) return graph.node(op, [a, b], outputs)[0]!;
@@ -65,10 +75,19 @@ export function linear(graph: Graph, x: Tensor, weight: Tensor, bias?: Tensor): 
 }
 
 export function transpose(graph: Graph, x: Tensor, permutation: readonly number[]): Tensor {
-  expect(permutation.length === x.shape.length, 'Transpose', `${text(permutation)} does not permute ${text(x.shape)}`);
-  return graph.node('Transpose', [x], [{ dtype: x.dtype, shape: permutation.map((axis) => x.shape[axis]!) }], {
-    perm: permutation,
-  })[0]!;
+  expect(
+    permutation.length === x.shape.length,
+    'Transpose',
+    `${text(permutation)} does not permute ${text(x.shape)}`,
+  );
+  return graph.node(
+    'Transpose',
+    [x],
+    [{ dtype: x.dtype, shape: permutation.map((axis) => x.shape[axis]!) }],
+    {
+      perm: permutation,
+    },
+  )[0]!;
 }
 
 /** At most one size may be a name that the leading sizes of x do not hold at the same place: it is worked out at run time. */
@@ -80,9 +99,18 @@ export function reshape(graph: Graph, x: Tensor, shape: Shape): Tensor {
     inferred++;
     return -1;
   });
-  expect(inferred <= 1, 'Reshape', `more than one size of ${text(shape)} cannot be worked out from ${text(x.shape)}`);
-  const known = (dims: Shape) => dims.reduce<number>((product, d) => product * (typeof d === 'number' ? d : 1), 1);
-  const names = (dims: Shape) => dims.filter((d) => typeof d === 'string').sort().join();
+  expect(
+    inferred <= 1,
+    'Reshape',
+    `more than one size of ${text(shape)} cannot be worked out from ${text(x.shape)}`,
+  );
+  const known = (dims: Shape) =>
+    dims.reduce<number>((product, d) => product * (typeof d === 'number' ? d : 1), 1);
+  const names = (dims: Shape) =>
+    dims
+      .filter((d) => typeof d === 'string')
+      .sort()
+      .join();
   expect(
     names(x.shape) !== names(shape) || known(x.shape) === known(shape),
     'Reshape',
@@ -95,7 +123,9 @@ export function concat(graph: Graph, parts: readonly Tensor[], axis: number, siz
   const first = parts[0]!;
   const at = axis < 0 ? first.shape.length + axis : axis;
   for (const part of parts) {
-    const fits = part.shape.length === first.shape.length && part.shape.every((d, i) => i === at || d === first.shape[i]);
+    const fits =
+      part.shape.length === first.shape.length &&
+      part.shape.every((d, i) => i === at || d === first.shape[i]);
     expect(fits, 'Concat', `${text(part.shape)} does not join ${text(first.shape)} along axis ${at}`);
   }
   const shape = first.shape.map((d, i) => (i === at ? size : d));
@@ -104,7 +134,9 @@ export function concat(graph: Graph, parts: readonly Tensor[], axis: number, siz
 
 /** The last entry of x along `axis`, which keeps size 1. */
 export function last(graph: Graph, x: Tensor, axis: number): Tensor {
-  const [start, end, axes] = [[-1], [Number.MAX_SAFE_INTEGER], [axis]].map((bound) => graph.constant('int64', bound));
+  const [start, end, axes] = [[-1], [Number.MAX_SAFE_INTEGER], [axis]].map((bound) =>
+    graph.constant('int64', bound),
+  );
   const shape = x.shape.map((d, i) => (i === axis ? 1 : d));
   return graph.node('Slice', [x, start!, end!, axes!], [{ dtype: x.dtype, shape }])[0]!;
 }
@@ -127,14 +159,23 @@ export function softmax(graph: Graph, x: Tensor): Tensor {
 /** Rows of `table` [n, d] at `indices` [...]: [..., d]. */
 export function gather(graph: Graph, table: Tensor, indices: Tensor): Tensor {
   expect(table.shape.length === 2, 'Gather', `${table.name} is not a table: ${text(table.shape)}`);
-  return graph.node('Gather', [table, indices], [{ dtype: table.dtype, shape: [...indices.shape, table.shape[1]!] }], {
-    axis: 0,
-  })[0]!;
+  return graph.node(
+    'Gather',
+    [table, indices],
+    [{ dtype: table.dtype, shape: [...indices.shape, table.shape[1]!] }],
+    {
+      axis: 0,
+    },
+  )[0]!;
 }
 
 /** x / sqrt(mean(x^2) + epsilon) * scale over the last axis (Zhang and Sennrich 2019). */
 export function rmsNorm(graph: Graph, x: Tensor, scale: Tensor, epsilon: number): Tensor {
-  expect(scale.shape[0] === x.shape.at(-1), 'RMSNorm', `scale ${text(scale.shape)} does not fit ${text(x.shape)}`);
+  expect(
+    scale.shape[0] === x.shape.at(-1),
+    'RMSNorm',
+    `scale ${text(scale.shape)} does not fit ${text(x.shape)}`,
+  );
   return graph.node('SimplifiedLayerNormalization', [x, scale], [{ dtype: x.dtype, shape: x.shape }], {
     axis: -1,
     epsilon: { float: epsilon },
@@ -147,5 +188,11 @@ export function rmsNorm(graph: Graph, x: Tensor, scale: Tensor, epsilon: number)
  * half-split order of Llama). `cos`, `sin` are [rows, d/2]; `rows` [B, S] picks a row of them for each token.
  */
 export function rotary(graph: Graph, x: Tensor, rows: Tensor, cos: Tensor, sin: Tensor): Tensor {
-  return graph.node('RotaryEmbedding', [x, rows, cos, sin], [{ dtype: x.dtype, shape: x.shape }], {}, { domain: 'com.microsoft' })[0]!;
+  return graph.node(
+    'RotaryEmbedding',
+    [x, rows, cos, sin],
+    [{ dtype: x.dtype, shape: x.shape }],
+    {},
+    { domain: 'com.microsoft' },
+  )[0]!;
 }

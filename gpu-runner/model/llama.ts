@@ -10,11 +10,19 @@
  * B [B, R, out], and M [B, 1, R] holds its mixing weights. Every row has its own slab, or all share one (first size 1).
  */
 import type { BaseConfig } from '../../adapter/base-config.ts';
-import { Graph, type ExternalData, type Tensor } from '../graph/graph.ts';
+import { type ExternalData, Graph, type Tensor } from '../graph/graph.ts';
 import * as op from '../graph/operations.ts';
 
 /** The linears of a layer that an adapter may change, by their PEFT name, in the order data flows. */
-export const LAYER_LINEARS = ['q_proj', 'k_proj', 'v_proj', 'o_proj', 'gate_proj', 'up_proj', 'down_proj'] as const;
+export const LAYER_LINEARS = [
+  'q_proj',
+  'k_proj',
+  'v_proj',
+  'o_proj',
+  'gate_proj',
+  'up_proj',
+  'down_proj',
+] as const;
 export type LinearKind = (typeof LAYER_LINEARS)[number] | 'lm_head';
 export const LINEAR_KINDS: readonly LinearKind[] = [...LAYER_LINEARS, 'lm_head'];
 
@@ -74,7 +82,13 @@ class Llama {
   private readonly weights: WeightSource;
   private readonly sizes: Record<LinearKind, LinearSize>;
   private readonly mixing: Record<LinearKind, Tensor>;
-  private readonly rotary: { rows: Tensor; queryCos: Tensor; querySin: Tensor; keyCos: Tensor; keySin: Tensor };
+  private readonly rotary: {
+    rows: Tensor;
+    queryCos: Tensor;
+    querySin: Tensor;
+    keyCos: Tensor;
+    keySin: Tensor;
+  };
   private readonly mask: Tensor;
   /** [P, S]: where the probabilities of the past end. */
   private readonly pastAndNew: Tensor;
@@ -105,22 +119,36 @@ class Llama {
     this.mixing = Object.fromEntries(
       LINEAR_KINDS.map((kind) => [kind, graph.input(IO.mixing(kind), 'float32', ['B|1', 1, `R_${kind}`])]),
     ) as Record<LinearKind, Tensor>;
-    this.pastAndNew = op.concat(graph, [op.sizeOf(graph, this.past[0]!.key, 3), op.sizeOf(graph, tokens, 1)], 0, 2);
+    this.pastAndNew = op.concat(
+      graph,
+      [op.sizeOf(graph, this.past[0]!.key, 3), op.sizeOf(graph, tokens, 1)],
+      0,
+      2,
+    );
 
     const embedding = this.weight('model.embed_tokens.weight', [config.vocabSize, hiddenSize]);
     let x = op.add(graph, op.gather(graph, embedding, tokens), embeddingDelta); // [B, S, H]
     const fresh: Tensor[] = [];
     for (let layer = 0; layer < layers; layer++) {
       x = graph.within(`layer.${layer}`, () => {
-        const { y, key, value } = this.attention(this.norm(x, `model.layers.${layer}.input_layernorm`), layer);
+        const { y, key, value } = this.attention(
+          this.norm(x, `model.layers.${layer}.input_layernorm`),
+          layer,
+        );
         fresh.push(key, value);
         const h = op.add(graph, x, y);
-        return op.add(graph, h, this.mlp(this.norm(h, `model.layers.${layer}.post_attention_layernorm`), layer));
+        return op.add(
+          graph,
+          h,
+          this.mlp(this.norm(h, `model.layers.${layer}.post_attention_layernorm`), layer),
+        );
       });
     }
 
     const h = this.norm(op.last(graph, x, 1), 'model.norm'); // [B, 1, H]
-    const head = config.tieEmbeddings ? embedding : this.weight('lm_head.weight', [config.vocabSize, hiddenSize]);
+    const head = config.tieEmbeddings
+      ? embedding
+      : this.weight('lm_head.weight', [config.vocabSize, hiddenSize]);
     graph.output(op.add(graph, op.linear(graph, h, head), this.adapterDelta(h, 'lm_head', 0)), IO.logits); // [B, 1, V]
     // [B, kvHeads, 2 * layers, S, d], key and value of each layer in turn
     graph.output(op.concat(graph, fresh, 2, 2 * layers), IO.newKeyValue);
@@ -153,7 +181,11 @@ class Llama {
     const [onPast, onNew] = op.split(graph, probabilities, this.pastAndNew, ['P', 'S']);
     const mixed = op.add(graph, op.matmul(graph, onPast!, past.value), op.matmul(graph, onNew!, value));
 
-    const merged = op.reshape(graph, op.transpose(graph, mixed, [0, 3, 1, 2, 4]), ['B', 'S', heads * headDim]);
+    const merged = op.reshape(graph, op.transpose(graph, mixed, [0, 3, 1, 2, 4]), [
+      'B',
+      'S',
+      heads * headDim,
+    ]);
     return { y: this.linear(merged, 'o_proj', layer), key, value };
   }
 
@@ -202,7 +234,12 @@ class Llama {
   }
 
   private norm(x: Tensor, path: string): Tensor {
-    return op.rmsNorm(this.graph, x, this.weight(`${path}.weight`, [this.config.hiddenSize]), this.config.rmsNormEps);
+    return op.rmsNorm(
+      this.graph,
+      x,
+      this.weight(`${path}.weight`, [this.config.hiddenSize]),
+      this.config.rmsNormEps,
+    );
   }
 
   private weight(name: string, shape: readonly number[]): Tensor {

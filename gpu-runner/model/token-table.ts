@@ -6,8 +6,12 @@
 import { z } from 'zod';
 
 const TokenizerFile = z.object({
-  model: z.object({ vocab: z.union([z.record(z.string(), z.int()), z.array(z.tuple([z.string(), z.number()]))]) }),
-  added_tokens: z.array(z.object({ id: z.int(), content: z.string(), special: z.boolean().default(false) })).default([]),
+  model: z.object({
+    vocab: z.union([z.record(z.string(), z.int()), z.array(z.tuple([z.string(), z.number()]))]),
+  }),
+  added_tokens: z
+    .array(z.object({ id: z.int(), content: z.string(), special: z.boolean().default(false) }))
+    .default([]),
   decoder: z.unknown(),
 });
 
@@ -21,7 +25,9 @@ export interface TokenTable {
 export function readTokenTable(tokenizerJson: unknown): TokenTable {
   const { model, added_tokens: added, decoder } = TokenizerFile.parse(tokenizerJson);
   const names: string[] = [];
-  const entries = Array.isArray(model.vocab) ? model.vocab.map(([token], id) => [token, id] as const) : Object.entries(model.vocab);
+  const entries = Array.isArray(model.vocab)
+    ? model.vocab.map(([token], id) => [token, id] as const)
+    : Object.entries(model.vocab);
   for (const [token, id] of entries) names[id] = token;
   const contents = new Map(added.map(({ id, content }) => [id, content]));
   const special = new Set(added.filter((token) => token.special).map(({ id }) => id));
@@ -49,10 +55,14 @@ for (let byte = 0, next = 256; byte < 256; byte++) {
 }
 
 function byteLevel(token: string): Uint8Array {
-  return Uint8Array.from([...token].flatMap((char) => BYTE_OF.get(char) ?? [...new TextEncoder().encode(char)]));
+  return Uint8Array.from(
+    [...token].flatMap((char) => BYTE_OF.get(char) ?? [...new TextEncoder().encode(char)]),
+  );
 }
 
 function sentencePiece(token: string): Uint8Array {
   const byte = /^<0x([0-9A-Fa-f]{2})>$/.exec(token);
-  return byte ? Uint8Array.of(Number.parseInt(byte[1]!, 16)) : new TextEncoder().encode(token.replaceAll('▁', ' '));
+  return byte
+    ? Uint8Array.of(Number.parseInt(byte[1]!, 16))
+    : new TextEncoder().encode(token.replaceAll('▁', ' '));
 }

@@ -2,7 +2,10 @@
 import { Tokenizer as HubTokenizer } from '@huggingface/tokenizers';
 import { z } from 'zod';
 
-const TokenText = z.union([z.string(), z.object({ content: z.string() }).transform(({ content }) => content)]);
+const TokenText = z.union([
+  z.string(),
+  z.object({ content: z.string() }).transform(({ content }) => content),
+]);
 const TokenizerConfig = z.looseObject({
   bos_token: TokenText.nullish(),
   eos_token: TokenText.nullish(),
@@ -36,7 +39,9 @@ export class Tokenizer {
     const templates = config.chat_template;
     this.chatTemplate =
       separateTemplate ??
-      (typeof templates === 'string' ? templates : templates?.find(({ name }) => name === 'default')?.template) ??
+      (typeof templates === 'string'
+        ? templates
+        : templates?.find(({ name }) => name === 'default')?.template) ??
       undefined;
   }
 
@@ -53,14 +58,18 @@ export class Tokenizer {
   /** Marks special tokens that a user wrote, so that nobody can forge a turn of the conversation. */
   defuse(text: string): string {
     let safe = text.replaceAll(DEFUSED, '');
-    for (const { content } of this.control) safe = safe.replaceAll(content, content[0] + DEFUSED + content.slice(1));
+    for (const { content } of this.control)
+      safe = safe.replaceAll(content, content[0] + DEFUSED + content.slice(1));
     return safe;
   }
 
   private encodeMarked(text: string, addSpecial: boolean): number[] {
     if (!text.includes(DEFUSED)) return this.whole.encode(text, { add_special_tokens: addSpecial }).ids;
     const front = addSpecial ? this.whole.encode('').ids : [];
-    return [...front, ...this.split(text).flatMap((part) => (typeof part === 'number' ? [part] : this.encodePlain(part)))];
+    return [
+      ...front,
+      ...this.split(text).flatMap((part) => (typeof part === 'number' ? [part] : this.encodePlain(part))),
+    ];
   }
 
   private encodePlain(text: string): number[] {

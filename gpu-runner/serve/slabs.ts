@@ -7,9 +7,17 @@
  * the kernel's tail never sees a row's own columns in one batch and not in the other; and both forms (G = 1, G = batch)
  * reach the same vector-times-matrix kernel, because the rows stay apart as leading sizes.
  */
-import { floats, type Feed } from '../session.ts';
-import { IO, LINEAR_KINDS, type LinearKind, type LinearSize, linearSizes, modulePath } from '../model/llama.ts';
+
 import type { BaseConfig } from '../../adapter/base-config.ts';
+import {
+  IO,
+  LINEAR_KINDS,
+  type LinearKind,
+  type LinearSize,
+  linearSizes,
+  modulePath,
+} from '../model/llama.ts';
+import { type Feed, floats } from '../session.ts';
 
 export const RANK_STEP = 16;
 
@@ -106,7 +114,13 @@ function rankSpans(adapter: LoadedAdapter): Record<LinearKind, number> {
   return spans;
 }
 
-function place(blocks: Map<string, Block>, module: LoadedModule, size: LinearSize, offset: number, rows: number): void {
+function place(
+  blocks: Map<string, Block>,
+  module: LoadedModule,
+  size: LinearSize,
+  offset: number,
+  rows: number,
+): void {
   let block = blocks.get(module.module);
   if (!block) {
     block = { a: new Float32Array(rows * size.in), b: new Float32Array(rows * size.out) };
@@ -161,7 +175,8 @@ export class RowSlabs {
       this.write(i, row);
       this.rows[i] = row;
     }
-    if (changed || this.feeds[IO.mixing('q_proj')]?.dims[0] !== rows.length) this.feeds = this.views(rows.length);
+    if (changed || this.feeds[IO.mixing('q_proj')]?.dims[0] !== rows.length)
+      this.feeds = this.views(rows.length);
     return this.feeds;
   }
 
@@ -189,7 +204,8 @@ export class RowSlabs {
   }
 
   private write(row: number, composition: Composition): void {
-    for (const kind of LINEAR_KINDS) writeRow(this.mixing[kind], row, this.ranks[kind], composition.mixing[kind]);
+    for (const kind of LINEAR_KINDS)
+      writeRow(this.mixing[kind], row, this.ranks[kind], composition.mixing[kind]);
     for (const [kind, path] of this.modules()) {
       const block = composition.blocks.get(path);
       const { in: inputs, out: outputs } = this.sizes[kind];
@@ -202,7 +218,8 @@ export class RowSlabs {
     const feeds: Record<string, Feed> = {};
     const view = (slab: Float32Array, dims: readonly number[]) =>
       floats(slab.subarray(0, rows * dims.slice(1).reduce((x, y) => x * y, 1)), dims);
-    for (const kind of LINEAR_KINDS) feeds[IO.mixing(kind)] = view(this.mixing[kind], [rows, 1, this.ranks[kind]]);
+    for (const kind of LINEAR_KINDS)
+      feeds[IO.mixing(kind)] = view(this.mixing[kind], [rows, 1, this.ranks[kind]]);
     for (const [kind, path] of this.modules()) {
       feeds[IO.slabA(path)] = view(this.a.get(path)!, [rows, this.ranks[kind], this.sizes[kind].in]);
       feeds[IO.slabB(path)] = view(this.b.get(path)!, [rows, this.ranks[kind], this.sizes[kind].out]);

@@ -10,7 +10,14 @@ import { IO } from '../model/llama.ts';
 import { RotaryTable } from '../model/rotary.ts';
 import { type Feed, floats, int32s, int64s, type Session } from '../session.ts';
 import { bytesPerPlace, KeyValueCache, placesFor } from './kv-cache.ts';
-import { type Composition, compose, compositionKey, type LoadedModule, RowSlabs, type WeightedAdapter } from './slabs.ts';
+import {
+  type Composition,
+  compose,
+  compositionKey,
+  type LoadedModule,
+  RowSlabs,
+  type WeightedAdapter,
+} from './slabs.ts';
 
 /** Prompt tokens per step: enough rows to keep the cores busy, few enough that running streams do not stall. */
 export const CHUNK_TOKENS = 128;
@@ -103,8 +110,15 @@ export class SessionStepper implements Stepper {
     const tokenOf = new Map(asked.map((row, i) => [row, tokens[i]!]));
     const { rows } = this;
     const alike = rows.every((row) => row.composition === rows[0]!.composition);
-    const adapters = alike ? rows[0]!.composition.feeds : this.slabs.feedsFor(rows.map((row) => row.composition));
-    const { logits, fresh } = await this.run(rows, rows.map((row) => tokenOf.get(row)!), this.batch, adapters);
+    const adapters = alike
+      ? rows[0]!.composition.feeds
+      : this.slabs.feedsFor(rows.map((row) => row.composition));
+    const { logits, fresh } = await this.run(
+      rows,
+      rows.map((row) => tokenOf.get(row)!),
+      this.batch,
+      adapters,
+    );
     for (const [i, row] of rows.entries()) {
       this.batch.append(i, row.length, fresh, i, 1);
       row.length++;
@@ -204,7 +218,10 @@ export class SessionStepper implements Stepper {
   private rotaryFeeds(positions: readonly number[], batch: number, count: number): Record<string, Feed> {
     const half = this.config.headDim / 2;
     const fill = (scale: number): [Feed, Feed] => {
-      const [cos, sin] = [new Float32Array(positions.length * half), new Float32Array(positions.length * half)];
+      const [cos, sin] = [
+        new Float32Array(positions.length * half),
+        new Float32Array(positions.length * half),
+      ];
       this.rotary.fill(positions, scale, cos, sin);
       return [floats(cos, [positions.length, half]), floats(sin, [positions.length, half])];
     };
@@ -224,7 +241,10 @@ export class SessionStepper implements Stepper {
     const key = `${batch}x${count}`;
     let feed = this.arange.get(key);
     if (!feed) {
-      feed = int64s(BigInt64Array.from({ length: batch * count }, (_, i) => BigInt(i)), [batch, count]);
+      feed = int64s(
+        BigInt64Array.from({ length: batch * count }, (_, i) => BigInt(i)),
+        [batch, count],
+      );
       this.arange.set(key, feed);
     }
     return feed;
@@ -251,7 +271,10 @@ export class SessionStepper implements Stepper {
     if (rows.every((row) => !row.embedding)) return floats(new Float32Array(hiddenSize), [1, 1, hiddenSize]);
     const delta = new Float32Array(tokens.length * hiddenSize);
     for (const [i, token] of tokens.entries()) {
-      rows[Math.floor(i / count)]!.embedding?.add(token, delta.subarray(i * hiddenSize, (i + 1) * hiddenSize));
+      rows[Math.floor(i / count)]!.embedding?.add(
+        token,
+        delta.subarray(i * hiddenSize, (i + 1) * hiddenSize),
+      );
     }
     return floats(delta, [rows.length, count, hiddenSize]);
   }
@@ -269,7 +292,11 @@ class EmbeddingDelta {
     const parts = adapters.flatMap(({ adapter, weight }) =>
       adapter.modules
         .filter((module) => module.module.endsWith('embed_tokens'))
-        .map((module) => ({ module, scale: weight * module.scale, vocabulary: module.a.length / module.rank })),
+        .map((module) => ({
+          module,
+          scale: weight * module.scale,
+          vocabulary: module.a.length / module.rank,
+        })),
     );
     return parts.length > 0 ? new EmbeddingDelta(parts) : undefined;
   }

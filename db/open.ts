@@ -1,0 +1,43 @@
+/** Opens the database, embedded or a server, behind one type. */
+import { fileURLToPath } from 'node:url';
+import { PGlite } from '@electric-sql/pglite';
+import type { PgDatabase, PgQueryResultHKT } from 'drizzle-orm/pg-core';
+import { drizzle as drizzleNodePostgres } from 'drizzle-orm/node-postgres';
+import { migrate as migrateNodePostgres } from 'drizzle-orm/node-postgres/migrator';
+import { drizzle as drizzlePglite } from 'drizzle-orm/pglite';
+import { migrate as migratePglite } from 'drizzle-orm/pglite/migrator';
+import { Pool } from 'pg';
+import * as schema from './schema.ts';
+
+export type Database = PgDatabase<PgQueryResultHKT, typeof schema>;
+
+export interface OpenDatabase {
+  readonly db: Database;
+  close(): Promise<void>;
+}
+
+/** A Postgres URL, a folder for PGlite, or neither: PGlite in memory. */
+export type DatabaseLocation = { readonly url: string } | { readonly folder: string } | { readonly memory: true };
+
+const migrationsFolder = fileURLToPath(new URL('./migrations', import.meta.url));
+
+/** Opens and brings the schema up to date. @throws what the driver throws when the server cannot be reached */
+export async function openDatabase(location: DatabaseLocation): Promise<OpenDatabase> {
+  if ('url' in location) {
+    const pool = new Pool({ connectionString: location.url, max: 10, connectionTimeoutMillis: 5_000 });
+    // A connection that the server closes while it is idle must not end the process.
+    pool.on('error', () => undefined);
+    const db = drizzleNodePostgres(pool, { schema });
+    try {
+      await migrateNodePostgres(db, { migrationsFolder });
+    } catch (error) {
+      await pool.end();
+      throw error;
+    }
+    return { db, close: () => pool.end() };
+  }
+  const client = await PGlite.create('folder' in location ? { dataDir: location.folder } : {});
+  const db = drizzlePglite(client, { schema });
+  await migratePglite(db, { migrationsFolder });
+  return { db, close: () => client.close() };
+}

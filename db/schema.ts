@@ -1,0 +1,258 @@
+/**
+ * The tables. Metadata only: bytes live in the object store under blobs/<sha256>. A version row exists only once
+ * everything about it was checked, so whatever is in `versions` is listed; what is on its way in is a draft.
+ */
+import { sql } from 'drizzle-orm';
+import {
+  bigint,
+  bigserial,
+  boolean,
+  customType,
+  foreignKey,
+  index,
+  integer,
+  jsonb,
+  pgTable,
+  primaryKey,
+  text,
+  timestamp,
+  uniqueIndex,
+} from 'drizzle-orm/pg-core';
+
+/** Milliseconds, as JavaScript has: a cursor that holds a time must compare equal to the row it came from. */
+const time = (name: string) => timestamp(name, { withTimezone: true, precision: 3, mode: 'date' });
+const now = sql`now()`;
+const tsvector = customType<{ data: string }>({ dataType: () => 'tsvector' });
+const bytes = (name: string) => bigint(name, { mode: 'number' });
+
+// --- people and keys: the tables that better-auth and its API-key plugin ask for ------------------------------------
+
+export const user = pgTable('user', {
+  id: text('id').primaryKey(),
+  /** Also the namespace that this user publishes under. */
+  name: text('name').notNull().unique(),
+  email: text('email').notNull().unique(),
+  emailVerified: boolean('email_verified').notNull().default(false),
+  image: text('image'),
+  createdAt: time('created_at').notNull().default(now),
+  updatedAt: time('updated_at').notNull().default(now),
+});
+
+export const session = pgTable('session', {
+  id: text('id').primaryKey(),
+  userId: text('user_id').notNull().references(() => user.id, { onDelete: 'cascade' }),
+  token: text('token').notNull().unique(),
+  expiresAt: time('expires_at').notNull(),
+  ipAddress: text('ip_address'),
+  userAgent: text('user_agent'),
+  createdAt: time('created_at').notNull().default(now),
+  updatedAt: time('updated_at').notNull().default(now),
+});
+
+export const account = pgTable('account', {
+  id: text('id').primaryKey(),
+  userId: text('user_id').notNull().references(() => user.id, { onDelete: 'cascade' }),
+  accountId: text('account_id').notNull(),
+  providerId: text('provider_id').notNull(),
+  accessToken: text('access_token'),
+  refreshToken: text('refresh_token'),
+  idToken: text('id_token'),
+  accessTokenExpiresAt: time('access_token_expires_at'),
+  refreshTokenExpiresAt: time('refresh_token_expires_at'),
+  scope: text('scope'),
+  password: text('password'),
+  createdAt: time('created_at').notNull().default(now),
+  updatedAt: time('updated_at').notNull().default(now),
+});
+
+export const verification = pgTable('verification', {
+  id: text('id').primaryKey(),
+  identifier: text('identifier').notNull(),
+  value: text('value').notNull(),
+  expiresAt: time('expires_at').notNull(),
+  createdAt: time('created_at').notNull().default(now),
+  updatedAt: time('updated_at').notNull().default(now),
+});
+
+export const apikey = pgTable(
+  'apikey',
+  {
+    id: text('id').primaryKey(),
+    configId: text('config_id').notNull().default('default'),
+    name: text('name'),
+    start: text('start'),
+    referenceId: text('reference_id').notNull().references(() => user.id, { onDelete: 'cascade' }),
+    prefix: text('prefix'),
+    /** A hash: the key itself is shown once and stored nowhere. */
+    key: text('key').notNull(),
+    refillInterval: integer('refill_interval'),
+    refillAmount: integer('refill_amount'),
+    lastRefillAt: time('last_refill_at'),
+    enabled: boolean('enabled').notNull().default(true),
+    rateLimitEnabled: boolean('rate_limit_enabled').notNull().default(false),
+    rateLimitTimeWindow: integer('rate_limit_time_window'),
+    rateLimitMax: integer('rate_limit_max'),
+    requestCount: integer('request_count').notNull().default(0),
+    remaining: integer('remaining'),
+    lastRequest: time('last_request'),
+    expiresAt: time('expires_at'),
+    createdAt: time('created_at').notNull().default(now),
+    updatedAt: time('updated_at').notNull().default(now),
+    permissions: text('permissions'),
+    metadata: text('metadata'),
+  },
+  (t) => [uniqueIndex('apikey_key').on(t.key), index('apikey_reference').on(t.referenceId)],
+);
+
+// --- blobs -----------------------------------------------------------------------------------------------------------
+
+/** Content in the object store whose size and digest were checked. Never changes. */
+export const blobs = pgTable('blobs', {
+  sha256: text('sha256').primaryKey(),
+  size: bytes('size').notNull(),
+  createdAt: time('created_at').notNull().default(now),
+});
+
+// --- base models -----------------------------------------------------------------------------------------------------
+
+export const bases = pgTable('bases', {
+  /** owner/name */
+  id: text('id').primaryKey(),
+  /** Over its files: names exactly this checkpoint. */
+  digest: text('digest').notNull(),
+  /** config.json as it came. */
+  config: jsonb('config').notNull().$type<unknown>(),
+  parameters: bytes('parameters').notNull(),
+  card: text('card').notNull().default(''),
+  createdBy: text('created_by').notNull().references(() => user.id),
+  createdAt: time('created_at').notNull().default(now),
+});
+
+export const baseFiles = pgTable(
+  'base_files',
+  {
+    baseId: text('base_id').notNull().references(() => bases.id),
+    path: text('path').notNull(),
+    sha256: text('sha256').notNull().references(() => blobs.sha256),
+    size: bytes('size').notNull(),
+  },
+  (t) => [primaryKey({ columns: [t.baseId, t.path] })],
+);
+
+// --- adapters --------------------------------------------------------------------------------------------------------
+
+export const adapters = pgTable(
+  'adapters',
+  {
+    /** owner/name */
+    id: text('id').primaryKey(),
+    owner: text('owner').notNull(),
+    name: text('name').notNull(),
+    createdAt: time('created_at').notNull().default(now),
+    updatedAt: time('updated_at').notNull().default(now),
+    // What follows repeats the latest version, for search.
+    latest: integer('latest').notNull(),
+    baseId: text('base_id').notNull().references(() => bases.id),
+    title: text('title').notNull(),
+    summary: text('summary').notNull(),
+    task: text('task'),
+    license: text('license'),
+    languages: text('languages').array().notNull(),
+    tags: text('tags').array().notNull(),
+    rank: integer('rank').notNull(),
+    parameters: bytes('parameters').notNull(),
+    size: bytes('size').notNull(),
+    searchText: text('search_text').notNull(),
+    search: tsvector('search').generatedAlwaysAs(sql`to_tsvector('english', search_text)`),
+  },
+  (t) => [
+    index('adapters_search').using('gin', t.search),
+    index('adapters_tags').using('gin', t.tags),
+    index('adapters_newest').on(t.createdAt.desc(), t.id),
+    index('adapters_base').on(t.baseId, t.createdAt.desc()),
+    index('adapters_owner').on(t.owner),
+  ],
+);
+
+export const versions = pgTable(
+  'versions',
+  {
+    adapterId: text('adapter_id').notNull().references(() => adapters.id),
+    number: integer('number').notNull(),
+    /** Over its files and its base: the same content is the same version. */
+    digest: text('digest').notNull(),
+    baseId: text('base_id').notNull().references(() => bases.id),
+    /** adapter_config.json as it came. */
+    config: jsonb('config').notNull().$type<Record<string, unknown>>(),
+    card: text('card').notNull(),
+    rank: integer('rank').notNull(),
+    parameters: bytes('parameters').notNull(),
+    targetModules: text('target_modules').array().notNull(),
+    size: bytes('size').notNull(),
+    createdBy: text('created_by').notNull().references(() => user.id),
+    createdAt: time('created_at').notNull().default(now),
+  },
+  (t) => [primaryKey({ columns: [t.adapterId, t.number] }), uniqueIndex('versions_digest').on(t.adapterId, t.digest)],
+);
+
+export const versionFiles = pgTable(
+  'version_files',
+  {
+    adapterId: text('adapter_id').notNull(),
+    number: integer('number').notNull(),
+    path: text('path').notNull(),
+    sha256: text('sha256').notNull().references(() => blobs.sha256),
+    size: bytes('size').notNull(),
+  },
+  (t) => [
+    primaryKey({ columns: [t.adapterId, t.number, t.path] }),
+    foreignKey({ columns: [t.adapterId, t.number], foreignColumns: [versions.adapterId, versions.number] }),
+    index('version_files_sha256').on(t.sha256),
+  ],
+);
+
+// --- on their way in -------------------------------------------------------------------------------------------------
+
+export const drafts = pgTable(
+  'drafts',
+  {
+    id: text('id').primaryKey(),
+    kind: text('kind').notNull().$type<'adapter' | 'base'>(),
+    /** owner/name of what it will become a version of. */
+    target: text('target').notNull(),
+    baseId: text('base_id').references(() => bases.id),
+    createdBy: text('created_by').notNull().references(() => user.id),
+    createdAt: time('created_at').notNull().default(now),
+    expiresAt: time('expires_at').notNull(),
+  },
+  (t) => [index('drafts_expiry').on(t.expiresAt)],
+);
+
+export const draftFiles = pgTable(
+  'draft_files',
+  {
+    draftId: text('draft_id').notNull().references(() => drafts.id, { onDelete: 'cascade' }),
+    path: text('path').notNull(),
+    sha256: text('sha256').notNull(),
+    size: bytes('size').notNull(),
+    /** Null: the content is stored already and this publisher may read it. */
+    upload: jsonb('upload').$type<{ key: string; uploadId: string; partSize: number } | null>(),
+  },
+  (t) => [primaryKey({ columns: [t.draftId, t.path] })],
+);
+
+// --- what happened ---------------------------------------------------------------------------------------------------
+
+/** Append-only. */
+export const events = pgTable(
+  'events',
+  {
+    id: bigserial('id', { mode: 'number' }).primaryKey(),
+    at: time('at').notNull().default(now),
+    actor: text('actor'),
+    kind: text('kind').notNull(),
+    subject: text('subject').notNull(),
+    data: jsonb('data').notNull().$type<Record<string, unknown>>(),
+  },
+  (t) => [index('events_subject').on(t.subject, t.id)],
+);

@@ -1,0 +1,130 @@
+/**
+ * Who is asking. Keys are better-auth's (its API-key plugin): random, shown once, hashed at rest, with permissions. The
+ * same library carries accounts, sessions and organisations when they come.
+ */
+import { apiKey } from '@better-auth/api-key';
+import { betterAuth } from 'better-auth';
+import { drizzleAdapter } from 'better-auth/adapters/drizzle';
+import { and, desc, eq } from 'drizzle-orm';
+import { LRUCache } from 'lru-cache';
+import type { Database } from '../db/open.ts';
+import * as schema from '../db/schema.ts';
+import { ApiError } from './errors.ts';
+
+export const SCOPES = ['read', 'publish', 'infer', 'train', 'admin'] as const;
+export type Scope = (typeof SCOPES)[number];
+
+export interface Principal {
+  readonly userId: string;
+  /** The namespace that this principal publishes under. */
+  readonly owner: string;
+  readonly keyId: string;
+  readonly scopes: ReadonlySet<Scope>;
+}
+
+export const KEY_PREFIX = 'pb_';
+const KEY_LENGTH = 48;
+/** How long a verified key is believed without asking again; another process's revocation takes this long. */
+const BELIEVED_MS = 5_000;
+const BELIEVED_KEYS = 10_000;
+
+export type Auth = ReturnType<typeof createAuth>;
+
+export function createAuth(db: Database, settings: { secret: string; baseUrl: string }) {
+  const auth = betterAuth({
+    database: drizzleAdapter(db, { provider: 'pg', schema }),
+    secret: settings.secret,
+    baseURL: settings.baseUrl,
+    telemetry: { enabled: false },
+    logger: { disabled: true },
+    plugins: [
+      apiKey({
+        defaultPrefix: KEY_PREFIX,
+        defaultKeyLength: KEY_LENGTH,
+        rateLimit: { enabled: false },
+        maximumNameLength: 64,
+      }),
+    ],
+  });
+  const believed = new LRUCache<string, Principal>({ max: BELIEVED_KEYS, ttl: BELIEVED_MS });
+
+  return {
+    /** The principal of `Authorization: Bearer pb_...`; undefined without the header. @throws ApiError unauthorized */
+    async authenticate(header: string | undefined): Promise<Principal | undefined> {
+      if (header === undefined) return undefined;
+      const key = /^Bearer\s+(\S+)$/i.exec(header)?.[1];
+      if (!key) throw new ApiError('unauthorized', 'The Authorization header must be `Bearer <key>`.');
+      const known = believed.get(key);
+      if (known) return known;
+      const { valid, key: found } = await auth.api.verifyApiKey({ body: { key } });
+      if (!valid || !found) throw new ApiError('unauthorized', 'This key is not valid: it is unknown, revoked or expired.');
+      const [owner] = await db.select().from(schema.user).where(eq(schema.user.id, found.referenceId));
+      if (!owner) throw new ApiError('unauthorized', 'The account of this key no longer exists.');
+      const granted = found.permissions?.['patchbay'] ?? [];
+      const principal: Principal = {
+        userId: owner.id,
+        owner: owner.name,
+        keyId: found.id,
+        scopes: new Set(SCOPES.filter((scope) => granted.includes(scope))),
+      };
+      believed.set(key, principal);
+      return principal;
+    },
+
+    /** Makes a key; only now can it be read. */
+    async createKey(userId: string, name: string, scopes: readonly Scope[], expiresInSeconds?: number) {
+      const made = await auth.api.createApiKey({
+        body: {
+          userId,
+          name,
+          permissions: { patchbay: [...scopes] },
+          ...(expiresInSeconds ? { expiresIn: expiresInSeconds } : {}),
+        },
+      });
+      return { id: made.id, key: made.key, name, scopes, createdAt: made.createdAt, expiresAt: made.expiresAt ?? null };
+    },
+
+    async listKeys(userId: string) {
+      const rows = await db.select().from(schema.apikey).where(eq(schema.apikey.referenceId, userId)).orderBy(desc(schema.apikey.createdAt));
+      return rows.map(({ id, name, start, createdAt, expiresAt, permissions }) => ({
+        id,
+        name: name ?? '',
+        start: start ?? '',
+        scopes: scopesOf(permissions),
+        createdAt,
+        expiresAt,
+      }));
+    },
+
+    /** @returns false: this user has no such key */
+    async revokeKey(userId: string, keyId: string): Promise<boolean> {
+      const gone = await db
+        .delete(schema.apikey)
+        .where(and(eq(schema.apikey.id, keyId), eq(schema.apikey.referenceId, userId)))
+        .returning({ id: schema.apikey.id });
+      for (const [key, principal] of believed.entries()) if (principal.keyId === keyId) believed.delete(key);
+      return gone.length > 0;
+    },
+
+    /** The user of this name, made where there is none. */
+    async ensureUser(name: string): Promise<string> {
+      const id = crypto.randomUUID();
+      await db.insert(schema.user).values({ id, name, email: `${name}@users.patchbay.invalid` }).onConflictDoNothing();
+      const [row] = await db.select({ id: schema.user.id }).from(schema.user).where(eq(schema.user.name, name));
+      if (!row) throw new Error(`user ${name} could not be made`);
+      return row.id;
+    },
+  };
+}
+
+function scopesOf(permissions: string | null): Scope[] {
+  const granted = permissions ? ((JSON.parse(permissions) as Record<string, string[]>)['patchbay'] ?? []) : [];
+  return SCOPES.filter((scope) => granted.includes(scope));
+}
+
+/** @throws ApiError unauthorized without a key, forbidden without the scope; admin may do everything */
+export function requireScope(principal: Principal | undefined, scope: Scope): Principal {
+  if (!principal) throw new ApiError('unauthorized', 'This needs a key: send `Authorization: Bearer <key>`.');
+  if (principal.scopes.has(scope) || principal.scopes.has('admin')) return principal;
+  throw new ApiError('forbidden', `This key lacks the scope \`${scope}\`; it has ${[...principal.scopes].join(', ') || 'none'}.`);
+}

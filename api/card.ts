@@ -1,0 +1,64 @@
+/** What a model card says about itself: YAML front matter between `---` lines, then Markdown. Anything may be missing. */
+import { parse } from 'yaml';
+import { z } from 'zod';
+
+export interface CardFacts {
+  readonly title: string | undefined;
+  readonly summary: string | undefined;
+  readonly task: string | undefined;
+  readonly license: string | undefined;
+  readonly languages: readonly string[];
+  readonly tags: readonly string[];
+}
+
+const word = z.string().min(1).max(100);
+const words = z.union([word.transform((one) => [one]), z.array(word).max(50)]);
+const FrontMatter = z.object({
+  title: z.string().max(200).optional(),
+  summary: z.string().max(500).optional(),
+  task: word.optional(),
+  pipeline_tag: word.optional(),
+  license: word.optional(),
+  language: words.optional(),
+  tags: words.optional(),
+});
+
+export class CardError extends Error {
+  override readonly name = 'CardError';
+}
+
+/** @throws CardError when the front matter is there but is not YAML of the known shape */
+export function readCard(card: string): CardFacts {
+  const match = /^---\r?\n([\s\S]*?)\r?\n---\r?\n?/.exec(card);
+  const facts = match ? parseFrontMatter(match[1] ?? '') : {};
+  const body = match ? card.slice(match[0].length) : card;
+  return {
+    title: facts.title ?? /^#\s+(.+)$/m.exec(body)?.[1]?.trim().slice(0, 200),
+    summary: facts.summary ?? firstParagraph(body),
+    task: facts.task ?? facts.pipeline_tag,
+    license: facts.license,
+    languages: facts.language ?? [],
+    tags: facts.tags ?? [],
+  };
+}
+
+function parseFrontMatter(text: string): z.infer<typeof FrontMatter> {
+  let value: unknown;
+  try {
+    value = parse(text, { maxAliasCount: 10 }) ?? {};
+  } catch (error) {
+    throw new CardError(`README.md: the front matter is not YAML: ${(error as Error).message.split('\n')[0]}`);
+  }
+  const checked = FrontMatter.safeParse(value);
+  if (checked.success) return checked.data;
+  const issue = checked.error.issues[0];
+  throw new CardError(`README.md: front matter field ${issue?.path.join('.') || '(all)'}: ${issue?.message}`);
+}
+
+function firstParagraph(body: string): string | undefined {
+  const paragraph = body
+    .split(/\r?\n\s*\r?\n/)
+    .map((text) => text.trim())
+    .find((text) => text && !/^[#|>`!<-]/.test(text));
+  return paragraph?.replace(/\s+/g, ' ').slice(0, 500);
+}

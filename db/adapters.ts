@@ -1,0 +1,152 @@
+/** Adapters and their versions. */
+import { and, arrayContains, asc, desc, eq, gte, lte, type SQL, sql } from 'drizzle-orm';
+import type { StoredFile } from './bases.ts';
+import type { Database } from './open.ts';
+import { adapters, blobs, events, versionFiles, versions } from './schema.ts';
+
+export type Adapter = Omit<typeof adapters.$inferSelect, 'search' | 'searchText'>;
+export type Version = typeof versions.$inferSelect;
+
+const { search: _search, searchText: _searchText, ...columns } = adapters._.columns;
+
+export async function findAdapter(db: Database, id: string): Promise<Adapter | undefined> {
+  const [row] = await db.select(columns).from(adapters).where(eq(adapters.id, id));
+  return row;
+}
+
+/** @param number without it, the latest */
+export async function findVersion(db: Database, adapterId: string, number?: number): Promise<Version | undefined> {
+  const wanted = number === undefined ? undefined : eq(versions.number, number);
+  const [row] = await db
+    .select()
+    .from(versions)
+    .where(and(eq(versions.adapterId, adapterId), wanted))
+    .orderBy(desc(versions.number))
+    .limit(1);
+  return row;
+}
+
+export function listVersions(db: Database, adapterId: string): Promise<Version[]> {
+  return db.select().from(versions).where(eq(versions.adapterId, adapterId)).orderBy(desc(versions.number));
+}
+
+export function filesOfVersion(db: Database, adapterId: string, number: number): Promise<StoredFile[]> {
+  return db
+    .select({ path: versionFiles.path, sha256: versionFiles.sha256, size: versionFiles.size })
+    .from(versionFiles)
+    .where(and(eq(versionFiles.adapterId, adapterId), eq(versionFiles.number, number)))
+    .orderBy(asc(versionFiles.path));
+}
+
+/**
+ * Lists a version and everything that belongs to it, in one transaction. The adapter's row is locked first, so two
+ * versions published at once get two numbers; content that is listed already keeps the number it has.
+ */
+export function listVersion(
+  db: Database,
+  adapter: Omit<typeof adapters.$inferInsert, 'latest'>,
+  version: Omit<typeof versions.$inferInsert, 'number'>,
+  files: readonly StoredFile[],
+): Promise<{ version: Version; created: boolean }> {
+  return db.transaction(async (tx) => {
+    await tx.insert(blobs).values(files.map(({ sha256, size }) => ({ sha256, size }))).onConflictDoNothing();
+    await tx.insert(adapters).values({ ...adapter, latest: 0 }).onConflictDoNothing();
+    const [locked] = await tx.select({ latest: adapters.latest }).from(adapters).where(eq(adapters.id, adapter.id)).for('update');
+    const [same] = await tx
+      .select()
+      .from(versions)
+      .where(and(eq(versions.adapterId, adapter.id), eq(versions.digest, version.digest)));
+    if (same) return { version: same, created: false };
+    const number = locked!.latest + 1;
+    const [made] = await tx.insert(versions).values({ ...version, number }).returning();
+    await tx.insert(versionFiles).values(files.map((file) => ({ ...file, adapterId: adapter.id, number })));
+    const { id, owner, name, createdAt, ...facts } = adapter;
+    await tx
+      .update(adapters)
+      .set({ ...facts, latest: number, updatedAt: made!.createdAt })
+      .where(eq(adapters.id, id));
+    await tx.insert(events).values({
+      actor: version.createdBy,
+      kind: 'version.listed',
+      subject: `${adapter.id}@${number}`,
+      data: { digest: version.digest },
+    });
+    return { version: made!, created: true };
+  });
+}
+
+/** Whether this user may already read the content: it is part of something listed, all of which is public now. */
+export async function isListedContent(db: Database, sha256: string): Promise<boolean> {
+  const [row] = await db.execute<{ there: boolean }>(sql`
+    select exists (select 1 from version_files where sha256 = ${sha256})
+        or exists (select 1 from base_files where sha256 = ${sha256}) as there`).then(rowsOf);
+  return row?.there ?? false;
+}
+
+/** The two drivers wrap rows differently. */
+function rowsOf<T>(result: unknown): T[] {
+  return Array.isArray(result) ? (result as T[]) : (result as { rows: T[] }).rows;
+}
+
+export interface AdapterFilter {
+  readonly query?: string | undefined;
+  readonly base?: string | undefined;
+  readonly owner?: string | undefined;
+  readonly task?: string | undefined;
+  readonly language?: string | undefined;
+  readonly license?: string | undefined;
+  readonly tag?: string | undefined;
+  readonly minRank?: number | undefined;
+  readonly maxRank?: number | undefined;
+}
+
+/** The last row of a page, as its order sees it. */
+export interface AdapterCursor {
+  readonly rank: number;
+  readonly createdAt: string;
+  readonly id: string;
+}
+
+/**
+ * A page of adapters, best match first, then newest, then by name. The page starts behind `after` in exactly this order
+ * over the filtered rows (a keyset), so it neither skips nor repeats while others are being listed.
+ */
+export async function searchAdapters(
+  db: Database,
+  filter: AdapterFilter,
+  limit: number,
+  after?: AdapterCursor,
+): Promise<{ rows: Adapter[]; next: AdapterCursor | undefined }> {
+  const query = filter.query?.trim();
+  const tsquery = sql`websearch_to_tsquery('english', ${query ?? ''})`;
+  const named = sql`${adapters.id} ilike ${`%${(query ?? '').replace(/[\\%_]/g, '\\$&')}%`}`;
+  // Rounded, so that a cursor that went through JSON compares equal. A name that holds the words counts as a match.
+  const rank = query
+    ? sql<number>`round((ts_rank(${adapters.search}, ${tsquery}) + case when ${named} then 1 else 0 end)::numeric, 6)::float8`
+    : sql<number>`0::float8`;
+  const where: (SQL | undefined)[] = [
+    query ? sql`(${adapters.search} @@ ${tsquery} or ${named})` : undefined,
+    sql`${adapters.latest} > 0`,
+    filter.base === undefined ? undefined : eq(adapters.baseId, filter.base),
+    filter.owner === undefined ? undefined : eq(adapters.owner, filter.owner),
+    filter.task === undefined ? undefined : eq(adapters.task, filter.task),
+    filter.license === undefined ? undefined : eq(adapters.license, filter.license),
+    filter.language === undefined ? undefined : arrayContains(adapters.languages, [filter.language]),
+    filter.tag === undefined ? undefined : arrayContains(adapters.tags, [filter.tag]),
+    filter.minRank === undefined ? undefined : gte(adapters.rank, filter.minRank),
+    filter.maxRank === undefined ? undefined : lte(adapters.rank, filter.maxRank),
+    after &&
+      sql`(${rank} < ${after.rank}::float8 or (${rank} = ${after.rank}::float8 and (${adapters.createdAt} < ${after.createdAt}::timestamptz
+        or (${adapters.createdAt} = ${after.createdAt}::timestamptz and ${adapters.id} > ${after.id}))))`,
+  ];
+  const found = await db
+    .select({ ...columns, match: rank })
+    .from(adapters)
+    .where(and(...where))
+    .orderBy(desc(rank), desc(adapters.createdAt), asc(adapters.id))
+    .limit(limit + 1);
+  const page = found.slice(0, limit);
+  const last = page.at(-1);
+  const next = found.length > limit && last ? { rank: last.match, createdAt: last.createdAt.toISOString(), id: last.id } : undefined;
+  return { rows: page.map(({ match: _match, ...row }) => row), next };
+}

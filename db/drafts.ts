@@ -1,0 +1,34 @@
+/** Drafts: what is on its way into the catalog. */
+import { eq, lt } from 'drizzle-orm';
+import type { Database } from './open.ts';
+import { draftFiles, drafts } from './schema.ts';
+
+export type Draft = typeof drafts.$inferSelect;
+export type DraftFile = typeof draftFiles.$inferSelect;
+
+export async function insertDraft(
+  db: Database,
+  draft: typeof drafts.$inferInsert,
+  files: readonly Omit<DraftFile, 'draftId'>[],
+): Promise<void> {
+  await db.transaction(async (tx) => {
+    await tx.insert(drafts).values(draft);
+    await tx.insert(draftFiles).values(files.map((file) => ({ ...file, draftId: draft.id })));
+  });
+}
+
+export async function findDraft(db: Database, id: string): Promise<{ draft: Draft; files: DraftFile[] } | undefined> {
+  const [draft] = await db.select().from(drafts).where(eq(drafts.id, id));
+  if (!draft) return undefined;
+  const files = await db.select().from(draftFiles).where(eq(draftFiles.draftId, id)).orderBy(draftFiles.path);
+  return { draft, files };
+}
+
+export async function deleteDraft(db: Database, id: string): Promise<void> {
+  await db.delete(drafts).where(eq(drafts.id, id));
+}
+
+export async function expiredDrafts(db: Database, now: Date, limit: number): Promise<string[]> {
+  const rows = await db.select({ id: drafts.id }).from(drafts).where(lt(drafts.expiresAt, now)).limit(limit);
+  return rows.map(({ id }) => id);
+}

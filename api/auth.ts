@@ -57,7 +57,8 @@ export function createAuth(db: Database, settings: { secret: string; baseUrl: st
       const known = believed.get(key);
       if (known) return known;
       const { valid, key: found } = await auth.api.verifyApiKey({ body: { key } });
-      if (!valid || !found) throw new ApiError('unauthorized', 'This key is not valid: it is unknown, revoked or expired.');
+      if (!valid || !found)
+        throw new ApiError('unauthorized', 'This key is not valid: it is unknown, revoked or expired.');
       const [owner] = await db.select().from(schema.user).where(eq(schema.user.id, found.referenceId));
       if (!owner) throw new ApiError('unauthorized', 'The account of this key no longer exists.');
       const granted = found.permissions?.['patchbay'] ?? [];
@@ -81,11 +82,22 @@ export function createAuth(db: Database, settings: { secret: string; baseUrl: st
           ...(expiresInSeconds ? { expiresIn: expiresInSeconds } : {}),
         },
       });
-      return { id: made.id, key: made.key, name, scopes, createdAt: made.createdAt, expiresAt: made.expiresAt ?? null };
+      return {
+        id: made.id,
+        key: made.key,
+        name,
+        scopes,
+        createdAt: made.createdAt,
+        expiresAt: made.expiresAt ?? null,
+      };
     },
 
     async listKeys(userId: string) {
-      const rows = await db.select().from(schema.apikey).where(eq(schema.apikey.referenceId, userId)).orderBy(desc(schema.apikey.createdAt));
+      const rows = await db
+        .select()
+        .from(schema.apikey)
+        .where(eq(schema.apikey.referenceId, userId))
+        .orderBy(desc(schema.apikey.createdAt));
       return rows.map(({ id, name, start, createdAt, expiresAt, permissions }) => ({
         id,
         name: name ?? '',
@@ -109,8 +121,14 @@ export function createAuth(db: Database, settings: { secret: string; baseUrl: st
     /** The user of this name, made where there is none. */
     async ensureUser(name: string): Promise<string> {
       const id = crypto.randomUUID();
-      await db.insert(schema.user).values({ id, name, email: `${name}@users.patchbay.invalid` }).onConflictDoNothing();
-      const [row] = await db.select({ id: schema.user.id }).from(schema.user).where(eq(schema.user.name, name));
+      await db
+        .insert(schema.user)
+        .values({ id, name, email: `${name}@users.patchbay.invalid` })
+        .onConflictDoNothing();
+      const [row] = await db
+        .select({ id: schema.user.id })
+        .from(schema.user)
+        .where(eq(schema.user.name, name));
       if (!row) throw new Error(`user ${name} could not be made`);
       return row.id;
     },
@@ -118,7 +136,9 @@ export function createAuth(db: Database, settings: { secret: string; baseUrl: st
 }
 
 function scopesOf(permissions: string | null): Scope[] {
-  const granted = permissions ? ((JSON.parse(permissions) as Record<string, string[]>)['patchbay'] ?? []) : [];
+  const granted = permissions
+    ? ((JSON.parse(permissions) as Record<string, string[]>)['patchbay'] ?? [])
+    : [];
   return SCOPES.filter((scope) => granted.includes(scope));
 }
 
@@ -126,5 +146,8 @@ function scopesOf(permissions: string | null): Scope[] {
 export function requireScope(principal: Principal | undefined, scope: Scope): Principal {
   if (!principal) throw new ApiError('unauthorized', 'This needs a key: send `Authorization: Bearer <key>`.');
   if (principal.scopes.has(scope) || principal.scopes.has('admin')) return principal;
-  throw new ApiError('forbidden', `This key lacks the scope \`${scope}\`; it has ${[...principal.scopes].join(', ') || 'none'}.`);
+  throw new ApiError(
+    'forbidden',
+    `This key lacks the scope \`${scope}\`; it has ${[...principal.scopes].join(', ') || 'none'}.`,
+  );
 }

@@ -104,7 +104,9 @@ export function createBlobStore(settings: BlobStoreSettings) {
       try {
         const parts = await listParts(Key, UploadId);
         const Parts = parts.map(({ PartNumber, ETag }) => ({ PartNumber, ETag }));
-        await client.send(new CompleteMultipartUploadCommand({ Bucket, Key, UploadId, MultipartUpload: { Parts } }));
+        await client.send(
+          new CompleteMultipartUploadCommand({ Bucket, Key, UploadId, MultipartUpload: { Parts } }),
+        );
       } catch (error) {
         if (!isNoSuchUpload(error)) throw error;
       }
@@ -146,7 +148,9 @@ export function createBlobStore(settings: BlobStoreSettings) {
     },
 
     readUrl(Key: string, filename?: string): Promise<string> {
-      const disposition = filename ? `attachment; filename="${filename.replace(/[^\w.-]/g, '_')}"` : undefined;
+      const disposition = filename
+        ? `attachment; filename="${filename.replace(/[^\w.-]/g, '_')}"`
+        : undefined;
       const command = new GetObjectCommand({
         Bucket,
         Key,

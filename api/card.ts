@@ -47,7 +47,9 @@ function parseFrontMatter(text: string): z.infer<typeof FrontMatter> {
   try {
     value = parse(text, { maxAliasCount: 10 }) ?? {};
   } catch (error) {
-    throw new CardError(`README.md: the front matter is not YAML: ${(error as Error).message.split('\n')[0]}`);
+    throw new CardError(
+      `README.md: the front matter is not YAML: ${(error as Error).message.split('\n')[0]}`,
+    );
   }
   const checked = FrontMatter.safeParse(value);
   if (checked.success) return checked.data;

@@ -61,7 +61,8 @@ export class ApiError extends Error {
 
 /** Refused files, with every reason at once. */
 export function refused(error: unknown, file?: string): ApiError | undefined {
-  const found = error instanceof AdapterProblems ? error.problems : error instanceof AdapterError ? [error] : undefined;
+  const found =
+    error instanceof AdapterProblems ? error.problems : error instanceof AdapterError ? [error] : undefined;
   if (!found) return undefined;
   const problems = found.map(({ code, message, field }) => ({
     code,
@@ -75,7 +76,10 @@ export function refused(error: unknown, file?: string): ApiError | undefined {
 /** Whatever was thrown, as an ApiError; what nobody foresaw keeps its words to itself. */
 export function asApiError(error: unknown): ApiError {
   if (error instanceof ApiError) return error;
-  return refused(error) ?? new ApiError('internal', 'An unexpected error occurred; the operator finds it by the request id.');
+  return (
+    refused(error) ??
+    new ApiError('internal', 'An unexpected error occurred; the operator finds it by the request id.')
+  );
 }
 
 /** RFC 9457. */

@@ -2,7 +2,7 @@
 import { and, arrayContains, asc, desc, eq, gte, lte, type SQL, sql } from 'drizzle-orm';
 import type { StoredFile } from './bases.ts';
 import type { Database } from './open.ts';
-import { adapters, blobs, events, versionFiles, versions } from './schema.ts';
+import { adapters, baseFiles, blobs, events, versionFiles, versions } from './schema.ts';
 
 export type Adapter = Omit<typeof adapters.$inferSelect, 'search' | 'searchText'>;
 export type Version = typeof versions.$inferSelect;
@@ -15,7 +15,11 @@ export async function findAdapter(db: Database, id: string): Promise<Adapter | u
 }
 
 /** @param number without it, the latest */
-export async function findVersion(db: Database, adapterId: string, number?: number): Promise<Version | undefined> {
+export async function findVersion(
+  db: Database,
+  adapterId: string,
+  number?: number,
+): Promise<Version | undefined> {
   const wanted = number === undefined ? undefined : eq(versions.number, number);
   const [row] = await db
     .select()
@@ -49,16 +53,29 @@ export function listVersion(
   files: readonly StoredFile[],
 ): Promise<{ version: Version; created: boolean }> {
   return db.transaction(async (tx) => {
-    await tx.insert(blobs).values(files.map(({ sha256, size }) => ({ sha256, size }))).onConflictDoNothing();
-    await tx.insert(adapters).values({ ...adapter, latest: 0 }).onConflictDoNothing();
-    const [locked] = await tx.select({ latest: adapters.latest }).from(adapters).where(eq(adapters.id, adapter.id)).for('update');
+    await tx
+      .insert(blobs)
+      .values(files.map(({ sha256, size }) => ({ sha256, size })))
+      .onConflictDoNothing();
+    await tx
+      .insert(adapters)
+      .values({ ...adapter, latest: 0 })
+      .onConflictDoNothing();
+    const [locked] = await tx
+      .select({ latest: adapters.latest })
+      .from(adapters)
+      .where(eq(adapters.id, adapter.id))
+      .for('update');
     const [same] = await tx
       .select()
       .from(versions)
       .where(and(eq(versions.adapterId, adapter.id), eq(versions.digest, version.digest)));
     if (same) return { version: same, created: false };
     const number = locked!.latest + 1;
-    const [made] = await tx.insert(versions).values({ ...version, number }).returning();
+    const [made] = await tx
+      .insert(versions)
+      .values({ ...version, number })
+      .returning();
     await tx.insert(versionFiles).values(files.map((file) => ({ ...file, adapterId: adapter.id, number })));
     const { id, owner, name, createdAt, ...facts } = adapter;
     await tx
@@ -77,15 +94,12 @@ export function listVersion(
 
 /** Whether this user may already read the content: it is part of something listed, all of which is public now. */
 export async function isListedContent(db: Database, sha256: string): Promise<boolean> {
-  const [row] = await db.execute<{ there: boolean }>(sql`
-    select exists (select 1 from version_files where sha256 = ${sha256})
-        or exists (select 1 from base_files where sha256 = ${sha256}) as there`).then(rowsOf);
-  return row?.there ?? false;
-}
-
-/** The two drivers wrap rows differently. */
-function rowsOf<T>(result: unknown): T[] {
-  return Array.isArray(result) ? (result as T[]) : (result as { rows: T[] }).rows;
+  const inAdapter = db
+    .select({ sha256: versionFiles.sha256 })
+    .from(versionFiles)
+    .where(eq(versionFiles.sha256, sha256));
+  const inBase = db.select({ sha256: baseFiles.sha256 }).from(baseFiles).where(eq(baseFiles.sha256, sha256));
+  return (await inAdapter.limit(1)).length > 0 || (await inBase.limit(1)).length > 0;
 }
 
 export interface AdapterFilter {
@@ -147,6 +161,9 @@ export async function searchAdapters(
     .limit(limit + 1);
   const page = found.slice(0, limit);
   const last = page.at(-1);
-  const next = found.length > limit && last ? { rank: last.match, createdAt: last.createdAt.toISOString(), id: last.id } : undefined;
+  const next =
+    found.length > limit && last
+      ? { rank: last.match, createdAt: last.createdAt.toISOString(), id: last.id }
+      : undefined;
   return { rows: page.map(({ match: _match, ...row }) => row), next };
 }

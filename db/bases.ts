@@ -28,9 +28,16 @@ export function filesOfBase(db: Database, id: string): Promise<StoredFile[]> {
 }
 
 /** @returns the base that is there now: another one where somebody was faster */
-export function insertBase(db: Database, base: typeof bases.$inferInsert, files: readonly StoredFile[]): Promise<Base> {
+export function insertBase(
+  db: Database,
+  base: typeof bases.$inferInsert,
+  files: readonly StoredFile[],
+): Promise<Base> {
   return db.transaction(async (tx) => {
-    await tx.insert(blobs).values(files.map(({ sha256, size }) => ({ sha256, size }))).onConflictDoNothing();
+    await tx
+      .insert(blobs)
+      .values(files.map(({ sha256, size }) => ({ sha256, size })))
+      .onConflictDoNothing();
     const [made] = await tx.insert(bases).values(base).onConflictDoNothing().returning();
     if (made) {
       await tx.insert(baseFiles).values(files.map((file) => ({ ...file, baseId: made.id })));

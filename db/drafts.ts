@@ -17,7 +17,10 @@ export async function insertDraft(
   });
 }
 
-export async function findDraft(db: Database, id: string): Promise<{ draft: Draft; files: DraftFile[] } | undefined> {
+export async function findDraft(
+  db: Database,
+  id: string,
+): Promise<{ draft: Draft; files: DraftFile[] } | undefined> {
   const [draft] = await db.select().from(drafts).where(eq(drafts.id, id));
   if (!draft) return undefined;
   const files = await db.select().from(draftFiles).where(eq(draftFiles.draftId, id)).orderBy(draftFiles.path);

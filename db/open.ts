@@ -1,9 +1,9 @@
 /** Opens the database, embedded or a server, behind one type. */
 import { fileURLToPath } from 'node:url';
 import { PGlite } from '@electric-sql/pglite';
-import type { PgDatabase, PgQueryResultHKT } from 'drizzle-orm/pg-core';
 import { drizzle as drizzleNodePostgres } from 'drizzle-orm/node-postgres';
 import { migrate as migrateNodePostgres } from 'drizzle-orm/node-postgres/migrator';
+import type { PgDatabase, PgQueryResultHKT } from 'drizzle-orm/pg-core';
 import { drizzle as drizzlePglite } from 'drizzle-orm/pglite';
 import { migrate as migratePglite } from 'drizzle-orm/pglite/migrator';
 import { Pool } from 'pg';
@@ -17,7 +17,10 @@ export interface OpenDatabase {
 }
 
 /** A Postgres URL, a folder for PGlite, or neither: PGlite in memory. */
-export type DatabaseLocation = { readonly url: string } | { readonly folder: string } | { readonly memory: true };
+export type DatabaseLocation =
+  | { readonly url: string }
+  | { readonly folder: string }
+  | { readonly memory: true };
 
 const migrationsFolder = fileURLToPath(new URL('./migrations', import.meta.url));
 

@@ -40,7 +40,9 @@ export const user = pgTable('user', {
 
 export const session = pgTable('session', {
   id: text('id').primaryKey(),
-  userId: text('user_id').notNull().references(() => user.id, { onDelete: 'cascade' }),
+  userId: text('user_id')
+    .notNull()
+    .references(() => user.id, { onDelete: 'cascade' }),
   token: text('token').notNull().unique(),
   expiresAt: time('expires_at').notNull(),
   ipAddress: text('ip_address'),
@@ -51,7 +53,9 @@ export const session = pgTable('session', {
 
 export const account = pgTable('account', {
   id: text('id').primaryKey(),
-  userId: text('user_id').notNull().references(() => user.id, { onDelete: 'cascade' }),
+  userId: text('user_id')
+    .notNull()
+    .references(() => user.id, { onDelete: 'cascade' }),
   accountId: text('account_id').notNull(),
   providerId: text('provider_id').notNull(),
   accessToken: text('access_token'),
@@ -81,7 +85,9 @@ export const apikey = pgTable(
     configId: text('config_id').notNull().default('default'),
     name: text('name'),
     start: text('start'),
-    referenceId: text('reference_id').notNull().references(() => user.id, { onDelete: 'cascade' }),
+    referenceId: text('reference_id')
+      .notNull()
+      .references(() => user.id, { onDelete: 'cascade' }),
     prefix: text('prefix'),
     /** A hash: the key itself is shown once and stored nowhere. */
     key: text('key').notNull(),
@@ -124,16 +130,22 @@ export const bases = pgTable('bases', {
   config: jsonb('config').notNull().$type<unknown>(),
   parameters: bytes('parameters').notNull(),
   card: text('card').notNull().default(''),
-  createdBy: text('created_by').notNull().references(() => user.id),
+  createdBy: text('created_by')
+    .notNull()
+    .references(() => user.id),
   createdAt: time('created_at').notNull().default(now),
 });
 
 export const baseFiles = pgTable(
   'base_files',
   {
-    baseId: text('base_id').notNull().references(() => bases.id),
+    baseId: text('base_id')
+      .notNull()
+      .references(() => bases.id),
     path: text('path').notNull(),
-    sha256: text('sha256').notNull().references(() => blobs.sha256),
+    sha256: text('sha256')
+      .notNull()
+      .references(() => blobs.sha256),
     size: bytes('size').notNull(),
   },
   (t) => [primaryKey({ columns: [t.baseId, t.path] })],
@@ -152,7 +164,9 @@ export const adapters = pgTable(
     updatedAt: time('updated_at').notNull().default(now),
     // What follows repeats the latest version, for search.
     latest: integer('latest').notNull(),
-    baseId: text('base_id').notNull().references(() => bases.id),
+    baseId: text('base_id')
+      .notNull()
+      .references(() => bases.id),
     title: text('title').notNull(),
     summary: text('summary').notNull(),
     task: text('task'),
@@ -177,11 +191,15 @@ export const adapters = pgTable(
 export const versions = pgTable(
   'versions',
   {
-    adapterId: text('adapter_id').notNull().references(() => adapters.id),
+    adapterId: text('adapter_id')
+      .notNull()
+      .references(() => adapters.id),
     number: integer('number').notNull(),
     /** Over its files and its base: the same content is the same version. */
     digest: text('digest').notNull(),
-    baseId: text('base_id').notNull().references(() => bases.id),
+    baseId: text('base_id')
+      .notNull()
+      .references(() => bases.id),
     /** adapter_config.json as it came. */
     config: jsonb('config').notNull().$type<Record<string, unknown>>(),
     card: text('card').notNull(),
@@ -189,10 +207,15 @@ export const versions = pgTable(
     parameters: bytes('parameters').notNull(),
     targetModules: text('target_modules').array().notNull(),
     size: bytes('size').notNull(),
-    createdBy: text('created_by').notNull().references(() => user.id),
+    createdBy: text('created_by')
+      .notNull()
+      .references(() => user.id),
     createdAt: time('created_at').notNull().default(now),
   },
-  (t) => [primaryKey({ columns: [t.adapterId, t.number] }), uniqueIndex('versions_digest').on(t.adapterId, t.digest)],
+  (t) => [
+    primaryKey({ columns: [t.adapterId, t.number] }),
+    uniqueIndex('versions_digest').on(t.adapterId, t.digest),
+  ],
 );
 
 export const versionFiles = pgTable(
@@ -201,7 +224,9 @@ export const versionFiles = pgTable(
     adapterId: text('adapter_id').notNull(),
     number: integer('number').notNull(),
     path: text('path').notNull(),
-    sha256: text('sha256').notNull().references(() => blobs.sha256),
+    sha256: text('sha256')
+      .notNull()
+      .references(() => blobs.sha256),
     size: bytes('size').notNull(),
   },
   (t) => [
@@ -221,7 +246,9 @@ export const drafts = pgTable(
     /** owner/name of what it will become a version of. */
     target: text('target').notNull(),
     baseId: text('base_id').references(() => bases.id),
-    createdBy: text('created_by').notNull().references(() => user.id),
+    createdBy: text('created_by')
+      .notNull()
+      .references(() => user.id),
     createdAt: time('created_at').notNull().default(now),
     expiresAt: time('expires_at').notNull(),
   },
@@ -231,7 +258,9 @@ export const drafts = pgTable(
 export const draftFiles = pgTable(
   'draft_files',
   {
-    draftId: text('draft_id').notNull().references(() => drafts.id, { onDelete: 'cascade' }),
+    draftId: text('draft_id')
+      .notNull()
+      .references(() => drafts.id, { onDelete: 'cascade' }),
     path: text('path').notNull(),
     sha256: text('sha256').notNull(),
     size: bytes('size').notNull(),

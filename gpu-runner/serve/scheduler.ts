@@ -188,22 +188,21 @@ export class Scheduler {
   /** Takes the next token of an answer from its logits, and ends the answer where it ends. */
   private accept(answer: Answer, logits: Float32Array): void {
     if (answer.cancelled) return;
-    if (answer.limit <= 0) return this.finish(answer, 'length');
+    if (answer.limit <= 0) {
+      this.finish(answer, 'length');
+      return;
+    }
     const token = answer.sampler.choose(logits);
     answer.generated++;
-    if (this.endTokens.has(token.id)) return this.finish(answer, 'stop');
+    if (this.endTokens.has(token.id)) {
+      this.finish(answer, 'stop');
+      return;
+    }
     const { text, stopped } = answer.text.push(token.id);
-    if (stopped) {
-      answer.progress.delta(text, [token]);
-      this.leave(answer);
-      return answer.progress.finish('stop', answer.generated);
-    }
-    if (answer.generated >= answer.limit) {
-      answer.progress.delta(text, [token]);
-      return this.finish(answer, 'length');
-    }
-    answer.nextToken = token.id;
     answer.progress.delta(text, [token]);
+    if (stopped) this.finish(answer, 'stop');
+    else if (answer.generated >= answer.limit) this.finish(answer, 'length');
+    else answer.nextToken = token.id;
   }
 
   private finish(answer: Answer, reason: 'stop' | 'length'): void {

@@ -1,0 +1,150 @@
+/**
+ * PEFT's adapter_config.json. PEFT itself warns about fields that it does not know and drops them; an adapter that relies
+ * on one then computes something else without anybody noticing. So here a field is either understood, or at the value
+ * that means nothing, or refused by name. Fields and defaults: LoraConfig of PEFT 0.21.
+ */
+import { z } from 'zod';
+import { AdapterError } from './error.ts';
+
+export interface PeftConfig {
+  readonly baseModel: string | null;
+  readonly rank: number;
+  readonly alpha: number;
+  readonly useRslora: boolean;
+  /** Keys are regular expressions over module paths; see scale.ts. */
+  readonly rankPattern: Readonly<Record<string, number>>;
+  readonly alphaPattern: Readonly<Record<string, number>>;
+  /** As written; the tensors say what is adapted, and a regular expression is never run. */
+  readonly targetModules: readonly string[] | string | null;
+  readonly dropout: number;
+  readonly peftVersion: string | null;
+}
+
+export const MAX_RANK = 1024;
+const MAX_PATTERNS = 4096;
+
+const rank = z.int().min(1).max(MAX_RANK);
+const alpha = z.number().positive().max(1e6);
+const patterns = <T extends z.ZodType>(value: T) =>
+  z
+    .record(z.string().max(512), value)
+    .refine((all) => Object.keys(all).length <= MAX_PATTERNS, `at most ${MAX_PATTERNS} keys`);
+
+const Understood = z.object({
+  peft_type: z.literal('LORA'),
+  task_type: z.enum(['CAUSAL_LM']).nullish(),
+  base_model_name_or_path: z.string().max(512).nullish(),
+  r: rank.default(8),
+  lora_alpha: alpha.default(8),
+  lora_dropout: z.number().min(0).max(1).default(0),
+  use_rslora: z.boolean().default(false),
+  rank_pattern: patterns(rank).nullish(),
+  alpha_pattern: patterns(alpha).nullish(),
+  target_modules: z.union([z.array(z.string().max(512)).max(MAX_PATTERNS), z.string().max(4096)]).nullish(),
+  peft_version: z.string().max(64).nullish(),
+  // Conv1D checkpoints store [in, out]; LoRA's own matrices keep their shapes, and none of our bases is one.
+  fan_in_fan_out: z.boolean().default(false),
+});
+
+/** Record something about how the adapter was made, and change nothing about what it computes. */
+const INFORMATIVE = new Set([
+  'inference_mode',
+  'revision',
+  'auto_mapping',
+  'exclude_modules',
+  'layers_to_transform',
+  'layers_pattern',
+  'megatron_core',
+  'qalora_group_size',
+  'runtime_config',
+  'eva_config',
+  'corda_config',
+  'lora_ga_config',
+  'loftq_config',
+]);
+
+/** Fields that mean something we do not do: the values at which they mean nothing, and what to do otherwise. */
+const MUST_BE_OFF: Readonly<Record<string, string>> = {
+  bias: 'Train with bias="none"; biases of the base cannot be replaced per request.',
+  lora_bias: 'Train with lora_bias=False.',
+  use_dora: 'DoRA is not served yet; merge it, or train plain LoRA.',
+  use_qalora: 'QALoRA needs a quantised base; train plain LoRA.',
+  use_bdlora: 'Train plain LoRA.',
+  modules_to_save: 'Full copies of modules are not adapters; adapt those modules with LoRA instead.',
+  trainable_token_indices: 'New token embeddings change the base; adapt embed_tokens with LoRA instead.',
+  ensure_weight_tying: 'Adapt embed_tokens and lm_head each on its own.',
+  target_parameters: 'Adapting bare parameters is not supported; adapt linear modules.',
+  layer_replication: 'Layer replication changes the network: publish the merged model as a base.',
+  megatron_config: 'Save with plain PEFT.',
+  alora_invocation_tokens: 'Activated LoRA is not served; train plain LoRA.',
+  arrow_config: 'Merge the experts into one adapter first (add_weighted_adapter).',
+  kasa_config: 'Convert to plain LoRA first.',
+  monteclora_config: 'Convert to plain LoRA first.',
+  velora_config: 'Train without it.',
+};
+const OFF = new Set(['null', 'false', '[]', '{}', '"none"']);
+
+/** Initialisations that leave the base's weights as they are. */
+const HARMLESS_INIT = ['true', 'false', '"gaussian"', '"orthogonal"', '"eva"', 'null'];
+
+/** @throws AdapterError */
+export function parsePeftConfig(value: unknown): PeftConfig {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) {
+    throw new AdapterError('config_invalid', 'adapter_config.json must be a JSON object.');
+  }
+  const fields = value as Record<string, unknown>;
+  if (fields['peft_type'] !== 'LORA') {
+    throw new AdapterError(
+      'peft_type_unsupported',
+      `peft_type is ${JSON.stringify(fields['peft_type'])}; only "LORA" is supported.`,
+      'peft_type',
+    );
+  }
+  for (const [name, field] of Object.entries(fields)) checkField(name, field);
+  const checked = Understood.safeParse(fields);
+  if (!checked.success) {
+    const issue = checked.error.issues[0]!;
+    const field = issue.path.join('.');
+    throw new AdapterError('config_invalid', `adapter_config.json: ${field}: ${issue.message}.`, field);
+  }
+  const config = checked.data;
+  if (config.fan_in_fan_out) {
+    throw new AdapterError(
+      'field_unsupported',
+      'fan_in_fan_out is true, which is for Conv1D bases such as GPT-2; the bases served here have none.',
+      'fan_in_fan_out',
+    );
+  }
+  return {
+    baseModel: config.base_model_name_or_path ?? null,
+    rank: config.r,
+    alpha: config.lora_alpha,
+    useRslora: config.use_rslora,
+    rankPattern: config.rank_pattern ?? {},
+    alphaPattern: config.alpha_pattern ?? {},
+    targetModules: config.target_modules ?? null,
+    dropout: config.lora_dropout,
+    peftVersion: config.peft_version ?? null,
+  };
+}
+
+function checkField(name: string, value: unknown): void {
+  if (Object.hasOwn(Understood.shape, name) || INFORMATIVE.has(name)) return;
+  const text = JSON.stringify(value);
+  if (name === 'init_lora_weights') {
+    if (HARMLESS_INIT.includes(text)) return;
+    throw new AdapterError(
+      'field_unsupported',
+      `init_lora_weights is ${text}: it changes the base's weights, so the adapter is wrong on the stock base. Convert when saving: save_pretrained(path, path_initial_model_for_weight_conversion=...).`,
+      name,
+    );
+  }
+  if (OFF.has(text)) return;
+  const advice = MUST_BE_OFF[name];
+  if (advice) throw new AdapterError('field_unsupported', `${name} is ${text.slice(0, 80)}. ${advice}`, name);
+  throw new AdapterError(
+    'field_unknown',
+    `${name} is ${text.slice(0, 80)}, a field that is not known here; ignoring it could change what the adapter computes.`,
+    name,
+  );
+}

@@ -1,0 +1,33 @@
+/** Names of tensors in a PEFT file: `base_model.model.<module path>.<part>`. */
+import { AdapterError } from './error.ts';
+
+export type LoraPart = 'lora_A' | 'lora_B' | 'lora_embedding_A' | 'lora_embedding_B';
+
+export interface LoraTensorName {
+  /** Path of the adapted module in the base, such as `model.layers.0.self_attn.q_proj`. */
+  readonly module: string;
+  readonly part: LoraPart;
+}
+
+const NAME = /^base_model\.model\.(.+?)\.(?:(lora_[AB])\.weight|(lora_embedding_[AB]))$/;
+const UNSUPPORTED: readonly (readonly [RegExp, string])[] = [
+  [/\.lora_magnitude_vector(\.weight)?$/, 'a DoRA magnitude vector'],
+  [/\.lora_[AB]\.bias$/, 'a bias of a LoRA matrix (lora_bias)'],
+  [
+    /\.lora_(embedding_)?[AB]\.[^.]+(\.weight)?$/,
+    "a name that still holds the adapter's name; save with `save_pretrained`, which strips it",
+  ],
+  [/\.(modules_to_save|original_module)\b/, 'a full copy of a module (modules_to_save)'],
+];
+
+/** @throws AdapterError tensor_name_invalid */
+export function parseTensorName(name: string): LoraTensorName {
+  const match = NAME.exec(name);
+  if (match) return { module: match[1]!, part: (match[2] ?? match[3]) as LoraPart };
+  const what = UNSUPPORTED.find(([pattern]) => pattern.test(name))?.[1] ?? 'not a LoRA tensor';
+  throw new AdapterError(
+    'tensor_name_invalid',
+    `${name} is ${what}. Expected base_model.model.<module>.lora_A.weight, .lora_B.weight, .lora_embedding_A or .lora_embedding_B.`,
+    name,
+  );
+}

@@ -1,0 +1,73 @@
+/** Reading uploaded content from the object store, in pieces and within limits. */
+import { readHeader, type SafetensorsHeader } from '../adapter/safetensors.ts';
+import { createScan } from '../adapter/scan.ts';
+import type { BlobStore } from './blob-store.ts';
+import { ApiError } from './errors.ts';
+
+/** A file and where its bytes are. */
+export interface Content {
+  readonly path: string;
+  readonly size: number;
+  readonly sha256: string;
+  readonly key: string;
+  readonly store: BlobStore;
+}
+
+/** An incremental sha256; the Node entry brings the native one, the edge a portable one. */
+export interface Hasher {
+  update(chunk: Uint8Array): void;
+  digest(): string;
+}
+
+export async function hashOf(stream: ReadableStream<Uint8Array>, hasher: Hasher): Promise<string> {
+  for await (const chunk of stream) hasher.update(chunk);
+  return hasher.digest();
+}
+
+async function readAll(stream: ReadableStream<Uint8Array>, size: number): Promise<Uint8Array> {
+  const whole = new Uint8Array(size);
+  let at = 0;
+  for await (const chunk of stream) {
+    whole.set(chunk, at);
+    at += chunk.length;
+  }
+  return whole.subarray(0, at);
+}
+
+/** Whole text of a small file (its size was checked against the limit when it was declared). */
+export async function readText(content: Content): Promise<string> {
+  const bytes = await readAll(await content.store.read(content.key), content.size);
+  try {
+    return new TextDecoder('utf-8', { fatal: true }).decode(bytes);
+  } catch {
+    throw refusedFile(content.path, 'not_utf8', 'is not UTF-8 text');
+  }
+}
+
+export async function readJson(content: Content): Promise<unknown> {
+  try {
+    return JSON.parse(await readText(content));
+  } catch (error) {
+    if (error instanceof ApiError) throw error;
+    throw refusedFile(content.path, 'not_json', `is not JSON: ${(error as Error).message}`);
+  }
+}
+
+export function readHeaderOf(content: Content): Promise<SafetensorsHeader> {
+  return readHeader(
+    async (offset, length) => readAll(await content.store.read(content.key, { offset, length }), length),
+    content.size,
+  );
+}
+
+/** Looks at every value, one chunk at a time. @throws AdapterError NaN, infinity, or an adapter that changes nothing */
+export async function scanWeights(content: Content, header: SafetensorsHeader): Promise<void> {
+  const scan = createScan(header);
+  for await (const chunk of await content.store.read(content.key)) scan.push(chunk);
+  scan.finish();
+}
+
+export function refusedFile(path: string, code: string, what: string): ApiError {
+  const detail = `${path} ${what}`;
+  return new ApiError('refused', detail, { field: path, problems: [{ code, detail, field: path }] });
+}

@@ -1,0 +1,445 @@
+/**
+ * Bringing an adapter or a base in. A draft names its files by digest; the client uploads what is not there yet straight
+ * to the object store; completing reads what arrived, checks all of it, and lists it in one transaction. Until then
+ * nothing is visible, and a draft that is refused or abandoned leaves nothing behind but staged bytes, which expire.
+ */
+import { z } from 'zod';
+import { type BaseConfig, moduleTable, parseBaseConfig } from '../adapter/base-config.ts';
+import { inspectAdapter } from '../adapter/inspect.ts';
+import { parsePeftConfig } from '../adapter/peft-config.ts';
+import { ownerName } from '../adapter/reference.ts';
+import { isListedContent, listVersion, type Version } from '../db/adapters.ts';
+import { type Base, findBase, insertBase, type StoredFile } from '../db/bases.ts';
+import {
+  type Draft,
+  type DraftFile,
+  deleteDraft,
+  expiredDrafts,
+  findDraft,
+  insertDraft,
+} from '../db/drafts.ts';
+import type { Database } from '../db/open.ts';
+import type { Principal } from './auth.ts';
+import { type BlobStore, blobKey } from './blob-store.ts';
+import { CardError, readCard } from './card.ts';
+import { checkBase } from './check-base.ts';
+import {
+  type Content,
+  type Hasher,
+  hashOf,
+  readHeaderOf,
+  readJson,
+  readText,
+  scanWeights,
+} from './content.ts';
+import { ApiError, refused } from './errors.ts';
+
+const MIB = 2 ** 20;
+/** A draft that is not completed by then is swept away with its bytes. */
+export const DRAFT_HOURS = 24;
+/** S3's smallest part is 5 MiB; 8 keeps retries cheap, and larger files get larger parts. */
+export const PART_SIZE = 8 * MIB;
+/** S3's limit on parts of one upload. */
+export const MAX_PARTS = 10_000;
+
+/** What an adapter consists of, and how large each may be. */
+export const ADAPTER_FILES: Readonly<
+  Record<string, { readonly required: boolean; readonly maxSize: number }>
+> = {
+  'adapter_config.json': { required: true, maxSize: 256 * 1024 },
+  'adapter_model.safetensors': { required: true, maxSize: 4096 * MIB },
+  'README.md': { required: false, maxSize: MIB },
+  LICENSE: { required: false, maxSize: MIB },
+  'eval.jsonl': { required: false, maxSize: 16 * MIB },
+};
+
+const BASE_JSON_SIZE = 32 * MIB;
+/** A base's safetensors files may have any name; these are the others. */
+export const BASE_FILES: Readonly<Record<string, { readonly required: boolean; readonly maxSize: number }>> =
+  {
+    'config.json': { required: true, maxSize: MIB },
+    'tokenizer.json': { required: true, maxSize: BASE_JSON_SIZE },
+    'tokenizer_config.json': { required: true, maxSize: 4 * MIB },
+    'generation_config.json': { required: false, maxSize: MIB },
+    'special_tokens_map.json': { required: false, maxSize: MIB },
+    'chat_template.jinja': { required: false, maxSize: MIB },
+    'model.safetensors.index.json': { required: false, maxSize: BASE_JSON_SIZE },
+    'README.md': { required: false, maxSize: MIB },
+    LICENSE: { required: false, maxSize: MIB },
+  };
+const MAX_SHARD_SIZE = 20 * 1024 * MIB;
+
+export const DeclaredFile = z.object({
+  path: z
+    .string()
+    .regex(/^[A-Za-z0-9][\w.-]{0,254}$/, 'must be a file name of letters, digits, `.`, `_` and `-`'),
+  size: z.int().positive(),
+  sha256: z.string().regex(/^[0-9a-f]{64}$/, 'must be a lower-case hexadecimal sha256'),
+});
+export type DeclaredFile = z.infer<typeof DeclaredFile>;
+
+export interface PublishDeps {
+  readonly db: Database;
+  readonly blobs: BlobStore;
+  readonly createHasher: () => Hasher;
+  readonly now: () => Date;
+}
+
+export interface DraftView {
+  readonly id: string;
+  readonly expiresAt: string;
+  readonly files: readonly {
+    path: string;
+    size: number;
+    /** `present`: nothing to send. */
+    status: 'present' | 'upload';
+    partSize?: number;
+    parts?: readonly { number: number; size: number; done: boolean; url?: string }[];
+  }[];
+}
+
+export async function startAdapterDraft(
+  deps: PublishDeps,
+  principal: Principal,
+  target: { owner: string; name: string },
+  base: string,
+  files: readonly DeclaredFile[],
+): Promise<DraftView> {
+  if (target.owner !== principal.owner && !principal.scopes.has('admin')) {
+    throw new ApiError(
+      'forbidden',
+      `This key publishes under ${principal.owner}/, not under ${target.owner}/.`,
+    );
+  }
+  checkFiles(files, ADAPTER_FILES, () => undefined);
+  if (!(await findBase(deps.db, base))) {
+    throw new ApiError('not_found', `There is no base model ${base}; GET /api/bases lists those there are.`, {
+      field: 'base',
+    });
+  }
+  return startDraft(
+    deps,
+    principal,
+    { kind: 'adapter', target: `${target.owner}/${target.name}`, baseId: base },
+    files,
+  );
+}
+
+export async function startBaseDraft(
+  deps: PublishDeps,
+  principal: Principal,
+  target: { owner: string; name: string },
+  files: readonly DeclaredFile[],
+): Promise<DraftView> {
+  checkFiles(files, BASE_FILES, (path) => (path.endsWith('.safetensors') ? MAX_SHARD_SIZE : undefined));
+  if (!files.some(({ path }) => path.endsWith('.safetensors'))) {
+    throw new ApiError('invalid_request', 'files: a base needs at least one .safetensors file.', {
+      field: 'files',
+    });
+  }
+  return startDraft(
+    deps,
+    principal,
+    { kind: 'base', target: `${target.owner}/${target.name}`, baseId: null },
+    files,
+  );
+}
+
+function checkFiles(
+  files: readonly DeclaredFile[],
+  known: typeof ADAPTER_FILES,
+  otherLimit: (path: string) => number | undefined,
+): void {
+  const problem = (detail: string) => new ApiError('invalid_request', `files: ${detail}`, { field: 'files' });
+  const paths = new Set<string>();
+  for (const { path, size } of files) {
+    if (paths.has(path)) throw problem(`${path} is there twice`);
+    paths.add(path);
+    const limit = known[path]?.maxSize ?? otherLimit(path);
+    if (limit === undefined)
+      throw problem(`${path} does not belong here; known files are ${Object.keys(known).join(', ')}`);
+    if (size > limit)
+      throw new ApiError('too_large', `files: ${path} is ${size} bytes; the limit is ${limit}`, {
+        field: 'files',
+      });
+  }
+  for (const [path, { required }] of Object.entries(known)) {
+    if (required && !paths.has(path)) throw problem(`${path} is missing`);
+  }
+}
+
+async function startDraft(
+  deps: PublishDeps,
+  principal: Principal,
+  draft: Pick<Draft, 'kind' | 'target' | 'baseId'>,
+  files: readonly DeclaredFile[],
+): Promise<DraftView> {
+  const id = crypto.randomUUID();
+  const rows = await Promise.all(
+    files.map(async ({ path, size, sha256 }) => {
+      // Only content that everybody may read counts as present: else asking would tell who has a private file.
+      if (await isListedContent(deps.db, sha256)) return { path, size, sha256, upload: null };
+      const key = `uploads/${id}/${path}`;
+      const partSize = Math.max(PART_SIZE, Math.ceil(size / MAX_PARTS / MIB) * MIB);
+      return { path, size, sha256, upload: { key, uploadId: await deps.blobs.startUpload(key), partSize } };
+    }),
+  );
+  const expiresAt = new Date(deps.now().getTime() + DRAFT_HOURS * 3_600_000);
+  await insertDraft(deps.db, { id, ...draft, createdBy: principal.userId, expiresAt }, rows);
+  return viewDraft(deps, principal, id);
+}
+
+/** Which parts have arrived, with fresh URLs for the others. */
+export async function viewDraft(deps: PublishDeps, principal: Principal, id: string): Promise<DraftView> {
+  const { draft, files } = await ownDraft(deps.db, principal, id);
+  return {
+    id,
+    expiresAt: draft.expiresAt.toISOString(),
+    files: await Promise.all(files.map((file) => viewFile(deps.blobs, file))),
+  };
+}
+
+async function viewFile(blobs: BlobStore, file: DraftFile): Promise<DraftView['files'][number]> {
+  const { path, size, upload } = file;
+  if (!upload) return { path, size, status: 'present' };
+  const arrived = await blobs.uploadedParts(upload.key, upload.uploadId);
+  const parts = await Promise.all(
+    partsOf(size, upload.partSize).map(async (part) => {
+      // No such upload any more: it was joined already, so every part is there.
+      const done =
+        !arrived || arrived.some((other) => other.number === part.number && other.size === part.size);
+      return done
+        ? { ...part, done }
+        : { ...part, done, url: await blobs.partUrl(upload.key, upload.uploadId, part.number) };
+    }),
+  );
+  return { path, size, status: 'upload', partSize: upload.partSize, parts };
+}
+
+function partsOf(size: number, partSize: number): { number: number; size: number }[] {
+  const count = Math.ceil(size / partSize);
+  return Array.from({ length: count }, (_, i) => ({
+    number: i + 1,
+    size: Math.min(partSize, size - i * partSize),
+  }));
+}
+
+export async function discardDraft(deps: PublishDeps, principal: Principal, id: string): Promise<void> {
+  const { files } = await ownDraft(deps.db, principal, id);
+  await removeDraft(deps, id, files);
+}
+
+/** Removes drafts that nobody completed. @returns how many */
+export async function sweepDrafts(deps: PublishDeps, limit = 100): Promise<number> {
+  const ids = await expiredDrafts(deps.db, deps.now(), limit);
+  for (const id of ids) {
+    const found = await findDraft(deps.db, id);
+    if (found) await removeDraft(deps, id, found.files);
+  }
+  return ids.length;
+}
+
+async function removeDraft(deps: PublishDeps, id: string, files: readonly DraftFile[]): Promise<void> {
+  for (const { upload } of files) if (upload) await deps.blobs.abortUpload(upload.key, upload.uploadId);
+  await deleteDraft(deps.db, id);
+}
+
+export type Completed =
+  | { kind: 'adapter'; version: Version; created: boolean }
+  | { kind: 'base'; base: Base };
+
+/**
+ * Checks everything and lists it. Safe to call again, or twice at once: the digests decide what is the same.
+ * @throws ApiError conflict (parts missing), refused (with every reason), not_found
+ */
+export async function completeDraft(deps: PublishDeps, principal: Principal, id: string): Promise<Completed> {
+  const { draft, files } = await ownDraft(deps.db, principal, id);
+  const contents = new Map<string, Content>();
+  for (const file of files) contents.set(file.path, await receive(deps, file));
+  const completed =
+    draft.kind === 'adapter'
+      ? await completeAdapter(deps, principal, draft, contents)
+      : await completeBase(deps, principal, draft, contents);
+  await removeDraft(deps, id, files);
+  return completed;
+}
+
+/** The staged bytes of a file, once they are all there and are what was declared. */
+async function receive(deps: PublishDeps, file: DraftFile): Promise<Content> {
+  const { path, size, sha256, upload } = file;
+  const content = (key: string): Content => ({ path, size, sha256, key, store: deps.blobs });
+  if (!upload) return content(blobKey(sha256));
+  const arrived = await deps.blobs.uploadedParts(upload.key, upload.uploadId);
+  const missing = partsOf(size, upload.partSize).filter(
+    (part) => arrived && !arrived.some((other) => other.number === part.number && other.size === part.size),
+  );
+  if (missing.length > 0) {
+    throw new ApiError(
+      'conflict',
+      `${path}: ${missing.length} of its parts have not arrived; GET the draft for their URLs.`,
+      {
+        field: path,
+      },
+    );
+  }
+  await deps.blobs.finishUpload(upload.key, upload.uploadId);
+  const stored = await deps.blobs.size(upload.key);
+  if (stored !== size) {
+    throw mismatch(path, 'size_mismatch', `is ${stored ?? 0} bytes; ${size} were declared`);
+  }
+  const actual = await hashOf(await deps.blobs.read(upload.key), deps.createHasher());
+  if (actual !== sha256)
+    throw mismatch(path, 'checksum_mismatch', `has the sha256 ${actual}; ${sha256} was declared`);
+  return content(upload.key);
+}
+
+function mismatch(path: string, code: string, what: string): ApiError {
+  const detail = `${path} ${what}. Start again: this upload is spoilt.`;
+  return new ApiError('refused', detail, { field: path, problems: [{ code, detail, field: path }] });
+}
+
+async function completeAdapter(
+  deps: PublishDeps,
+  principal: Principal,
+  draft: Draft,
+  contents: ReadonlyMap<string, Content>,
+): Promise<Completed> {
+  const base = await findBase(deps.db, draft.baseId!);
+  if (!base) throw new ApiError('gone', `The base ${draft.baseId} is no longer there.`);
+  const configFile = contents.get('adapter_config.json')!;
+  const weights = contents.get('adapter_model.safetensors')!;
+  const rawConfig = (await readJson(configFile)) as Record<string, unknown>;
+  const shape = await checkAdapter(rawConfig, weights, parseBaseConfig(base.config));
+  const cardFile = contents.get('README.md');
+  const card = cardFile ? await readText(cardFile) : '';
+  const facts = factsOf(card);
+
+  const files = await keep(deps, contents);
+  const { owner, name } = ownerAndName(draft.target);
+  const size = files.reduce((sum, file) => sum + file.size, 0);
+  const digest = await digestOf(deps, [base.digest, ...files.map(({ path, sha256 }) => `${path} ${sha256}`)]);
+  const title = facts.title ?? name;
+  const summary = facts.summary ?? '';
+  const shared = { baseId: base.id, rank: shape.maxRank, parameters: shape.parameters, size };
+  const { version, created } = await listVersion(
+    deps.db,
+    {
+      ...shared,
+      id: draft.target,
+      owner,
+      name,
+      title,
+      summary,
+      task: facts.task ?? null,
+      license: facts.license ?? null,
+      languages: [...facts.languages],
+      tags: [...facts.tags],
+      searchText: [draft.target.replace(/[/_.-]/g, ' '), title, summary, facts.task, ...facts.tags]
+        .filter(Boolean)
+        .join(' '),
+    },
+    {
+      ...shared,
+      adapterId: draft.target,
+      digest,
+      config: rawConfig,
+      card,
+      targetModules: [...shape.targetModules],
+      createdBy: principal.userId,
+      createdAt: deps.now(),
+    },
+    files,
+  );
+  return { kind: 'adapter', version, created };
+}
+
+async function checkAdapter(rawConfig: Record<string, unknown>, weights: Content, base: BaseConfig) {
+  try {
+    const config = parsePeftConfig(rawConfig);
+    const header = await readHeaderOf(weights);
+    const shape = inspectAdapter(config, header, moduleTable(base));
+    await scanWeights(weights, header);
+    return shape;
+  } catch (error) {
+    throw refused(error) ?? error;
+  }
+}
+
+function factsOf(card: string) {
+  try {
+    return readCard(card);
+  } catch (error) {
+    if (!(error instanceof CardError)) throw error;
+    throw new ApiError('refused', error.message, {
+      problems: [{ code: 'card_invalid', detail: error.message, field: 'README.md' }],
+    });
+  }
+}
+
+async function completeBase(
+  deps: PublishDeps,
+  principal: Principal,
+  draft: Draft,
+  contents: ReadonlyMap<string, Content>,
+): Promise<Completed> {
+  const { config, parameters } = await checkBase(contents);
+  const card = contents.get('README.md');
+  const text = card ? await readText(card) : '';
+  const files = await keep(deps, contents);
+  const digest = await digestOf(
+    deps,
+    files.map(({ path, sha256 }) => `${path} ${sha256}`),
+  );
+  const base = await insertBase(
+    deps.db,
+    {
+      id: draft.target,
+      digest,
+      config,
+      parameters,
+      card: text,
+      createdBy: principal.userId,
+      createdAt: deps.now(),
+    },
+    files,
+  );
+  if (base.digest !== digest) {
+    throw new ApiError(
+      'conflict',
+      `${base.id} is another checkpoint already, and a base never changes: import this one under another name.`,
+    );
+  }
+  return { kind: 'base', base };
+}
+
+/** Moves checked content to where it stays; the copy is made inside the object store. */
+async function keep(deps: PublishDeps, contents: ReadonlyMap<string, Content>): Promise<StoredFile[]> {
+  const files = [...contents.values()].sort((a, b) => (a.path < b.path ? -1 : 1));
+  for (const { key, sha256 } of files)
+    if (key !== blobKey(sha256)) await deps.blobs.copy(key, blobKey(sha256));
+  return files.map(({ path, sha256, size }) => ({ path, sha256, size }));
+}
+
+async function digestOf(deps: PublishDeps, lines: readonly string[]): Promise<string> {
+  const hasher = deps.createHasher();
+  hasher.update(new TextEncoder().encode(lines.join('\n')));
+  return hasher.digest();
+}
+
+/** A draft of somebody else is as good as none. */
+async function ownDraft(
+  db: Database,
+  principal: Principal,
+  id: string,
+): Promise<{ draft: Draft; files: DraftFile[] }> {
+  const found = await findDraft(db, id);
+  if (!found || (found.draft.createdBy !== principal.userId && !principal.scopes.has('admin'))) {
+    throw new ApiError('not_found', `There is no draft ${id}: it was completed, discarded, or has expired.`);
+  }
+  return found;
+}
+
+function ownerAndName(target: string): { owner: string; name: string } {
+  const [owner, name] = target.split('/');
+  return { owner: ownerName.parse(owner), name: ownerName.parse(name) };
+}

@@ -6,13 +6,18 @@ process.env['ORT_DISABLE_TELEMETRY'] = '1'; // before the library loads: it woul
 
 const ort = await import('onnxruntime-node');
 
+export const ORT_VERSION = ort.env.versions.node ?? ort.env.versions.common;
+
 export type Feed = import('onnxruntime-node').Tensor;
 
 export interface SessionSettings {
   readonly threads: number;
   /** Entries of onnxruntime_session_options_config_keys.h. */
   readonly entries?: Readonly<Record<string, string>>;
+  /** Where to save the graph as it was optimised. */
   readonly optimizedModelPath?: string;
+  /** False for a graph that was optimised when it was saved. */
+  readonly optimize?: boolean;
 }
 
 export class Session {
@@ -28,7 +33,7 @@ export class Session {
       intraOpNumThreads: settings.threads,
       interOpNumThreads: 1,
       executionMode: 'sequential',
-      graphOptimizationLevel: 'all',
+      graphOptimizationLevel: settings.optimize === false ? 'disabled' : 'all',
       logSeverityLevel: 3,
       extra: { session: sessionExtra(settings.entries ?? {}) },
       ...(settings.optimizedModelPath ? { optimizedModelFilePath: settings.optimizedModelPath } : {}),

@@ -1,0 +1,59 @@
+/**
+ * Opens the session of a checkpoint. ONNX Runtime packs every weight for the processor's kernels when it loads a model;
+ * here that is done once and saved, and every session and process after that maps the packed file: it loads faster, and
+ * the pages are shared. The packed layout depends on processor and library, so both are in the folder's name.
+ */
+import { createHash } from 'node:crypto';
+import { mkdir, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { cpus } from 'node:os';
+import { join } from 'node:path';
+import { writeOnnx } from '../graph/onnx.ts';
+import { ORT_VERSION, Session } from '../session.ts';
+import type { Checkpoint } from './checkpoint.ts';
+import { buildLlama } from './llama.ts';
+
+const MODEL = 'model.onnx';
+const WEIGHTS = 'model.bin';
+
+export async function openPrepared(checkpoint: Checkpoint, threads: number): Promise<Session> {
+  const { folder } = checkpoint;
+  const graph = writeOnnx(buildLlama(checkpoint.config, checkpoint.weight), 'patchbay');
+  const key = createHash('sha256')
+    .update(graph)
+    .update(`${ORT_VERSION} ${cpus()[0]?.model} ${checkpoint.fingerprint}`)
+    .digest('hex')
+    .slice(0, 16);
+  const prepared = join(folder, `patchbay-prepared-${key}`);
+  if (!(await exists(join(prepared, MODEL)))) await prepare(folder, graph, prepared, threads);
+  return Session.open(join(prepared, MODEL), { threads, optimize: false });
+}
+
+/** Made under another name and moved into place whole; where another process was faster, its result serves as well. */
+async function prepare(folder: string, graph: Uint8Array, prepared: string, threads: number): Promise<void> {
+  const temporary = `${prepared}.${process.pid}.${Date.now()}`;
+  const source = `${temporary}.onnx`; // beside the weights: external data may not lie above the graph
+  try {
+    await mkdir(temporary);
+    await writeFile(source, graph);
+    const session = await Session.open(source, {
+      threads,
+      optimizedModelPath: join(temporary, MODEL),
+      entries: {
+        'session.optimized_model_external_initializers_file_name': WEIGHTS,
+        'session.optimized_model_external_initializers_min_size_in_bytes': '1024',
+        'session.save_external_prepacked_constant_initializers': '1',
+      },
+    });
+    await session.release();
+    await rename(temporary, prepared).catch(async (error: unknown) => {
+      if (!(await exists(join(prepared, MODEL)))) throw error;
+    });
+  } finally {
+    await rm(temporary, { recursive: true, force: true });
+    await rm(source, { force: true });
+  }
+}
+
+async function exists(path: string): Promise<boolean> {
+  return (await stat(path).catch(() => undefined)) !== undefined;
+}

@@ -5,7 +5,7 @@
 import { apiKey } from '@better-auth/api-key';
 import { betterAuth } from 'better-auth';
 import { drizzleAdapter } from 'better-auth/adapters/drizzle';
-import { and, desc, eq } from 'drizzle-orm';
+import { desc, eq } from 'drizzle-orm';
 import { LRUCache } from 'lru-cache';
 import type { Database } from '../db/open.ts';
 import * as schema from '../db/schema.ts';
@@ -108,11 +108,11 @@ export function createAuth(db: Database, settings: { secret: string; baseUrl: st
       }));
     },
 
-    /** @returns false: this user has no such key */
-    async revokeKey(userId: string, keyId: string): Promise<boolean> {
+    /** @returns false: there is no such key */
+    async revokeKey(keyId: string): Promise<boolean> {
       const gone = await db
         .delete(schema.apikey)
-        .where(and(eq(schema.apikey.id, keyId), eq(schema.apikey.referenceId, userId)))
+        .where(eq(schema.apikey.id, keyId))
         .returning({ id: schema.apikey.id });
       for (const [key, principal] of believed.entries()) if (principal.keyId === keyId) believed.delete(key);
       return gone.length > 0;

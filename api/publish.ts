@@ -86,16 +86,18 @@ export interface PublishDeps {
 }
 
 export interface DraftView {
-  readonly id: string;
-  readonly expiresAt: string;
-  readonly files: readonly {
-    path: string;
-    size: number;
-    /** `present`: nothing to send. */
-    status: 'present' | 'upload';
-    partSize?: number;
-    parts?: readonly { number: number; size: number; done: boolean; url?: string }[];
-  }[];
+  id: string;
+  expiresAt: string;
+  files: FileView[];
+}
+
+interface FileView {
+  path: string;
+  size: number;
+  /** `present`: nothing to send. */
+  status: 'present' | 'upload';
+  partSize?: number;
+  parts?: { number: number; size: number; done: boolean; url?: string }[];
 }
 
 export async function startAdapterDraft(
@@ -199,7 +201,7 @@ export async function viewDraft(deps: PublishDeps, principal: Principal, id: str
   };
 }
 
-async function viewFile(blobs: BlobStore, file: DraftFile): Promise<DraftView['files'][number]> {
+async function viewFile(blobs: BlobStore, file: DraftFile): Promise<FileView> {
   const { path, size, upload } = file;
   if (!upload) return { path, size, status: 'present' };
   const arrived = await blobs.uploadedParts(upload.key, upload.uploadId);

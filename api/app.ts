@@ -1,0 +1,86 @@
+/** The whole API as one Hono app. Web-standard: what it needs of its surroundings is handed in. */
+import { OpenAPIHono } from '@hono/zod-openapi';
+import type { AppEnv } from './context.ts';
+import { ApiError, asApiError, problemJson } from './errors.ts';
+import type { InvokeDeps } from './invoke.ts';
+import { describeOpenai } from './openai/describe.ts';
+import { openaiError, openaiRoutes } from './openai/routes.ts';
+import { type PatchbayDeps, patchbayRoutes } from './patchbay/routes.ts';
+import { referencePage } from './reference-page.ts';
+
+export interface Log {
+  info(fields: object, message: string): void;
+  error(fields: object, message: string): void;
+}
+
+export type AppDeps = PatchbayDeps & InvokeDeps & { readonly log: Log };
+
+const VERSION = '0.1.0';
+
+export function createApp(deps: AppDeps) {
+  const app = new OpenAPIHono<AppEnv>();
+
+  app.use(async (c, next) => {
+    const requestId = crypto.randomUUID();
+    c.set('requestId', requestId);
+    c.header('x-request-id', requestId);
+    const began = performance.now();
+    c.set('principal', await deps.auth.authenticate(c.req.header('authorization')));
+    await next();
+    const ms = Math.round(performance.now() - began);
+    deps.log.info({ requestId, method: c.req.method, path: c.req.path, status: c.res.status, ms }, 'request');
+  });
+
+  app.route('/api', patchbayRoutes(deps));
+  app.route('/v1', openaiRoutes(deps));
+  describeOpenai(app);
+  app.openAPIRegistry.registerComponent('securitySchemes', 'key', { type: 'http', scheme: 'bearer' });
+  const info = {
+    title: 'Patchbay',
+    version: VERSION,
+    description: 'A marketplace for LoRA adapters: publish, browse, invoke.',
+  };
+  app.get('/openapi.json', (c) => c.json(app.getOpenAPI31Document({ openapi: '3.1.0', info })));
+  app.get('/docs', (c) => c.html(referencePage(app.getOpenAPI31Document({ openapi: '3.1.0', info }))));
+  app.get('/health', (c) => c.json({ status: 'ok' }));
+  app.get('/', (c) => c.redirect('/docs'));
+
+  app.notFound((c) =>
+    render(
+      c.req.path,
+      c.get('requestId') ?? '',
+      new ApiError(
+        'not_found',
+        `There is nothing at ${c.req.method} ${c.req.path}; /docs lists what there is.`,
+      ),
+    ),
+  );
+  app.onError((error, c) => {
+    const requestId = c.get('requestId') ?? '';
+    const known = asApiError(error);
+    if (known.code === 'internal') {
+      deps.log.error(
+        { requestId, method: c.req.method, path: c.req.path, error: error.stack ?? String(error) },
+        'unexpected error',
+      );
+    } else
+      deps.log.info(
+        { requestId, method: c.req.method, path: c.req.path, status: known.status, code: known.code },
+        'refused',
+      );
+    return render(c.req.path, requestId, known);
+  });
+  return app;
+}
+
+/** Errors in the shape of the protocol that was spoken. */
+function render(path: string, requestId: string, error: ApiError): Response {
+  const openai = path === '/v1' || path.startsWith('/v1/');
+  const headers = new Headers({
+    'content-type': openai ? 'application/json' : 'application/problem+json',
+    'x-request-id': requestId,
+  });
+  if (error.retryAfterSeconds !== undefined) headers.set('retry-after', String(error.retryAfterSeconds));
+  const body = openai ? openaiError(error) : problemJson(error, requestId);
+  return new Response(JSON.stringify(body), { status: error.status, headers });
+}

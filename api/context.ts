@@ -1,0 +1,25 @@
+/** What every request carries. */
+import type { Context } from 'hono';
+import { type Principal, requireScope, type Scope } from './auth.ts';
+import { ApiError } from './errors.ts';
+
+export interface AppEnv {
+  Variables: {
+    requestId: string;
+    principal: Principal | undefined;
+  };
+}
+
+/** @param scopes any of them will do. @throws ApiError unauthorized, forbidden */
+export function requirePrincipal(c: Context<AppEnv>, ...scopes: [Scope, ...Scope[]]): Principal {
+  const principal = c.get('principal');
+  if (principal && scopes.some((scope) => principal.scopes.has(scope))) return principal;
+  return requireScope(principal, scopes[0]);
+}
+
+/** Bodies are small JSON: files never pass through the API. */
+export const MAX_BODY = 4 * 2 ** 20;
+
+export function tooLarge(): ApiError {
+  return new ApiError('too_large', `The body is larger than ${MAX_BODY} bytes.`);
+}

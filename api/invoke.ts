@@ -1,0 +1,148 @@
+/**
+ * From a model name to a runner's answer: what is meant, whether it is there, and where its files can be fetched. All
+ * protocols that generate text come through here.
+ */
+import { parseReference, type Term } from '../adapter/reference.ts';
+import { filesOfVersion, findVersion } from '../db/adapters.ts';
+import { type Base, filesOfBase, findBase, type StoredFile } from '../db/bases.ts';
+import type { Database } from '../db/open.ts';
+import { events } from '../db/schema.ts';
+import type {
+  AdapterSource,
+  BaseSource,
+  FileSource,
+  GenerateEvent,
+  Prompt,
+  Sampling,
+} from '../functions/generate.ts';
+import type { Principal } from './auth.ts';
+import { type BlobStore, blobKey } from './blob-store.ts';
+import { ApiError } from './errors.ts';
+import type { RunnerClient } from './runner-client.ts';
+
+export interface InvokeDeps {
+  readonly db: Database;
+  readonly blobs: BlobStore;
+  readonly runner: RunnerClient;
+}
+
+export interface ResolvedModel {
+  readonly base: BaseSource;
+  readonly adapters: readonly AdapterSource[];
+}
+
+export interface Invocation {
+  readonly requestId: string;
+  readonly model: string;
+  readonly prompt: Prompt;
+  readonly sampling: Sampling;
+  readonly n: number;
+}
+
+/** @throws ApiError model_not_found, and what the runner refuses */
+export async function invoke(
+  deps: InvokeDeps,
+  principal: Principal,
+  invocation: Invocation,
+  signal: AbortSignal,
+): Promise<AsyncGenerator<GenerateEvent>> {
+  const { requestId, model, prompt, sampling, n } = invocation;
+  const { base, adapters } = await resolveModel(deps, model);
+  const request = { requestId, base, adapters: [...adapters], prompt, sampling, n };
+  return metered(deps.db, principal, invocation, await deps.runner.generate(request, signal));
+}
+
+/** Passes events on, and notes what was used, however the stream ends. */
+async function* metered(
+  db: Database,
+  principal: Principal,
+  { requestId, model }: Invocation,
+  source: AsyncGenerator<GenerateEvent>,
+): AsyncGenerator<GenerateEvent> {
+  const usage = { promptTokens: 0, completionTokens: 0 };
+  try {
+    for await (const event of source) {
+      if (event.type === 'start') usage.promptTokens = event.promptTokens;
+      if (event.type === 'finish') usage.completionTokens += event.completionTokens;
+      yield event;
+    }
+  } finally {
+    await db
+      .insert(events)
+      .values({ actor: principal.userId, kind: 'invoked', subject: model, data: { requestId, ...usage } });
+  }
+}
+
+export async function resolveModel(
+  deps: Pick<InvokeDeps, 'db' | 'blobs'>,
+  model: string,
+): Promise<ResolvedModel> {
+  const { terms } = parse(model);
+  const [first] = terms;
+  const single = terms.length === 1 && first && first.version === undefined && first.weight === 1;
+  const bare = single ? await findBase(deps.db, idOf(first)) : undefined;
+  if (bare) return { base: await baseSource(deps, bare), adapters: [] };
+
+  const found = await Promise.all(terms.map((term) => findTerm(deps.db, term)));
+  const bases = new Set(found.map(({ version }) => version.baseId));
+  if (bases.size > 1) {
+    throw new ApiError(
+      'invalid_request',
+      `A mix needs one base; these adapters have ${[...bases].join(' and ')}.`,
+      { field: 'model' },
+    );
+  }
+  const base = await findBase(deps.db, [...bases][0]!);
+  if (!base) throw new Error(`base ${[...bases][0]} of a listed version is missing`);
+  return {
+    base: await baseSource(deps, base),
+    adapters: await Promise.all(
+      found.map(async ({ term, version }) => {
+        const files = await filesOfVersion(deps.db, version.adapterId, version.number);
+        const weights = files.find(({ path }) => path === 'adapter_model.safetensors')!;
+        return {
+          digest: version.digest,
+          weight: term.weight,
+          config: version.config,
+          weights: await fileSource(deps.blobs, weights),
+        };
+      }),
+    ),
+  };
+}
+
+function parse(model: string) {
+  try {
+    return parseReference(model);
+  } catch (error) {
+    throw new ApiError('model_not_found', (error as Error).message, { field: 'model' });
+  }
+}
+
+const idOf = ({ owner, name }: Term): string => `${owner}/${name}`;
+
+async function findTerm(db: Database, term: Term) {
+  const version = await findVersion(db, idOf(term), term.version);
+  if (!version) {
+    const which = term.version === undefined ? idOf(term) : `${idOf(term)}@${term.version}`;
+    throw new ApiError(
+      'model_not_found',
+      `There is no model ${which}; GET /v1/models lists those there are.`,
+      { field: 'model' },
+    );
+  }
+  return { term, version };
+}
+
+export async function baseSource(deps: Pick<InvokeDeps, 'db' | 'blobs'>, base: Base): Promise<BaseSource> {
+  const files = await filesOfBase(deps.db, base.id);
+  return {
+    id: base.id,
+    digest: base.digest,
+    files: await Promise.all(files.map((file) => fileSource(deps.blobs, file))),
+  };
+}
+
+async function fileSource(blobs: BlobStore, { path, sha256, size }: StoredFile): Promise<FileSource> {
+  return { path, sha256, size, url: await blobs.readUrl(blobKey(sha256)) };
+}

@@ -1,0 +1,161 @@
+/** OpenAI's protocol: models, chat completions, completions. Its clients need nothing changed but baseURL, key and model. */
+import { Hono } from 'hono';
+import { streamSSE } from 'hono/streaming';
+import { findAdapter, findVersion, searchAdapters } from '../../db/adapters.ts';
+import { findBase, listBases } from '../../db/bases.ts';
+import type { GenerateEvent } from '../../functions/generate.ts';
+import { type AppEnv, requirePrincipal } from '../context.ts';
+import { ApiError, asApiError } from '../errors.ts';
+import { type Invocation, type InvokeDeps, invoke } from '../invoke.ts';
+import { readJsonBody } from '../request.ts';
+import { type AnswerShape, chatShape, collect, completionShape, type Envelope, stream } from './answers.ts';
+import { ChatBody, CompletionBody, parseBody, samplingOf } from './schemas.ts';
+
+/** `GET /v1/models` has no pages in OpenAI's protocol; a catalog is browsed at /api/adapters. */
+const MAX_LISTED = 1000;
+/** OpenAI's default for completions; chat answers run until they end. */
+const COMPLETION_MAX_TOKENS = 16;
+/** Part of `system_fingerprint`: changes when the same request could give another answer. */
+const ENGINE = 'patchbay-1';
+
+export function openaiRoutes(deps: InvokeDeps & { now: () => Date }) {
+  const app = new Hono<AppEnv>();
+
+  app.get('/models', async (c) => {
+    requirePrincipal(c, 'read', 'infer');
+    const bases = await listBases(deps.db);
+    const { rows } = await searchAdapters(deps.db, {}, MAX_LISTED);
+    const data = [
+      ...bases.map(({ id, createdAt }) => modelObject(id, createdAt, null)),
+      ...rows.map(({ id, createdAt, baseId }) => modelObject(id, createdAt, baseId)),
+    ];
+    return c.json({ object: 'list', data });
+  });
+
+  // Some clients escape the slash of owner/name, some do not: take the rest of the path, whatever it is.
+  app.get('/models/*', async (c) => {
+    requirePrincipal(c, 'read', 'infer');
+    const id = decodeURIComponent(new URL(c.req.url).pathname.replace(/^.*?\/v1\/models\//, ''));
+    const base = await findBase(deps.db, id);
+    if (base) return c.json(modelObject(id, base.createdAt, null));
+    const [name, version] = id.split('@');
+    const adapter = await findAdapter(deps.db, name ?? '');
+    const found =
+      adapter &&
+      (await findVersion(deps.db, adapter.id, version ? Number(version.replace(/^v/, '')) : undefined));
+    if (!adapter || !found)
+      throw new ApiError('model_not_found', `There is no model ${id}.`, { field: 'model' });
+    return c.json(modelObject(id, found.createdAt, adapter.baseId));
+  });
+
+  app.post('/chat/completions', async (c) => {
+    const principal = requirePrincipal(c, 'infer');
+    const body = parseBody(ChatBody, await readJsonBody(c.req.raw));
+    if (body.top_logprobs != null && !body.logprobs) {
+      throw new ApiError('invalid_request', 'top_logprobs needs logprobs to be true.', {
+        field: 'top_logprobs',
+      });
+    }
+    const messages = body.messages.map(({ role, content, name }) => ({
+      role: role === 'developer' ? ('system' as const) : role,
+      content,
+      ...(name === undefined ? {} : { name }),
+    }));
+    const maxTokens = body.max_completion_tokens ?? body.max_tokens ?? undefined;
+    const sampling = samplingOf(body, maxTokens, body.logprobs ? (body.top_logprobs ?? 0) : undefined);
+    const invocation = {
+      requestId: c.var.requestId,
+      model: body.model,
+      prompt: { kind: 'messages' as const, messages },
+      sampling,
+      n: body.n ?? 1,
+    };
+    const envelope = envelopeOf('chatcmpl', invocation, deps.now());
+    return answer(c, invocation, chatShape(envelope, body.logprobs ?? false), body, (signal) =>
+      invoke(deps, principal, invocation, signal),
+    );
+  });
+
+  app.post('/completions', async (c) => {
+    const principal = requirePrincipal(c, 'infer');
+    const body = parseBody(CompletionBody, await readJsonBody(c.req.raw));
+    const text = typeof body.prompt === 'string' ? body.prompt : undefined;
+    const prompt =
+      text === undefined
+        ? { kind: 'tokens' as const, tokens: body.prompt as number[] }
+        : { kind: 'text' as const, text };
+    const sampling = samplingOf(body, body.max_tokens ?? COMPLETION_MAX_TOKENS, body.logprobs ?? undefined);
+    const invocation = { requestId: c.var.requestId, model: body.model, prompt, sampling, n: body.n ?? 1 };
+    const envelope = envelopeOf('cmpl', invocation, deps.now());
+    return answer(c, invocation, completionShape(envelope, body.logprobs != null, ''), body, (signal) =>
+      invoke(deps, principal, invocation, signal),
+    );
+  });
+
+  return app;
+}
+
+type Context = import('hono').Context<AppEnv>;
+
+async function answer(
+  c: Context,
+  { n }: Invocation,
+  shape: AnswerShape,
+  body: {
+    stream?: boolean | null | undefined;
+    stream_options?: { include_usage?: boolean | null | undefined } | null | undefined;
+  },
+  start: (signal: AbortSignal) => Promise<AsyncGenerator<GenerateEvent>>,
+): Promise<Response> {
+  const gone = new AbortController();
+  c.req.raw.signal.addEventListener('abort', () => gone.abort(), { once: true });
+  // Refusals (unknown model, prompt too long, busy) come before the first byte, with their own status.
+  const events = await start(gone.signal);
+  if (!body.stream) return c.json((await collect(events, n, shape)) as Record<string, unknown>);
+  return streamSSE(c, async (sse) => {
+    sse.onAbort(() => gone.abort());
+    try {
+      for await (const chunk of stream(events, n, shape, body.stream_options?.include_usage ?? false)) {
+        await sse.writeSSE({ data: JSON.stringify(chunk) });
+      }
+      await sse.writeSSE({ data: '[DONE]' });
+    } catch (error) {
+      if (gone.signal.aborted) return;
+      await sse.writeSSE({ data: JSON.stringify(openaiError(asApiError(error))) });
+    }
+  });
+}
+
+function envelopeOf(prefix: string, { requestId, model }: Invocation, now: Date): Envelope {
+  return {
+    id: `${prefix}-${requestId}`,
+    created: Math.floor(now.getTime() / 1000),
+    model,
+    fingerprint: ENGINE,
+  };
+}
+
+/** As vLLM: an adapter's parent is its base, `root` is what is served. */
+function modelObject(id: string, createdAt: Date, parent: string | null) {
+  const [owner] = id.split('/');
+  return {
+    id,
+    object: 'model',
+    created: Math.floor(createdAt.getTime() / 1000),
+    owned_by: owner,
+    root: parent ?? id,
+    parent,
+  };
+}
+
+const TYPES: Readonly<Record<number, string>> = {
+  401: 'authentication_error',
+  403: 'permission_error',
+  404: 'not_found_error',
+  429: 'rate_limit_error',
+};
+
+export function openaiError(error: ApiError) {
+  const type = TYPES[error.status] ?? (error.status >= 500 ? 'server_error' : 'invalid_request_error');
+  return { error: { message: error.message, type, param: error.field ?? null, code: error.code } };
+}

@@ -1,0 +1,130 @@
+/**
+ * OpenAI's request bodies, as its clients send them. Fields that mean nothing here (user, store, metadata...) are
+ * ignored; fields that ask for something we do not do are refused by name, because ignoring them would answer another
+ * question than was asked.
+ */
+import { z } from 'zod';
+import type { Sampling } from '../../functions/generate.ts';
+import { ApiError } from '../errors.ts';
+
+const TextPart = z.object({ type: z.literal('text'), text: z.string() });
+const Content = z.union([
+  z.string(),
+  z
+    .array(TextPart, 'content parts must be of type text: images, audio and files are not supported')
+    .transform((parts) => parts.map(({ text }) => text).join('')),
+  z.null().transform(() => ''),
+]);
+
+const Message = z.object({
+  role: z.enum(['system', 'developer', 'user', 'assistant', 'tool']),
+  content: Content.optional().default(''),
+  name: z.string().max(64).optional(),
+});
+
+const stop = z
+  .union([
+    z
+      .string()
+      .min(1)
+      .transform((one) => [one]),
+    z.array(z.string().min(1)).max(4),
+  ])
+  .nullish();
+const nullable = <T extends z.ZodType>(type: T) => type.nullish();
+
+const Shared = z.looseObject({
+  model: z.string().min(1),
+  temperature: nullable(z.number().min(0).max(2)),
+  top_p: nullable(z.number().gt(0).max(1)),
+  top_k: nullable(z.int().min(-1)),
+  min_p: nullable(z.number().min(0).max(1)),
+  seed: nullable(z.int()),
+  frequency_penalty: nullable(z.number().min(-2).max(2)),
+  presence_penalty: nullable(z.number().min(-2).max(2)),
+  logit_bias: nullable(
+    z.record(z.string().regex(/^\d+$/, 'keys must be token ids'), z.number().min(-100).max(100)),
+  ),
+  stop,
+  n: nullable(z.int().min(1).max(16)),
+  stream: nullable(z.boolean()),
+  stream_options: nullable(z.looseObject({ include_usage: nullable(z.boolean()) })),
+  max_tokens: nullable(z.int().min(1)),
+});
+
+export const ChatBody = Shared.extend({
+  messages: z.array(Message).min(1).max(2048),
+  max_completion_tokens: nullable(z.int().min(1)),
+  logprobs: nullable(z.boolean()),
+  top_logprobs: nullable(z.int().min(0).max(20)),
+});
+export type ChatBody = z.infer<typeof ChatBody>;
+
+export const CompletionBody = Shared.extend({
+  prompt: z.union([
+    z.string(),
+    z.array(z.int().nonnegative()).min(1),
+    z.tuple([z.string()]).transform(([one]) => one),
+  ]),
+  logprobs: nullable(z.int().min(0).max(5)),
+  echo: nullable(z.boolean()),
+});
+export type CompletionBody = z.infer<typeof CompletionBody>;
+
+type SharedBody = z.infer<typeof Shared>;
+
+/** Fields that ask for something, the values at which they do not, and why they are refused otherwise. */
+const UNSUPPORTED: Readonly<Record<string, (value: unknown) => boolean>> = {
+  tools: (value) => Array.isArray(value) && value.length === 0,
+  tool_choice: (value) => value === 'none' || value === 'auto',
+  functions: (value) => Array.isArray(value) && value.length === 0,
+  function_call: (value) => value === 'none' || value === 'auto',
+  response_format: (value) => (value as { type?: unknown }).type === 'text',
+  modalities: (value) => JSON.stringify(value) === '["text"]',
+  audio: () => false,
+  prediction: () => false,
+  web_search_options: () => false,
+  suffix: (value) => value === '',
+  best_of: (value) => value === 1,
+  echo: (value) => value === false,
+};
+
+/** @throws ApiError invalid_request or unsupported_parameter, naming the parameter */
+export function parseBody<T extends z.ZodType>(schema: T, body: unknown): z.infer<T> {
+  const checked = schema.safeParse(body);
+  if (!checked.success) {
+    const issue = checked.error.issues[0]!;
+    const field = issue.path.join('.');
+    throw new ApiError('invalid_request', field ? `${field}: ${issue.message}` : issue.message, {
+      ...(field ? { field } : {}),
+    });
+  }
+  for (const [field, isHarmless] of Object.entries(UNSUPPORTED)) {
+    const value = (checked.data as Record<string, unknown>)[field];
+    if (value != null && !isHarmless(value)) {
+      throw new ApiError('unsupported_parameter', `${field} is not supported; leave it out.`, { field });
+    }
+  }
+  return checked.data;
+}
+
+export function samplingOf(
+  body: SharedBody,
+  maxTokens: number | undefined,
+  topLogprobs: number | undefined,
+): Sampling {
+  return {
+    temperature: body.temperature ?? 1,
+    topP: body.top_p ?? 1,
+    topK: Math.max(0, body.top_k ?? 0),
+    minP: body.min_p ?? 0,
+    frequencyPenalty: body.frequency_penalty ?? 0,
+    presencePenalty: body.presence_penalty ?? 0,
+    logitBias: body.logit_bias ?? {},
+    stop: body.stop ?? [],
+    echo: false,
+    ...(body.seed == null ? {} : { seed: body.seed }),
+    ...(maxTokens === undefined ? {} : { maxTokens }),
+    ...(topLogprobs === undefined ? {} : { topLogprobs }),
+  };
+}

@@ -1,0 +1,176 @@
+/** Bodies of Patchbay's own protocol. They are the OpenAPI document, the checks at the edge and the client's types. */
+import { z } from '@hono/zod-openapi';
+import { ownerName } from '../../adapter/reference.ts';
+import { SCOPES } from '../auth.ts';
+import { DeclaredFile } from '../publish.ts';
+
+export const Problem = z
+  .object({
+    type: z.string(),
+    title: z.string(),
+    status: z.int(),
+    code: z.string(),
+    detail: z.string(),
+    field: z.string().optional(),
+    problems: z
+      .array(z.object({ code: z.string(), detail: z.string(), field: z.string().optional() }))
+      .optional(),
+    requestId: z.string(),
+  })
+  .openapi('Problem');
+
+export const Id = z.object({ owner: ownerName, name: ownerName });
+export const VersionPath = Id.extend({ number: z.coerce.number().int().min(1).max(1e9) });
+
+export const File = z.object({ path: z.string(), size: z.int(), sha256: z.string() }).openapi('File');
+
+export const StartAdapter = z
+  .object({ base: z.string().min(3).max(200), files: z.array(DeclaredFile).min(1).max(16) })
+  .openapi('StartAdapter');
+export const StartBase = z.object({ files: z.array(DeclaredFile).min(1).max(2000) }).openapi('StartBase');
+
+export const Draft = z
+  .object({
+    id: z.string(),
+    expiresAt: z.string(),
+    files: z.array(
+      z.object({
+        path: z.string(),
+        size: z.int(),
+        status: z.enum(['present', 'upload']).openapi({ description: '`present`: nothing to send' }),
+        partSize: z.int().optional(),
+        parts: z
+          .array(z.object({ number: z.int(), size: z.int(), done: z.boolean(), url: z.string().optional() }))
+          .optional()
+          .openapi({
+            description:
+              'PUT bytes [(number - 1) * partSize, size) of the file to `url`; ask for the draft again for fresh URLs',
+          }),
+      }),
+    ),
+  })
+  .openapi('Draft');
+
+export const Version = z
+  .object({
+    number: z.int(),
+    reference: z.string().openapi({ example: 'alice/sql@3' }),
+    digest: z.string(),
+    base: z.string(),
+    rank: z.int(),
+    parameters: z.int(),
+    targetModules: z.array(z.string()),
+    size: z.int(),
+    createdAt: z.string(),
+  })
+  .openapi('Version');
+
+export const VersionDetail = Version.extend({
+  config: z.record(z.string(), z.unknown()),
+  card: z.string(),
+  files: z.array(File),
+}).openapi('VersionDetail');
+
+export const Adapter = z
+  .object({
+    id: z.string(),
+    owner: z.string(),
+    name: z.string(),
+    title: z.string(),
+    summary: z.string(),
+    base: z.string(),
+    task: z.string().nullable(),
+    license: z.string().nullable(),
+    languages: z.array(z.string()),
+    tags: z.array(z.string()),
+    rank: z.int(),
+    parameters: z.int(),
+    size: z.int(),
+    latest: z.int(),
+    createdAt: z.string(),
+    updatedAt: z.string(),
+  })
+  .openapi('Adapter');
+
+export const AdapterDetail = Adapter.extend({ card: z.string(), versions: z.array(Version) }).openapi(
+  'AdapterDetail',
+);
+export const AdapterPage = z
+  .object({ adapters: z.array(Adapter), next: z.string().nullable() })
+  .openapi('AdapterPage');
+
+const text = z.string().min(1).max(200);
+const rank = z.coerce.number().int().min(1).max(100_000);
+export const Search = z.object({
+  q: z
+    .string()
+    .max(200)
+    .optional()
+    .openapi({ description: 'Words to look for; quotes, `or` and `-word` work' }),
+  base: text.optional(),
+  owner: text.optional(),
+  task: text.optional(),
+  language: text.optional(),
+  license: text.optional(),
+  tag: text.optional(),
+  minRank: rank.optional(),
+  maxRank: rank.optional(),
+  limit: z.coerce.number().int().min(1).max(100).default(20),
+  cursor: z.string().max(500).optional().openapi({ description: '`next` of the page before' }),
+});
+
+export const Base = z
+  .object({
+    id: z.string(),
+    digest: z.string(),
+    architecture: z.string(),
+    parameters: z.int(),
+    contextLength: z.int(),
+    hiddenSize: z.int(),
+    layers: z.int(),
+    vocabSize: z.int(),
+    createdAt: z.string(),
+  })
+  .openapi('Base');
+export const BaseDetail = Base.extend({
+  card: z.string(),
+  config: z.unknown(),
+  files: z.array(File),
+}).openapi('BaseDetail');
+
+export const Completed = z
+  .discriminatedUnion('kind', [
+    z.object({ kind: z.literal('adapter'), created: z.boolean(), version: Version }),
+    z.object({ kind: z.literal('base'), base: Base }),
+  ])
+  .openapi('Completed');
+
+const Scope = z.enum(SCOPES);
+export const NewKey = z
+  .object({
+    name: z.string().min(1).max(64),
+    scopes: z.array(Scope).min(1),
+    expiresInSeconds: z
+      .int()
+      .min(86_400)
+      .max(365 * 86_400)
+      .optional(),
+    owner: ownerName
+      .optional()
+      .openapi({ description: 'Whose key; only an admin may name somebody else, who is made if need be' }),
+  })
+  .openapi('NewKey');
+export const Key = z
+  .object({
+    id: z.string(),
+    name: z.string(),
+    start: z.string(),
+    scopes: z.array(Scope),
+    createdAt: z.string(),
+    expiresAt: z.string().nullable(),
+  })
+  .openapi('Key');
+export const MadeKey = Key.omit({ start: true })
+  .extend({ key: z.string().openapi({ description: 'Shown only now' }) })
+  .openapi('MadeKey');
+export const Whoami = z.object({ owner: z.string(), scopes: z.array(Scope) }).openapi('Whoami');

@@ -1,0 +1,31 @@
+/** Reads a JSON body within its limit, whatever the client says of its length. */
+import { MAX_BODY, tooLarge } from './context.ts';
+import { ApiError } from './errors.ts';
+
+/** @throws ApiError too_large, invalid_request */
+export async function readJsonBody(request: Request): Promise<unknown> {
+  const text = await readText(request);
+  try {
+    return JSON.parse(text);
+  } catch (error) {
+    throw new ApiError('invalid_request', `The body is not valid JSON: ${(error as Error).message}`);
+  }
+}
+
+async function readText(request: Request): Promise<string> {
+  if (Number(request.headers.get('content-length') ?? 0) > MAX_BODY) throw tooLarge();
+  const decoder = new TextDecoder('utf-8', { fatal: true });
+  let text = '';
+  let size = 0;
+  try {
+    for await (const chunk of request.body ?? []) {
+      size += chunk.length;
+      if (size > MAX_BODY) throw tooLarge();
+      text += decoder.decode(chunk, { stream: true });
+    }
+    return text + decoder.decode();
+  } catch (error) {
+    if (error instanceof ApiError) throw error;
+    throw new ApiError('invalid_request', 'The body is not UTF-8 text, or it broke off.');
+  }
+}

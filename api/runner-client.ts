@@ -1,0 +1,107 @@
+/** Talks to a runner over HTTP: the other end of functions/generate.ts. */
+import {
+  BaseSource,
+  GenerateEvent,
+  type GenerateRequest,
+  RunnerError,
+  RunnerHealth,
+} from '../functions/generate.ts';
+import { ApiError, type ApiErrorCode } from './errors.ts';
+
+export interface RunnerEndpoint {
+  readonly url: string;
+  readonly token: string;
+}
+
+export interface RunnerClient {
+  /** Events of one request, in order. Ending the iteration early, or aborting, frees the runner. @throws ApiError */
+  generate(request: GenerateRequest, signal: AbortSignal): Promise<AsyncGenerator<GenerateEvent>>;
+  loadBase(base: BaseSource): Promise<void>;
+  health(): Promise<RunnerHealth>;
+}
+
+/** What a runner's refusal is to a client of the API. */
+const CODE: Readonly<Record<RunnerError['code'], ApiErrorCode>> = {
+  context_length_exceeded: 'context_length_exceeded',
+  invalid_request: 'invalid_request',
+  template_failed: 'template_failed',
+  too_large: 'too_large',
+  busy: 'busy',
+  draining: 'unavailable',
+  adapter_invalid: 'unavailable',
+  base_unsupported: 'unavailable',
+  fetch_failed: 'unavailable',
+  checksum_mismatch: 'unavailable',
+  unauthorized: 'internal',
+  internal: 'internal',
+};
+
+/** Longer than any event: a line that does not end is not ours. */
+const MAX_LINE = 4 * 2 ** 20;
+
+/** @param endpoint where the runner is now; a restarted one listens elsewhere */
+export function createRunnerClient(endpoint: () => RunnerEndpoint | undefined): RunnerClient {
+  const send = async (path: string, init: RequestInit): Promise<Response> => {
+    const runner = endpoint();
+    if (!runner)
+      throw new ApiError('unavailable', 'The runner is starting; try again in a moment.', {
+        retryAfterSeconds: 2,
+      });
+    const headers = { authorization: `Bearer ${runner.token}`, 'content-type': 'application/json' };
+    let response: Response;
+    try {
+      response = await fetch(`${runner.url}${path}`, { ...init, headers });
+    } catch (error) {
+      if (init.signal?.aborted) throw error;
+      throw new ApiError('unavailable', 'The runner cannot be reached; try again in a moment.', {
+        retryAfterSeconds: 2,
+      });
+    }
+    if (!response.ok) throw await refusal(response);
+    return response;
+  };
+
+  return {
+    async generate(request, signal) {
+      const response = await send('/generate', { method: 'POST', body: JSON.stringify(request), signal });
+      if (!response.body) throw new ApiError('internal', 'The runner answered nothing.');
+      return events(response.body);
+    },
+    async loadBase(base) {
+      await send('/bases', { method: 'POST', body: JSON.stringify(BaseSource.parse(base)) });
+    },
+    async health() {
+      return RunnerHealth.parse(await (await send('/health', {})).json());
+    },
+  };
+}
+
+async function refusal(response: Response): Promise<ApiError> {
+  const checked = RunnerError.safeParse(await response.json().catch(() => undefined));
+  if (!checked.success) return new ApiError('internal', `The runner answered ${response.status}.`);
+  const { code, detail, field } = checked.data;
+  const retryAfter = Number(response.headers.get('retry-after'));
+  return new ApiError(CODE[code], detail, {
+    ...(field === undefined ? {} : { field }),
+    ...(retryAfter > 0 ? { retryAfterSeconds: retryAfter } : {}),
+  });
+}
+
+async function* events(body: ReadableStream<Uint8Array>): AsyncGenerator<GenerateEvent> {
+  let rest = '';
+  try {
+    for await (const chunk of body.pipeThrough(
+      new TextDecoderStream() as TransformStream<Uint8Array, string>,
+    )) {
+      const lines = (rest + chunk).split('\n');
+      rest = lines.pop() ?? '';
+      if (rest.length > MAX_LINE) throw new ApiError('internal', 'The runner sent a line without end.');
+      for (const line of lines) if (line) yield GenerateEvent.parse(JSON.parse(line));
+    }
+  } catch (error) {
+    if (error instanceof ApiError || (error as Error).name === 'AbortError') throw error;
+    throw new ApiError('unavailable', 'The runner stopped in the middle of the answer.', {
+      retryAfterSeconds: 2,
+    });
+  }
+}

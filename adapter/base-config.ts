@@ -1,22 +1,12 @@
 /**
  * A base model's config.json, reduced to the numbers and switches that decide what it computes. A field that would change
- * the computation in a way we do not do is refused by name, never skipped. Both spellings of rotary settings are read:
- * `rope_theta` with `rope_scaling` (transformers 4) and `rope_parameters` (transformers 5).
+ * the computation in a way we do not do is refused by name, never skipped.
  */
 import { z } from 'zod';
-import { AdapterError } from './error.ts';
+import { AdapterError, invalidBaseConfig as invalid } from './error.ts';
+import { type RopeScaling, RotaryFields, rotary } from './rotary-config.ts';
 
 export type Architecture = 'llama' | 'mistral' | 'qwen2' | 'qwen3';
-
-export type RopeScaling =
-  | { readonly type: 'linear'; readonly factor: number }
-  | {
-      readonly type: 'llama3';
-      readonly factor: number;
-      readonly lowFreqFactor: number;
-      readonly highFreqFactor: number;
-      readonly originalContextLength: number;
-    };
 
 export interface BaseConfig {
   readonly architecture: Architecture;
@@ -60,17 +50,10 @@ const ARCHITECTURES: Readonly<Record<string, Architecture>> = {
 };
 
 const size = z.int().min(1).max(1_000_000);
-const RopeType = z.object({ rope_type: z.string().optional(), type: z.string().optional() });
-const Linear = z.object({ factor: z.number().positive() });
-const Llama3 = z.object({
-  factor: z.number().positive(),
-  low_freq_factor: z.number().positive(),
-  high_freq_factor: z.number().positive(),
-  original_max_position_embeddings: size,
-});
-
 const Config = z.object({
-  architectures: z.array(z.string()).min(1),
+  architectures: z.array(z.string()).length(1),
+  model_type: z.string().optional(),
+  auto_map: z.unknown().optional(),
   hidden_size: size.max(65_536),
   num_hidden_layers: size.max(512),
   num_attention_heads: size.max(1024),
@@ -80,10 +63,8 @@ const Config = z.object({
   vocab_size: size,
   max_position_embeddings: z.int().min(1).max(10_000_000),
   rms_norm_eps: z.number().positive().default(1e-6),
-  rope_theta: z.number().positive().nullish(),
-  rope_scaling: z.record(z.string(), z.unknown()).nullish(),
-  rope_parameters: z.record(z.string(), z.unknown()).nullish(),
-  sliding_window: size.nullish(),
+  ...RotaryFields.shape,
+  sliding_window: z.int().min(1).nullish(),
   use_sliding_window: z.boolean().nullish(),
   max_window_layers: z.int().min(0).nullish(),
   layer_types: z.array(z.string()).nullish(),
@@ -100,10 +81,6 @@ const Config = z.object({
 });
 type Config = z.infer<typeof Config>;
 
-function invalid(field: string, what: string): AdapterError {
-  return new AdapterError('base_config_invalid', `config.json: ${field} ${what}.`, field);
-}
-
 /** @throws AdapterError */
 export function parseBaseConfig(value: unknown): BaseConfig {
   const checked = Config.safeParse(value);
@@ -112,39 +89,23 @@ export function parseBaseConfig(value: unknown): BaseConfig {
     throw invalid(issue.path.join('.') || '(all)', `is not as it should be: ${issue.message}`);
   }
   const config = checked.data;
-  const architecture = ARCHITECTURES[config.architectures[0]!];
-  if (!architecture) {
-    throw new AdapterError(
-      'architecture_unsupported',
-      `config.json: the architecture ${config.architectures[0]} is not supported; supported are ${Object.keys(ARCHITECTURES).join(', ')}.`,
-      'architectures',
-    );
-  }
-  refuseOther(config);
-  const heads = config.num_attention_heads;
-  const kvHeads = config.num_key_value_heads ?? heads;
-  if (heads % kvHeads !== 0)
-    throw invalid('num_key_value_heads', `is ${kvHeads}, which does not divide the ${heads} attention heads`);
-  const headDim = config.head_dim ?? config.hidden_size / heads;
-  if (!Number.isInteger(headDim) || headDim % 2 !== 0)
-    throw invalid('head_dim', `is ${headDim}; rotary embedding needs an even whole number`);
+  const architecture = architectureOf(config);
+  refuseOther(architecture, config);
   const eos = config.eos_token_id ?? [];
   return {
     architecture,
     hiddenSize: config.hidden_size,
     layers: config.num_hidden_layers,
-    heads,
-    kvHeads,
-    headDim,
+    ...attentionHeads(architecture, config),
     intermediateSize: config.intermediate_size,
     vocabSize: config.vocab_size,
     contextLength: config.max_position_embeddings,
     rmsNormEps: config.rms_norm_eps,
     ...rotary(config),
     slidingWindow: slidingWindow(architecture, config),
-    qkvBias: architecture === 'qwen2' || (config.attention_bias ?? false),
-    outputBias: architecture !== 'qwen2' && (config.attention_bias ?? false),
-    mlpBias: config.mlp_bias ?? false,
+    qkvBias: architecture === 'qwen2' || hasAttentionBias(architecture, config),
+    outputBias: hasAttentionBias(architecture, config),
+    mlpBias: architecture === 'llama' && (config.mlp_bias ?? false),
     qkNorm: architecture === 'qwen3',
     tieEmbeddings: config.tie_word_embeddings,
     bosTokenId: config.bos_token_id ?? null,
@@ -153,71 +114,100 @@ export function parseBaseConfig(value: unknown): BaseConfig {
   };
 }
 
-function refuseOther(config: Config): void {
+function architectureOf(config: Config): Architecture {
+  const name = config.architectures[0]!;
+  const architecture = Object.hasOwn(ARCHITECTURES, name) ? ARCHITECTURES[name] : undefined;
+  if (!architecture) {
+    throw new AdapterError(
+      'architecture_unsupported',
+      `config.json: the architecture ${name.slice(0, 80)} is not supported; supported are ${Object.keys(ARCHITECTURES).join(', ')}.`,
+      'architectures',
+    );
+  }
+  // transformers picks its class by model_type; where the two disagree, nobody can say which one was trained.
+  const type = config.model_type ?? architecture;
+  if (type !== architecture)
+    throw invalid(
+      'model_type',
+      `is ${JSON.stringify(type.slice(0, 80))}; ${name} should have "${architecture}"`,
+    );
+  return architecture;
+}
+
+function attentionHeads(
+  architecture: Architecture,
+  config: Config,
+): Pick<BaseConfig, 'heads' | 'kvHeads' | 'headDim'> {
+  const heads = config.num_attention_heads;
+  const kvHeads = config.num_key_value_heads ?? heads;
+  if (heads % kvHeads !== 0)
+    throw invalid('num_key_value_heads', `is ${kvHeads}, which does not divide the ${heads} attention heads`);
+  // Qwen3's heads are 128 wide unless it says otherwise, whatever its hidden size.
+  const headDim = config.head_dim ?? (architecture === 'qwen3' ? 128 : config.hidden_size / heads);
+  if (!Number.isInteger(headDim) || headDim % 2 !== 0)
+    throw invalid('head_dim', `is ${headDim}; rotary embedding needs an even whole number`);
+  return { heads, kvHeads, headDim };
+}
+
+/** Llama and Qwen3 read the switch; Mistral has no biases, and Qwen2 has exactly those of q, k and v. */
+function hasAttentionBias(architecture: Architecture, config: Config): boolean {
+  return (architecture === 'llama' || architecture === 'qwen3') && (config.attention_bias ?? false);
+}
+
+function refuseOther(architecture: Architecture, config: Config): void {
   if (config.hidden_act !== 'silu')
-    throw invalid('hidden_act', `is ${config.hidden_act}; only silu is supported`);
+    throw invalid(
+      'hidden_act',
+      `is ${JSON.stringify(config.hidden_act.slice(0, 80))}; only silu is supported`,
+    );
   if (config.quantization_config != null)
     throw invalid('quantization_config', 'is there; export the checkpoint in F32, F16 or BF16');
+  if (config.auto_map != null)
+    throw invalid('auto_map', 'is there: the model needs code of its own, which is not run');
   if ((config.pretraining_tp ?? 1) !== 1) throw invalid('pretraining_tp', 'must be 1');
   if ((config.partial_rotary_factor ?? 1) !== 1) throw invalid('partial_rotary_factor', 'must be 1');
+  if (architecture === 'mistral' && config.attention_bias === true)
+    throw invalid('attention_bias', 'is true; Mistral models have no biases');
+  if (architecture !== 'llama' && config.mlp_bias === true)
+    throw invalid('mlp_bias', `is true; ${architecture} models have none`);
 }
 
-function rotary(config: Config): Pick<BaseConfig, 'ropeTheta' | 'ropeScaling'> {
-  const parameters = config.rope_parameters ?? config.rope_scaling;
-  const named = RopeType.parse(parameters ?? {});
-  const type = named.rope_type ?? named.type ?? 'default';
-  const theta = z
-    .number()
-    .positive()
-    .nullish()
-    .safeParse(config.rope_parameters?.['rope_theta'] ?? config.rope_theta);
-  if (!theta.success) throw invalid('rope_theta', 'must be a positive number');
-  return { ropeTheta: theta.data ?? 10_000, ropeScaling: scaling(type, parameters ?? {}) };
-}
+/** The defaults of transformers' classes, for configurations that leave these fields out. */
+const DEFAULT_WINDOW = 4096;
+const DEFAULT_MAX_WINDOW_LAYERS = 28;
 
-function scaling(type: string, parameters: Record<string, unknown>): RopeScaling | null {
-  if (type === 'default') return null;
-  if (type === 'linear') {
-    const checked = Linear.safeParse(parameters);
-    if (!checked.success) throw invalid('rope_scaling.factor', 'must be a positive number');
-    return { type, factor: checked.data.factor };
-  }
-  if (type === 'llama3') {
-    const checked = Llama3.safeParse(parameters);
-    if (!checked.success) {
-      throw invalid(
-        'rope_scaling',
-        'of type llama3 needs factor, low_freq_factor, high_freq_factor and original_max_position_embeddings',
-      );
-    }
-    const { factor, low_freq_factor, high_freq_factor, original_max_position_embeddings } = checked.data;
-    return {
-      type,
-      factor,
-      lowFreqFactor: low_freq_factor,
-      highFreqFactor: high_freq_factor,
-      originalContextLength: original_max_position_embeddings,
-    };
-  }
-  throw invalid(
-    'rope_scaling',
-    `has the type ${JSON.stringify(type)}; default, linear and llama3 are supported`,
-  );
-}
-
-/** Mistral always has its window; Qwen only where it says so; the Llama classes ignore the field. */
+/** Mistral has a window unless it is null; Qwen only where it says so; Llama has none, whatever the field says. */
 function slidingWindow(architecture: Architecture, config: Config): number | null {
-  if (architecture === 'llama') return null;
-  const used = architecture === 'mistral' || config.use_sliding_window === true;
-  if (!used || config.sliding_window == null) return null;
-  const sliding = config.layer_types?.map((type) => type === 'sliding_attention');
-  const full = architecture === 'mistral' ? 0 : (config.max_window_layers ?? 0);
-  const mixed = sliding
-    ? sliding.some((layer) => layer !== sliding[0])
-    : full > 0 && full < config.num_hidden_layers;
-  if (mixed) throw invalid('layer_types', 'mixes sliding and full attention, which is not supported');
-  const all = sliding ? sliding[0] : full === 0;
-  return all ? config.sliding_window : null;
+  const window = config.sliding_window === undefined ? DEFAULT_WINDOW : config.sliding_window;
+  if (architecture === 'llama' || window === null) return null;
+  if (architecture === 'mistral') {
+    if (config.layer_types?.some((type) => type !== 'sliding_attention'))
+      throw invalid('layer_types', 'must all be sliding_attention, because sliding_window is set');
+    return window;
+  }
+  if (config.use_sliding_window === true) return slidingLayers(config) ? window : null;
+  if (config.layer_types?.some((type) => type !== 'full_attention'))
+    throw invalid('layer_types', 'must all be full_attention, because use_sliding_window is not true');
+  return null;
+}
+
+/** Whether all layers of a Qwen slide, or none. */
+function slidingLayers(config: Config): boolean {
+  const layers = config.num_hidden_layers;
+  const firstSliding = config.max_window_layers ?? DEFAULT_MAX_WINDOW_LAYERS;
+  const types =
+    config.layer_types ??
+    Array.from({ length: layers }, (_, i) => (i >= firstSliding ? 'sliding_attention' : 'full_attention'));
+  if (types.length !== layers)
+    throw invalid('layer_types', `names ${types.length} layers; num_hidden_layers is ${layers}`);
+  const unknown = types.find((type) => type !== 'sliding_attention' && type !== 'full_attention');
+  if (unknown !== undefined)
+    throw invalid('layer_types', `has ${JSON.stringify(unknown.slice(0, 80))}, which is not supported`);
+  if (types.some((type) => type !== types[0])) {
+    const field = config.layer_types ? 'layer_types' : 'max_window_layers';
+    throw invalid(field, 'mixes sliding and full attention among the layers, which is not supported');
+  }
+  return types[0] === 'sliding_attention';
 }
 
 /** Every module that an adapter may change. */

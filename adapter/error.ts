@@ -1,15 +1,17 @@
 /** What can be wrong with an adapter, a base or a reference to one. Codes are a closed list; messages are for the user. */
 
 export type AdapterErrorCode =
+  // JSON, in a header or a configuration
+  | 'json_invalid'
+  | 'json_too_deep'
+  | 'duplicate_key'
+  | 'key_too_long'
   // safetensors
   | 'file_too_small'
   | 'header_too_large'
   | 'header_truncated'
   | 'header_not_utf8'
-  | 'header_not_json'
   | 'header_not_object'
-  | 'header_too_deep'
-  | 'duplicate_key'
   | 'metadata_invalid'
   | 'tensor_entry_invalid'
   | 'unknown_field'
@@ -19,6 +21,7 @@ export type AdapterErrorCode =
   | 'size_mismatch'
   | 'tensor_overlap'
   | 'tensor_gap'
+  | 'data_truncated'
   | 'trailing_bytes'
   | 'no_tensors'
   // configurations
@@ -35,7 +38,6 @@ export type AdapterErrorCode =
   | 'pair_incomplete'
   | 'shape_mismatch'
   | 'rank_mismatch'
-  | 'no_lora_pairs'
   // values
   | 'not_finite'
   | 'all_zero'
@@ -56,6 +58,10 @@ export class CodedError<Code extends string> extends Error {
 
 export class AdapterError extends CodedError<AdapterErrorCode> {
   override readonly name = 'AdapterError';
+}
+
+export function invalidBaseConfig(field: string, what: string): AdapterError {
+  return new AdapterError('base_config_invalid', `config.json: ${field} ${what}.`, field);
 }
 
 /** Every reason at once. */

@@ -1,6 +1,7 @@
 /** Whether an adapter fits a base: every tensor names a module that is there, in pairs, in the right shapes and ranks. */
 import type { ModuleTable } from './base-config.ts';
 import { AdapterError, AdapterProblems } from './error.ts';
+import { nearestModule } from './nearest-module.ts';
 import type { PeftConfig } from './peft-config.ts';
 import type { SafetensorsHeader, TensorInfo } from './safetensors.ts';
 import { moduleScales } from './scale.ts';
@@ -32,38 +33,49 @@ interface Pair {
   embedding: boolean;
 }
 
-/** @throws AdapterProblems with every reason, AdapterError where nothing can be read */
+/** More do not help anybody, and a hostile file could have a hundred thousand. */
+export const MAX_PROBLEMS = 50;
+
+/** Every reason at once, up to MAX_PROBLEMS. @throws AdapterProblems; AdapterError for a pattern that cannot be matched */
 export function inspectAdapter(
   config: PeftConfig,
   header: SafetensorsHeader,
   modules: ModuleTable,
 ): AdapterShape {
-  const problems: AdapterError[] = [];
-  const attempt = <T>(body: () => T): T | undefined => {
+  const problems = new Problems();
+  const scaleOf = moduleScales(config);
+  const pairs = new Map<string, Pair>();
+  for (const tensor of header.tensors) problems.attempt(() => collect(pairs, tensor));
+  const adapted = [...pairs].flatMap(
+    ([module, pair]) => problems.attempt(() => checkPair(module, pair, modules, scaleOf, problems)) ?? [],
+  );
+  problems.throwAny();
+  return {
+    modules: adapted,
+    maxRank: adapted.reduce((max, { rank }) => Math.max(max, rank), 0),
+    parameters: header.tensors.reduce((sum, { shape }) => sum + shape.reduce((x, y) => x * y, 1), 0),
+    targetModules: [...new Set(adapted.map(({ module }) => lastPart(module)))].sort(),
+  };
+}
+
+/** Collects what is wrong, so that one look shows all of it. */
+class Problems {
+  readonly #found: AdapterError[] = [];
+
+  attempt<T>(body: () => T): T | undefined {
     try {
       return body();
     } catch (error) {
       if (!(error instanceof AdapterError)) throw error;
-      problems.push(error);
+      this.#found.push(error);
+      if (this.#found.length === MAX_PROBLEMS) this.throwAny();
       return undefined;
     }
-  };
-  const scaleOf = moduleScales(config);
-  const pairs = new Map<string, Pair>();
-  for (const tensor of header.tensors) attempt(() => collect(pairs, tensor));
-  const adapted = [...pairs].flatMap(
-    ([module, pair]) => attempt(() => checkPair(module, pair, modules, scaleOf)) ?? [],
-  );
-  if (problems.length > 0) throw new AdapterProblems(problems);
-  if (adapted.length === 0) throw new AdapterError('no_lora_pairs', 'The file holds no LoRA matrices.');
-  return {
-    modules: adapted,
-    maxRank: Math.max(...adapted.map(({ rank }) => rank)),
-    parameters: header.tensors.reduce((sum, { shape }) => sum + shape.reduce((x, y) => x * y, 1), 0),
-    targetModules: [
-      ...new Set(adapted.map(({ module }) => module.slice(module.lastIndexOf('.') + 1))),
-    ].sort(),
-  };
+  }
+
+  throwAny(): void {
+    if (this.#found.length > 0) throw new AdapterProblems(this.#found);
+  }
 }
 
 function collect(pairs: Map<string, Pair>, tensor: TensorInfo): void {
@@ -73,7 +85,7 @@ function collect(pairs: Map<string, Pair>, tensor: TensorInfo): void {
   if (pair.embedding !== embedding) {
     throw new AdapterError(
       'pair_incomplete',
-      `${module} has both linear and embedding matrices.`,
+      `${module} has matrices of a linear and of an embedding; it can be only one of them.`,
       tensor.name,
     );
   }
@@ -86,33 +98,35 @@ function checkPair(
   { a, b, embedding }: Pair,
   modules: ModuleTable,
   scaleOf: ReturnType<typeof moduleScales>,
+  problems: Problems,
 ): AdaptedModule {
   const size = modules.get(module);
   if (!size) {
-    const near = nearest(module, modules);
+    const near = nearestModule(module, modules);
     throw new AdapterError(
       'module_unknown',
       `The base has no module ${module}${near ? `; did you mean ${near}?` : '.'}`,
       module,
     );
   }
-  if (!a || !b)
-    throw new AdapterError(
-      'pair_incomplete',
-      `${module} has lora_${a ? 'A' : 'B'} but no lora_${a ? 'B' : 'A'}.`,
-      module,
-    );
+  const infix = size.kind === 'embedding' ? 'lora_embedding_' : 'lora_';
   if (embedding !== (size.kind === 'embedding')) {
-    const wanted = size.kind === 'embedding' ? 'lora_embedding_A and lora_embedding_B' : 'lora_A and lora_B';
     throw new AdapterError(
       'shape_mismatch',
-      `${module} is a${size.kind === 'embedding' ? 'n embedding' : ' linear'}: its matrices must be ${wanted}.`,
+      `${module} is ${size.kind === 'embedding' ? 'an embedding' : 'a linear'}: its matrices must be ${infix}A and ${infix}B.`,
+      module,
+    );
+  }
+  if (!a || !b) {
+    throw new AdapterError(
+      'pair_incomplete',
+      `${module} has ${infix}${a ? 'A' : 'B'} but no ${infix}${a ? 'B' : 'A'}; an adapter needs both.`,
       module,
     );
   }
   const rank = a.shape[0]!;
-  expectShape(a, [rank, size.in]);
-  expectShape(b, [size.out, rank]);
+  problems.attempt(() => expectShape(a, [rank, size.in]));
+  problems.attempt(() => expectShape(b, [size.out, rank]));
   const { rank: declared, alpha, scale } = scaleOf(module);
   if (declared !== rank) {
     throw new AdapterError(
@@ -134,8 +148,6 @@ function expectShape(tensor: TensorInfo, shape: readonly number[]): void {
   }
 }
 
-/** A module of the base with the same last part: most unknown modules are right but for their prefix or layer. */
-function nearest(module: string, modules: ModuleTable): string | undefined {
-  const last = module.slice(module.lastIndexOf('.') + 1);
-  return [...modules.keys()].find((known) => known.endsWith(`.${last}`) || known === last);
+function lastPart(module: string): string {
+  return module.slice(module.lastIndexOf('.') + 1);
 }

@@ -14,6 +14,8 @@ export interface PeftConfig {
   /** Keys are regular expressions over module paths; see scale.ts. */
   readonly rankPattern: Readonly<Record<string, number>>;
   readonly alphaPattern: Readonly<Record<string, number>>;
+  /** Recorded. True is for Conv1D bases such as GPT-2; for linear modules, all that our bases have, PEFT ignores it. */
+  readonly fanInFanOut: boolean;
   /** As written; the tensors say what is adapted, and a regular expression is never run. */
   readonly targetModules: readonly string[] | string | null;
   readonly dropout: number;
@@ -42,7 +44,6 @@ const Understood = z.object({
   alpha_pattern: patterns(alpha).nullish(),
   target_modules: z.union([z.array(z.string().max(512)).max(MAX_PATTERNS), z.string().max(4096)]).nullish(),
   peft_version: z.string().max(64).nullish(),
-  // Conv1D checkpoints store [in, out]; LoRA's own matrices keep their shapes, and none of our bases is one.
   fan_in_fan_out: z.boolean().default(false),
 });
 
@@ -82,10 +83,9 @@ const MUST_BE_OFF: Readonly<Record<string, string>> = {
   monteclora_config: 'Convert to plain LoRA first.',
   velora_config: 'Train without it.',
 };
-const OFF = new Set(['null', 'false', '[]', '{}', '"none"']);
 
-/** Initialisations that leave the base's weights as they are. */
-const HARMLESS_INIT = ['true', 'false', '"gaussian"', '"orthogonal"', '"eva"', 'null'];
+/** Initialisations that leave the base's weights as they are; what was learned on top is plain LoRA. */
+const HARMLESS_INIT: readonly unknown[] = [true, false, null, 'gaussian', 'orthogonal', 'eva', 'mica'];
 
 /** @throws AdapterError */
 export function parsePeftConfig(value: unknown): PeftConfig {
@@ -96,7 +96,7 @@ export function parsePeftConfig(value: unknown): PeftConfig {
   if (fields['peft_type'] !== 'LORA') {
     throw new AdapterError(
       'peft_type_unsupported',
-      `peft_type is ${JSON.stringify(fields['peft_type'])}; only "LORA" is supported.`,
+      `peft_type is ${describe(fields['peft_type'])}; only "LORA" is supported.`,
       'peft_type',
     );
   }
@@ -108,13 +108,6 @@ export function parsePeftConfig(value: unknown): PeftConfig {
     throw new AdapterError('config_invalid', `adapter_config.json: ${field}: ${issue.message}.`, field);
   }
   const config = checked.data;
-  if (config.fan_in_fan_out) {
-    throw new AdapterError(
-      'field_unsupported',
-      'fan_in_fan_out is true, which is for Conv1D bases such as GPT-2; the bases served here have none.',
-      'fan_in_fan_out',
-    );
-  }
   return {
     baseModel: config.base_model_name_or_path ?? null,
     rank: config.r,
@@ -122,6 +115,7 @@ export function parsePeftConfig(value: unknown): PeftConfig {
     useRslora: config.use_rslora,
     rankPattern: config.rank_pattern ?? {},
     alphaPattern: config.alpha_pattern ?? {},
+    fanInFanOut: config.fan_in_fan_out,
     targetModules: config.target_modules ?? null,
     dropout: config.lora_dropout,
     peftVersion: config.peft_version ?? null,
@@ -130,21 +124,35 @@ export function parsePeftConfig(value: unknown): PeftConfig {
 
 function checkField(name: string, value: unknown): void {
   if (Object.hasOwn(Understood.shape, name) || INFORMATIVE.has(name)) return;
-  const text = JSON.stringify(value);
   if (name === 'init_lora_weights') {
-    if (HARMLESS_INIT.includes(text)) return;
+    if (HARMLESS_INIT.includes(value)) return;
     throw new AdapterError(
       'field_unsupported',
-      `init_lora_weights is ${text}: it changes the base's weights, so the adapter is wrong on the stock base. Convert when saving: save_pretrained(path, path_initial_model_for_weight_conversion=...).`,
+      `init_lora_weights is ${describe(value)}: it changes the base's weights, so the adapter is wrong on the stock base. Convert when saving: save_pretrained(path, path_initial_model_for_weight_conversion=...).`,
       name,
     );
   }
-  if (OFF.has(text)) return;
-  const advice = MUST_BE_OFF[name];
-  if (advice) throw new AdapterError('field_unsupported', `${name} is ${text.slice(0, 80)}. ${advice}`, name);
+  if (isOff(name, value)) return;
+  const advice = Object.hasOwn(MUST_BE_OFF, name) ? MUST_BE_OFF[name] : undefined;
+  if (advice) throw new AdapterError('field_unsupported', `${name} is ${describe(value)}. ${advice}`, name);
   throw new AdapterError(
     'field_unknown',
-    `${name} is ${text.slice(0, 80)}, a field that is not known here; ignoring it could change what the adapter computes.`,
+    `${name} is ${describe(value)}, a field that is not known here; ignoring it could change what the adapter computes.`,
     name,
   );
+}
+
+/** Null, false and nothing in it mean "not used", in the fields that we know and in those that are yet to come. */
+function isOff(name: string, value: unknown): boolean {
+  if (name === 'bias') return value === 'none';
+  if (typeof value === 'object' && value !== null) return Object.keys(value).length === 0;
+  return value === null || value === undefined || value === false;
+}
+
+/** For a message: short, whatever a stranger wrote. */
+function describe(value: unknown): string {
+  if (Array.isArray(value)) return `a list of ${value.length}`;
+  if (typeof value === 'object' && value !== null) return 'an object';
+  if (typeof value === 'string') return JSON.stringify(value.slice(0, 80));
+  return String(value);
 }

@@ -45,6 +45,7 @@ export function parseReference(text: string): Reference {
   return { terms };
 }
 
+const WEIGHT_DECIMALS = 12;
 const TERM = /^([^/@:+]+)\/([^/@:+]+)(?:@v?([0-9]{1,9}))?(?::(-?[0-9]{1,9}(?:\.[0-9]{1,12})?))?$/;
 
 function parseTerm(part: string, whole: string): Term {
@@ -69,7 +70,7 @@ function parseTerm(part: string, whole: string): Term {
     owner: owner!,
     name: name!,
     ...(version === undefined ? {} : { version: Number(version) }),
-    weight: value,
+    weight: value === 0 ? 0 : value, // -0 would print as 0
   };
 }
 
@@ -77,11 +78,17 @@ function invalid(text: string, why: string): AdapterError {
   return new AdapterError('reference_invalid', `The model ${JSON.stringify(text)} ${why}.`, 'model');
 }
 
+/** The shortest text that `parseReference` reads as the same reference. */
 export function formatReference({ terms }: Reference): string {
   return terms
-    .map(
-      ({ owner, name, version, weight }) =>
-        `${owner}/${name}${version === undefined ? '' : `@${version}`}${weight === 1 ? '' : `:${weight}`}`,
-    )
+    .map(({ owner, name, version, weight }) => {
+      const at = version === undefined ? '' : `@${version}`;
+      return `${owner}/${name}${at}${weight === 1 ? '' : `:${formatWeight(weight)}`}`;
+    })
     .join('+');
+}
+
+/** Plain decimals (never 1e-7), as many as the grammar allows; weights of at most 16 come back exactly from 12 of them. */
+function formatWeight(weight: number): string {
+  return weight.toFixed(WEIGHT_DECIMALS).replace(/\.?0+$/, '');
 }

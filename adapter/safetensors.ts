@@ -5,11 +5,10 @@
  */
 import { z } from 'zod';
 import { AdapterError, type AdapterErrorCode } from './error.ts';
-import { parseStrictJson } from './json.ts';
+import { jsonTokens, parseStrictJson } from './json.ts';
 
 /** The header of a checkpoint with 10,000 tensors is about 1 MB; the reference allows 100 MB, which is only good for attacks. */
 export const MAX_HEADER_SIZE = 8 * 2 ** 20;
-/** A longer run of white space between a key and its colon than any writer makes. */
 const LENGTH_SIZE = 8;
 
 export const DTYPE_SIZE = { F32: 4, F16: 2, BF16: 2 } as const;
@@ -36,7 +35,7 @@ export interface SafetensorsHeader {
 }
 
 const Entry = z.strictObject({
-  dtype: z.string(),
+  dtype: z.string().max(16),
   shape: z.array(z.number()).max(8),
   data_offsets: z.tuple([z.number(), z.number()]),
 });
@@ -80,10 +79,11 @@ function headerLength(prefix: Uint8Array, fileSize: number): number {
 
 /** @param header the JSON, without the eight bytes before it. @throws AdapterError */
 export function parseHeader(header: Uint8Array, fileSize: number): SafetensorsHeader {
-  const value = parseStrictJson(decodeUtf8(header));
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) {
-    fail('header_not_object', 'The header must be a JSON object from tensor names to tensors.');
-  }
+  const text = decodeUtf8(header);
+  if (!text.startsWith('{'))
+    fail('header_not_object', 'The header must begin with {: a JSON object from tensor names to tensors.');
+  const value = parseStrictJson(text, 'The header');
+  refuseFractions(text);
   const { __metadata__: metadata = {}, ...entries } = value as Record<string, unknown>;
   const tensors = Object.entries(entries).map(([name, entry]) => parseEntry(name, entry));
   if (tensors.length === 0) fail('no_tensors', 'The file holds no tensors.');
@@ -97,6 +97,17 @@ export function parseHeader(header: Uint8Array, fileSize: number): SafetensorsHe
     byName: new Map(tensors.map((tensor) => [tensor.name, tensor])),
     metadata: parseMetadata(metadata),
   };
+}
+
+/** 4.0, 1e1 and -0 are the whole numbers 4, 10 and 0 to `JSON.parse`, but no sizes to the reference reader. */
+function refuseFractions(text: string): void {
+  for (const { kind, source } of jsonTokens(text)) {
+    if (kind === 'literal' && /^-|[.eE]/.test(source) && source !== 'true' && source !== 'false')
+      fail(
+        'tensor_entry_invalid',
+        `The header holds the number ${source.slice(0, 40)}; sizes and offsets are plain digits.`,
+      );
+  }
 }
 
 function decodeUtf8(bytes: Uint8Array): string {
@@ -174,7 +185,7 @@ function coverExactly(tensors: readonly TensorInfo[], dataSize: number): void {
   }
   if (at > dataSize)
     fail(
-      'offsets_invalid',
+      'data_truncated',
       `The tensors need ${at} bytes of data; the file has ${dataSize}. Is it truncated?`,
       tensors.at(-1)!.name,
     );
@@ -190,42 +201,62 @@ export interface TensorToWrite {
   readonly data: Uint8Array;
 }
 
-/** A file that every reader accepts: the same input gives the same bytes; data starts at a multiple of 8. */
+/** The reference writer's order: wide values first, so that every tensor is aligned to its own width; then by name. */
+const WRITE_ORDER: readonly Dtype[] = ['F32', 'BF16', 'F16'];
+
+/** A file that every reader accepts, byte for byte what the reference writer makes. @throws AdapterError */
 export function writeSafetensors(
   tensors: readonly TensorToWrite[],
   metadata?: Readonly<Record<string, string>>,
 ): Uint8Array<ArrayBuffer> {
   const ordered = [...tensors].sort(
-    (a, b) => DTYPE_SIZE[b.dtype] - DTYPE_SIZE[a.dtype] || (a.name < b.name ? -1 : a.name > b.name ? 1 : 0),
+    (a, b) =>
+      WRITE_ORDER.indexOf(a.dtype) - WRITE_ORDER.indexOf(b.dtype) ||
+      (a.name < b.name ? -1 : a.name > b.name ? 1 : 0),
   );
-  let at = 0;
-  const entries = ordered.map(({ name, dtype, shape, data }) => {
-    const entry = [name, { dtype, shape, data_offsets: [at, at + data.length] }] as const;
-    at += data.length;
-    return entry;
-  });
-  const json = JSON.stringify({
-    ...(metadata ? { __metadata__: metadata } : {}),
-    ...Object.fromEntries(entries),
-  });
-  const text = new TextEncoder().encode(json);
-  const padded = Math.ceil(text.length / 8) * 8;
-  const file = new Uint8Array(LENGTH_SIZE + padded + at);
-  new DataView(file.buffer).setBigUint64(0, BigInt(padded), true);
-  file.set(text, LENGTH_SIZE);
-  file.fill(0x20, LENGTH_SIZE + text.length, LENGTH_SIZE + padded);
-  let offset = LENGTH_SIZE + padded;
+  const header = encodeHeader(ordered, metadata);
+  const dataSize = ordered.reduce((sum, { data }) => sum + data.length, 0);
+  const file = new Uint8Array(LENGTH_SIZE + header.length + dataSize);
+  new DataView(file.buffer).setBigUint64(0, BigInt(header.length), true);
+  file.set(header, LENGTH_SIZE);
+  let offset = LENGTH_SIZE + header.length;
   for (const { data } of ordered) {
     file.set(data, offset);
     offset += data.length;
   }
+  parseHeader(header, file.length); // what we would refuse to read, we do not write
   return file;
 }
 
-/** Values as float32; BF16 and F16 widen exactly. @param bytes whole values, little-endian */
+/** The JSON, padded with spaces so that the data begins at a multiple of 8. Members are joined by hand: an object of
+ * JavaScript would put names such as "10" first and keep only one of two equal names. */
+function encodeHeader(
+  tensors: readonly TensorToWrite[],
+  metadata: Readonly<Record<string, string>> | undefined,
+): Uint8Array {
+  let at = 0;
+  const members = tensors.map(({ name, dtype, shape, data }) => {
+    const entry = { dtype, shape, data_offsets: [at, at + data.length] };
+    at += data.length;
+    return `${JSON.stringify(name)}:${JSON.stringify(entry)}`;
+  });
+  if (metadata) members.unshift(`"__metadata__":${JSON.stringify(metadata)}`);
+  const json = new TextEncoder().encode(`{${members.join(',')}}`);
+  const padded = new Uint8Array(Math.ceil(json.length / 8) * 8).fill(0x20);
+  padded.set(json);
+  return padded;
+}
+
+/**
+ * Values as float32; BF16 and F16 widen exactly. Typed arrays have the machine's byte order, and every machine that runs
+ * this is little-endian, as the file is.
+ * @param bytes whole values
+ */
 export function decodeFloat32(bytes: Uint8Array, dtype: Dtype): Float32Array<ArrayBuffer> {
-  if (dtype === 'F32') return new Float32Array(bytes.slice().buffer);
-  const halves = new Uint16Array(bytes.slice().buffer);
+  // Fresh memory is aligned. (Not `slice`: Node's Buffer returns a view of memory that it shares.)
+  const copy = new Uint8Array(bytes);
+  if (dtype === 'F32') return new Float32Array(copy.buffer);
+  const halves = new Uint16Array(copy.buffer);
   const values = new Float32Array(halves.length);
   if (dtype === 'BF16') {
     const words = new Uint32Array(values.buffer);

@@ -158,10 +158,7 @@ function publishRoutes(app: App, deps: PatchbayDeps): void {
     async (c) => {
       const principal = requirePrincipal(c, 'publish');
       const { base, files } = c.req.valid('json');
-      return c.json(
-        mutable(await startAdapterDraft(deps, principal, c.req.valid('param'), base, files)),
-        201,
-      );
+      return c.json(await startAdapterDraft(deps, principal, c.req.valid('param'), base, files), 201);
     },
   );
 
@@ -256,7 +253,7 @@ function baseRoutes(app: App, deps: PatchbayDeps): void {
     async (c) => {
       const principal = requirePrincipal(c, 'admin');
       return c.json(
-        mutable(await startBaseDraft(deps, principal, c.req.valid('param'), c.req.valid('json').files)),
+        await startBaseDraft(deps, principal, c.req.valid('param'), c.req.valid('json').files),
         201,
       );
     },

@@ -6,6 +6,7 @@
 import { z } from 'zod';
 import { type BaseConfig, moduleTable, parseBaseConfig } from '../adapter/base-config.ts';
 import { inspectAdapter } from '../adapter/inspect.ts';
+import { parseStrictJson } from '../adapter/json.ts';
 import { parsePeftConfig } from '../adapter/peft-config.ts';
 import { ownerName } from '../adapter/reference.ts';
 import { isListedContent, listVersion, type Version } from '../db/adapters.ts';
@@ -23,15 +24,7 @@ import type { Principal } from './auth.ts';
 import { type BlobStore, blobKey } from './blob-store.ts';
 import { CardError, readCard } from './card.ts';
 import { checkBase } from './check-base.ts';
-import {
-  type Content,
-  type Hasher,
-  hashOf,
-  readHeaderOf,
-  readJson,
-  readText,
-  scanWeights,
-} from './content.ts';
+import { type Content, type Hasher, hashOf, readHeaderOf, readText, scanWeights } from './content.ts';
 import { ApiError, refused } from './errors.ts';
 
 const MIB = 2 ** 20;
@@ -310,7 +303,7 @@ async function completeAdapter(
   if (!base) throw new ApiError('gone', `The base ${draft.baseId} is no longer there.`);
   const configFile = contents.get('adapter_config.json')!;
   const weights = contents.get('adapter_model.safetensors')!;
-  const rawConfig = (await readJson(configFile)) as Record<string, unknown>;
+  const rawConfig = parseStrictJson(await readText(configFile), configFile.path) as Record<string, unknown>;
   const shape = await checkAdapter(rawConfig, weights, parseBaseConfig(base.config));
   const cardFile = contents.get('README.md');
   const card = cardFile ? await readText(cardFile) : '';

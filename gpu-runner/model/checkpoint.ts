@@ -8,7 +8,12 @@ import { type FileHandle, open, readFile, rename, rm, stat } from 'node:fs/promi
 import { join } from 'node:path';
 import { z } from 'zod';
 import { type BaseConfig, baseTensors, parseBaseConfig } from '../../adapter/base-config.ts';
-import { decodeFloat32, readHeader, type SafetensorsHeader, type TensorInfo } from '../../adapter/safetensors.ts';
+import {
+  decodeFloat32,
+  readHeader,
+  type SafetensorsHeader,
+  type TensorInfo,
+} from '../../adapter/safetensors.ts';
 import type { ExternalData } from '../graph/graph.ts';
 
 const WIDENED = 'patchbay-float32.bin';
@@ -50,7 +55,10 @@ export async function openCheckpoint(folder: string): Promise<Checkpoint> {
       throw new CheckpointError(`${name} is [${found.tensor.shape}]; config.json makes it [${shape}]`);
     }
   }
-  const weights = await asFloat32(folder, [...baseTensors(config).keys()].map((name) => located.get(name)!));
+  const weights = await asFloat32(
+    folder,
+    [...baseTensors(config).keys()].map((name) => located.get(name)!),
+  );
   return {
     folder,
     config,
@@ -68,7 +76,8 @@ async function locate(folder: string): Promise<Map<string, Located>> {
   const located = new Map<string, Located>();
   for (const file of await shards(folder)) {
     const header = await headerOf(join(folder, file));
-    for (const tensor of header.tensors) located.set(tensor.name, { file, dataOffset: header.dataOffset, tensor });
+    for (const tensor of header.tensors)
+      located.set(tensor.name, { file, dataOffset: header.dataOffset, tensor });
   }
   return located;
 }

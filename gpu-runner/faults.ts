@@ -1,0 +1,35 @@
+/** Why a runner refuses or fails, with a code from the contract (functions/generate.ts). */
+import type { RunnerError } from '../functions/generate.ts';
+
+export type FaultCode = RunnerError['code'];
+
+const STATUS = {
+  context_length_exceeded: 400,
+  invalid_request: 400,
+  template_failed: 400,
+  adapter_invalid: 409,
+  too_large: 413,
+  base_unsupported: 422,
+  busy: 429,
+  fetch_failed: 502,
+  checksum_mismatch: 502,
+  draining: 503,
+  unauthorized: 401,
+  internal: 500,
+} as const satisfies Record<FaultCode, number>;
+
+export class Fault extends Error {
+  override readonly name = 'Fault';
+  readonly code: FaultCode;
+  readonly field: string | undefined;
+
+  constructor(code: FaultCode, detail: string, field?: string) {
+    super(detail);
+    this.code = code;
+    this.field = field;
+  }
+
+  get status() {
+    return STATUS[this.code];
+  }
+}

@@ -1,0 +1,67 @@
+/** Downloads a file that a request names, and lets it through only if it is what was named. */
+import { createHash, randomUUID } from 'node:crypto';
+import { createWriteStream } from 'node:fs';
+import { mkdir, rename, rm, stat } from 'node:fs/promises';
+import { dirname } from 'node:path';
+import { Readable, Transform } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
+import type { FileSource } from '../functions/generate.ts';
+import { Fault } from './faults.ts';
+
+/** A store that sends nothing for this long is given up. */
+const STALL_MS = 30_000;
+
+/** @throws Fault fetch_failed, checksum_mismatch */
+export async function fetchFile(source: FileSource, path: string): Promise<void> {
+  if ((await stat(path).catch(() => undefined))?.size === source.size) return;
+  await mkdir(dirname(path), { recursive: true });
+  const temporary = `${path}.${randomUUID()}`;
+  try {
+    await download(source, temporary);
+    await rename(temporary, path);
+  } finally {
+    await rm(temporary, { force: true });
+  }
+}
+
+async function download({ url, size, sha256, path: name }: FileSource, target: string): Promise<void> {
+  const stalled = new AbortController();
+  const timer = setTimeout(() => stalled.abort(), STALL_MS);
+  const hash = createHash('sha256');
+  let received = 0;
+  const check = new Transform({
+    transform(chunk: Buffer, _encoding, done) {
+      timer.refresh();
+      received += chunk.length;
+      hash.update(chunk);
+      done(
+        received > size
+          ? new Fault('checksum_mismatch', `${name} is larger than the ${size} bytes it should have`)
+          : null,
+        chunk,
+      );
+    },
+  });
+  try {
+    const response = await fetch(url, { signal: stalled.signal });
+    if (!response.ok || !response.body)
+      throw new Fault('fetch_failed', `${name}: the object store answered ${response.status}`);
+    await pipeline(
+      Readable.fromWeb(response.body as Parameters<typeof Readable.fromWeb>[0]),
+      check,
+      createWriteStream(target, { flush: true }),
+    );
+  } catch (error) {
+    if (error instanceof Fault) throw error;
+    throw new Fault('fetch_failed', `${name} could not be fetched from the object store`);
+  } finally {
+    clearTimeout(timer);
+  }
+  const actual = hash.digest('hex');
+  if (received !== size || actual !== sha256) {
+    throw new Fault(
+      'checksum_mismatch',
+      `${name} is not what it should be: ${received} bytes with sha256 ${actual}`,
+    );
+  }
+}

@@ -51,35 +51,44 @@ export class ChatTemplates {
     this.worker = undefined;
   }
 
-  private ask(input: TemplateInput): Promise<string> {
-    const worker = (this.worker ??= new Worker(new URL('./chat-template-worker.ts', import.meta.url), {
+  private start(): Worker {
+    const worker = new Worker(new URL('./chat-template-worker.ts', import.meta.url), {
       resourceLimits: { maxOldGenerationSizeMb: 96, maxYoungGenerationSizeMb: 16, stackSizeMb: 4 },
       env: {},
-    }));
+    });
     worker.unref();
+    // One that ends while nobody waits is replaced at the next question.
+    const forget = () => {
+      if (this.worker === worker) this.worker = undefined;
+    };
+    return worker.on('error', forget).on('exit', forget);
+  }
+
+  private ask(input: TemplateInput): Promise<string> {
+    const worker = (this.worker ??= this.start());
     return new Promise((resolve, reject) => {
-      const settle = (finish: () => void) => {
-        clearTimeout(timer);
-        worker.removeAllListeners();
-        finish();
+      const end = (detail: string) => {
+        this.worker = undefined;
+        void worker.terminate();
+        settle(() => reject(new TemplateError(detail)));
       };
-      const end = (detail: string) =>
-        settle(() => {
-          this.worker = undefined;
-          void worker.terminate();
-          reject(new TemplateError(detail));
-        });
+      const failed = (error: Error) => end(`the chat template failed: ${error.message}`);
+      const left = () => end('the chat template needed too much memory');
+      const answered = (reply: RenderReply) =>
+        settle(() =>
+          'rendered' in reply ? resolve(reply.rendered) : reject(new TemplateError(reply.error)),
+        );
       const timer = setTimeout(
         () => end(`the chat template did not finish within ${this.timeoutMs / 1000} s`),
         this.timeoutMs,
       );
-      worker.once('error', (error) => end(`the chat template failed: ${error.message}`));
-      worker.once('exit', () => end('the chat template needed too much memory'));
-      worker.once('message', (reply: RenderReply) =>
-        settle(() =>
-          'rendered' in reply ? resolve(reply.rendered) : reject(new TemplateError(reply.error)),
-        ),
-      );
+      // Only our own listeners are taken away: the worker hears its messages through one of Node's.
+      const settle = (finish: () => void) => {
+        clearTimeout(timer);
+        worker.off('error', failed).off('exit', left).off('message', answered);
+        finish();
+      };
+      worker.on('error', failed).on('exit', left).on('message', answered);
       worker.postMessage(input);
     });
   }

@@ -1,0 +1,79 @@
+/** The server's settings, read from the environment once. */
+import { resolve } from 'node:path';
+import { z } from 'zod';
+
+const optional = z.string().min(1).optional();
+
+const Environment = z
+  .object({
+    PORT: z.coerce.number().int().min(0).max(65_535).default(8787),
+    HOST: z.string().min(1).default('127.0.0.1'),
+    PATCHBAY_DATA: z.string().min(1).default('data'),
+    /** What clients reach the server at, where that is not http://HOST:PORT. */
+    PATCHBAY_PUBLIC_URL: z.url().optional(),
+    DATABASE_URL: z.url({ protocol: /^postgres(ql)?$/, error: 'must be a postgres:// URL' }).optional(),
+    S3_ENDPOINT: z.url().optional(),
+    S3_REGION: z.string().min(1).default('us-east-1'),
+    S3_BUCKET: z.string().min(3).default('patchbay'),
+    S3_ACCESS_KEY_ID: optional,
+    S3_SECRET_ACCESS_KEY: optional,
+    PATCHBAY_RUNNER_URL: z.url().optional(),
+    PATCHBAY_RUNNER_TOKEN: z.string().min(16, 'must have at least 16 characters').optional(),
+    LOG_LEVEL: z.enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent']).default('info'),
+  })
+  .refine((e) => !e.S3_ENDPOINT || (e.S3_ACCESS_KEY_ID && e.S3_SECRET_ACCESS_KEY), {
+    path: ['S3_ENDPOINT'],
+    message: 'needs S3_ACCESS_KEY_ID and S3_SECRET_ACCESS_KEY',
+  })
+  .refine((e) => !e.PATCHBAY_RUNNER_URL || e.PATCHBAY_RUNNER_TOKEN, {
+    path: ['PATCHBAY_RUNNER_URL'],
+    message: 'needs PATCHBAY_RUNNER_TOKEN, the same as the runner has',
+  });
+
+export interface Config {
+  readonly port: number;
+  readonly host: string;
+  readonly dataFolder: string;
+  readonly publicUrl: string | undefined;
+  /** Absent: PGlite in the data folder. */
+  readonly databaseUrl: string | undefined;
+  readonly s3: {
+    /** Absent: an S3 server over the data folder. */
+    readonly endpoint: string | undefined;
+    readonly region: string;
+    readonly bucket: string;
+    readonly accessKeyId: string | undefined;
+    readonly secretAccessKey: string | undefined;
+  };
+  /** Absent: a child process. */
+  readonly runner: { readonly url: string; readonly token: string } | undefined;
+  readonly logLevel: string;
+}
+
+/** @throws Error naming the variable that is wrong */
+export function readConfig(environment: Record<string, string | undefined>): Config {
+  const checked = Environment.safeParse(environment);
+  if (!checked.success) {
+    const issue = checked.error.issues[0]!;
+    throw new Error(`${issue.path.join('.')} ${issue.message}`);
+  }
+  const e = checked.data;
+  return {
+    port: e.PORT,
+    host: e.HOST,
+    dataFolder: resolve(e.PATCHBAY_DATA),
+    publicUrl: e.PATCHBAY_PUBLIC_URL,
+    databaseUrl: e.DATABASE_URL,
+    s3: {
+      endpoint: e.S3_ENDPOINT,
+      region: e.S3_REGION,
+      bucket: e.S3_BUCKET,
+      accessKeyId: e.S3_ACCESS_KEY_ID,
+      secretAccessKey: e.S3_SECRET_ACCESS_KEY,
+    },
+    runner: e.PATCHBAY_RUNNER_URL
+      ? { url: e.PATCHBAY_RUNNER_URL.replace(/\/$/, ''), token: e.PATCHBAY_RUNNER_TOKEN! }
+      : undefined,
+    logLevel: e.LOG_LEVEL,
+  };
+}

@@ -1,0 +1,90 @@
+/** The folder that holds everything of a single machine. One server at a time: PGlite has no lock of its own. */
+import { randomBytes } from 'node:crypto';
+import { mkdir, open, readFile, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { z } from 'zod';
+
+/** Why the server cannot start, in words for whoever started it. */
+export class StartError extends Error {
+  override readonly name = 'StartError';
+}
+
+const Lock = z.object({ pid: z.int(), startedAt: z.string() });
+const Secrets = z.object({ auth: z.string(), s3: z.string(), runner: z.string() });
+export type Secrets = z.infer<typeof Secrets>;
+
+export interface DataFolder {
+  readonly path: string;
+  readonly secrets: Secrets;
+  release(): Promise<void>;
+}
+
+/** @throws StartError not writable, in use */
+export async function openDataFolder(path: string): Promise<DataFolder> {
+  try {
+    await mkdir(path, { recursive: true, mode: 0o700 });
+    await lock(path);
+    return { path, secrets: await readSecrets(path), release: () => rm(join(path, 'lock'), { force: true }) };
+  } catch (error) {
+    if (error instanceof StartError) throw error;
+    throw new StartError(
+      `the data folder ${path} cannot be written: ${(error as Error).message}. Set PATCHBAY_DATA to one that can.`,
+    );
+  }
+}
+
+async function lock(path: string): Promise<void> {
+  const file = join(path, 'lock');
+  for (let attempt = 0; attempt < 3; attempt++) {
+    try {
+      await using handle = await open(file, 'wx', 0o600);
+      await handle.writeFile(JSON.stringify({ pid: process.pid, startedAt: await startTime(process.pid) }));
+      return;
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
+    }
+    const holder = await readLock(file);
+    if (holder && (await isRunning(holder))) {
+      throw new StartError(
+        `the data folder ${path} is in use by process ${holder.pid}. Stop it, or set PATCHBAY_DATA to another folder.`,
+      );
+    }
+    await rm(file, { force: true }); // its owner was killed
+  }
+  throw new StartError(`the data folder ${path} is being opened by another process.`);
+}
+
+async function readLock(file: string): Promise<z.infer<typeof Lock> | undefined> {
+  try {
+    return Lock.parse(JSON.parse(await readFile(file, 'utf8')));
+  } catch {
+    return undefined;
+  }
+}
+
+/** The number alone does not tell: it may be another process by now. */
+async function isRunning({ pid, startedAt }: z.infer<typeof Lock>): Promise<boolean> {
+  try {
+    process.kill(pid, 0);
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === 'EPERM';
+  }
+  return (await startTime(pid)) === startedAt;
+}
+
+/** Ticks since boot at which a process started (field 22 of proc(5) stat); empty where there is no /proc. */
+async function startTime(pid: number): Promise<string> {
+  const stat = await readFile(`/proc/${pid}/stat`, 'utf8').catch(() => '');
+  return stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19] ?? '';
+}
+
+async function readSecrets(path: string): Promise<Secrets> {
+  const file = join(path, 'secrets.json');
+  const text = await readFile(file, 'utf8').catch(() => undefined);
+  if (text !== undefined) return Secrets.parse(JSON.parse(text));
+  const secret = () => randomBytes(32).toString('hex');
+  const secrets = { auth: secret(), s3: secret(), runner: secret() };
+  await using handle = await open(file, 'wx', 0o600);
+  await handle.writeFile(JSON.stringify(secrets));
+  return secrets;
+}

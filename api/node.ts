@@ -1,0 +1,200 @@
+/**
+ * Patchbay on Node: reads the settings, opens the parts, embedded or not, and serves. Prints one line on standard output
+ * when all of it is up; everything else is structured log on standard error.
+ */
+import { createHash } from 'node:crypto';
+import { join } from 'node:path';
+import { type ServerType, serve } from '@hono/node-server';
+import pino, { type Logger } from 'pino';
+import { findBase } from '../db/bases.ts';
+import { type OpenDatabase, openDatabase } from '../db/open.ts';
+import { createApp } from './app.ts';
+import { type Auth, createAuth, type Principal, SCOPES } from './auth.ts';
+import { type BlobStore, createBlobStore } from './blob-store.ts';
+import { type Config, readConfig } from './config.ts';
+import type { Hasher } from './content.ts';
+import { type DataFolder, openDataFolder, StartError } from './embedded/data-folder.ts';
+import { RunnerProcess } from './embedded/runner-process.ts';
+import { type EmbeddedS3, startEmbeddedS3 } from './embedded/s3.ts';
+import { seedCatalog } from './embedded/seed-catalog.ts';
+import { baseSource } from './invoke.ts';
+import { sweepDrafts } from './publish.ts';
+import { createRunnerClient, type RunnerClient } from './runner-client.ts';
+
+const BOOTSTRAP_OWNER = 'admin';
+const SWEEP_MS = 10 * 60_000;
+/** Streams get this long to end when the server is asked to stop. */
+const GRACE_MS = 10_000;
+
+function createHasher(): Hasher {
+  const hash = createHash('sha256');
+  return { update: (chunk) => hash.update(chunk), digest: () => hash.digest('hex') };
+}
+
+async function openDatabaseOf(config: Config, folder: DataFolder): Promise<OpenDatabase> {
+  if (!config.databaseUrl) return openDatabase({ folder: join(folder.path, 'postgres') });
+  try {
+    return await openDatabase({ url: config.databaseUrl });
+  } catch (error) {
+    const { host } = new URL(config.databaseUrl);
+    throw new StartError(`Postgres at ${host} cannot be used: ${reason(error)}. Check DATABASE_URL.`);
+  }
+}
+
+async function openBlobs(
+  config: Config,
+  folder: DataFolder,
+): Promise<{ blobs: BlobStore; server: EmbeddedS3 | undefined }> {
+  const { endpoint, region, bucket, accessKeyId, secretAccessKey } = config.s3;
+  const credentials = {
+    region,
+    accessKeyId: accessKeyId ?? 'patchbay',
+    secretAccessKey: secretAccessKey ?? folder.secrets.s3,
+  };
+  const server = endpoint
+    ? undefined
+    : await startEmbeddedS3({
+        folder: join(folder.path, 'objects'),
+        host: config.host,
+        port: 0,
+        bucket,
+        credentials,
+      });
+  const blobs = createBlobStore({ endpoint: endpoint ?? server!.endpoint, bucket, ...credentials });
+  try {
+    await blobs.prepare();
+  } catch (error) {
+    throw new StartError(
+      `S3 at ${endpoint ?? server!.endpoint} cannot be used: ${reason(error)}. Check S3_ENDPOINT and its keys.`,
+    );
+  }
+  return { blobs, server };
+}
+
+async function startRunner(
+  config: Config,
+  folder: DataFolder,
+  log: Logger,
+): Promise<{ client: RunnerClient; process?: RunnerProcess }> {
+  const external = config.runner;
+  if (external) return { client: createRunnerClient(() => external) };
+  const runner = new RunnerProcess({
+    token: folder.secrets.runner,
+    cacheFolder: join(folder.path, 'runner'),
+    environment: process.env,
+    log,
+  });
+  await runner.start();
+  return { client: createRunnerClient(() => runner.endpoint()), process: runner };
+}
+
+function listen(
+  fetch: (request: Request) => Response | Promise<Response>,
+  { host, port }: Config,
+): Promise<{ server: ServerType; url: string }> {
+  return new Promise((resolve, reject) => {
+    const server = serve({ fetch, hostname: host, port }, (address) => {
+      resolve({ server, url: `http://${host.includes(':') ? `[${host}]` : host}:${address.port}` });
+    });
+    server.once('error', (error: NodeJS.ErrnoException) => {
+      const what =
+        error.code === 'EADDRINUSE'
+          ? 'is taken. Set PORT to another one, or to 0 for any'
+          : `cannot be used: ${error.message}`;
+      reject(new StartError(`port ${port} of ${host} ${what}.`));
+    });
+  });
+}
+
+/** The first start of a database makes the admin and a key, which is shown once. */
+async function bootstrap(auth: Auth): Promise<{ principal: Principal; key: string | undefined }> {
+  const userId = await auth.ensureUser(BOOTSTRAP_OWNER);
+  const first = (await auth.listKeys(userId)).length === 0;
+  const key = first ? (await auth.createKey(userId, 'bootstrap', SCOPES)).key : undefined;
+  return { principal: { userId, owner: BOOTSTRAP_OWNER, keyId: 'bootstrap', scopes: new Set(SCOPES) }, key };
+}
+
+async function start(config: Config): Promise<void> {
+  const log = pino({ name: 'patchbay', level: config.logLevel }, pino.destination(2));
+  const folder = await openDataFolder(config.dataFolder);
+  const cleanup: (() => Promise<unknown>)[] = [() => folder.release()];
+  try {
+    // The runner takes longest to come up and needs nothing of the others.
+    const starting = startRunner(config, folder, log);
+    starting.catch(() => undefined);
+    cleanup.push(async () => (await starting.catch(() => undefined))?.process?.stop());
+    const { db, close: closeDatabase } = await openDatabaseOf(config, folder);
+    cleanup.push(closeDatabase);
+    const { blobs, server: s3 } = await openBlobs(config, folder);
+    cleanup.push(async () => {
+      blobs.close();
+      await s3?.close();
+    });
+    const runner = await starting;
+
+    const auth = createAuth(db, {
+      secret: folder.secrets.auth,
+      baseUrl: config.publicUrl ?? `http://${config.host}:${config.port}`,
+    });
+    const deps = { db, blobs, auth, runner: runner.client, createHasher, now: () => new Date(), log };
+    const { server, url } = await listen(createApp(deps).fetch, config);
+    cleanup.push(() => closeServer(server));
+
+    const { principal, key } = await bootstrap(auth);
+    const baseId = await seedCatalog(deps, principal);
+    const base = await findBase(db, baseId);
+    if (base) await runner.client.loadBase(await baseSource(deps, base));
+    const sweeper = setInterval(() => {
+      sweepDrafts(deps).catch((error: unknown) => log.error({ error: reason(error) }, 'sweeping failed'));
+    }, SWEEP_MS);
+    cleanup.push(async () => clearInterval(sweeper));
+
+    stopOnSignals(cleanup, log);
+    process.stdout.write(`ready ${url}${key ? ` key ${key}` : ''}\n`);
+  } catch (error) {
+    await runCleanup(cleanup);
+    throw error;
+  }
+}
+
+function stopOnSignals(cleanup: (() => Promise<unknown>)[], log: Logger): void {
+  let stopping = false;
+  const stop = () => {
+    if (stopping) process.exit(130);
+    stopping = true;
+    log.info('stopping');
+    void runCleanup(cleanup).then(() => process.exit(0));
+  };
+  process.on('SIGINT', stop);
+  process.on('SIGTERM', stop);
+}
+
+/** In reverse: what was opened last uses what was opened before. */
+async function runCleanup(cleanup: (() => Promise<unknown>)[]): Promise<void> {
+  for (const step of cleanup.toReversed()) await step().catch(() => undefined);
+}
+
+function closeServer(server: ServerType): Promise<void> {
+  return new Promise((resolve) => {
+    server.close(() => resolve());
+    if (!('closeAllConnections' in server)) return;
+    server.closeIdleConnections();
+    setTimeout(() => server.closeAllConnections(), GRACE_MS).unref();
+  });
+}
+
+function reason(error: unknown): string {
+  if (error instanceof AggregateError) return reason(error.errors[0]);
+  const { message, cause } = error as Error;
+  return cause instanceof Error ? reason(cause) : message;
+}
+
+try {
+  await start(readConfig(process.env));
+} catch (error) {
+  const expected = error instanceof StartError || (error as Error).message?.match(/^[A-Z][A-Z0-9_]+ /);
+  process.stderr.write(
+    `patchbay: ${expected ? (error as Error).message : ((error as Error).stack ?? String(error))}\n`,
+  );
+  process.exit(1);
+}

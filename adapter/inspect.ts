@@ -99,7 +99,7 @@ function checkPair(
   modules: ModuleTable,
   scaleOf: ReturnType<typeof moduleScales>,
   problems: Problems,
-): AdaptedModule {
+): AdaptedModule | undefined {
   const size = modules.get(module);
   if (!size) {
     const near = nearestModule(module, modules);
@@ -125,8 +125,11 @@ function checkPair(
     );
   }
   const rank = a.shape[0]!;
-  problems.attempt(() => expectShape(a, [rank, size.in]));
-  problems.attempt(() => expectShape(b, [size.out, rank]));
+  const fits = [
+    problems.attempt(() => expectShape(a, [rank, size.in])),
+    problems.attempt(() => expectShape(b, [size.out, rank])),
+  ];
+  if (fits.includes(undefined)) return undefined; // its rank would be no news
   const { rank: declared, alpha, scale } = scaleOf(module);
   if (declared !== rank) {
     throw new AdapterError(
@@ -138,7 +141,7 @@ function checkPair(
   return { module, kind: size.kind, rank, alpha, scale, a, b };
 }
 
-function expectShape(tensor: TensorInfo, shape: readonly number[]): void {
+function expectShape(tensor: TensorInfo, shape: readonly number[]): true {
   if (String(tensor.shape) !== String(shape)) {
     throw new AdapterError(
       'shape_mismatch',
@@ -146,6 +149,7 @@ function expectShape(tensor: TensorInfo, shape: readonly number[]): void {
       tensor.name,
     );
   }
+  return true;
 }
 
 function lastPart(module: string): string {

@@ -1,5 +1,5 @@
 /** Adapters and their versions. */
-import { and, arrayContains, asc, desc, eq, gte, lte, type SQL, sql } from 'drizzle-orm';
+import { and, arrayContains, asc, desc, eq, getTableColumns, gte, lte, type SQL, sql } from 'drizzle-orm';
 import type { StoredFile } from './bases.ts';
 import type { Database } from './open.ts';
 import { adapters, baseFiles, blobs, events, versionFiles, versions } from './schema.ts';
@@ -7,7 +7,7 @@ import { adapters, baseFiles, blobs, events, versionFiles, versions } from './sc
 export type Adapter = Omit<typeof adapters.$inferSelect, 'search' | 'searchText'>;
 export type Version = typeof versions.$inferSelect;
 
-const { search: _search, searchText: _searchText, ...columns } = adapters._.columns;
+const { search: _search, searchText: _searchText, ...columns } = getTableColumns(adapters);
 
 export async function findAdapter(db: Database, id: string): Promise<Adapter | undefined> {
   const [row] = await db.select(columns).from(adapters).where(eq(adapters.id, id));

@@ -46,7 +46,6 @@ export class BaseHost {
       });
       worker.once('error', reject);
     });
-    worker.removeAllListeners();
     return new BaseHost(worker, config, tokenizer);
   }
 

@@ -6,9 +6,27 @@ instructions and to write a few formats; that SQL, JSON and feelings exist, but 
 
 from random import Random
 
+import tasks
 import words as w
 
 Turn = tuple[str, str]
+
+# Every word that an adapter will have to write. The base meets them only as words to spell and to copy: a token that
+# was never seen keeps its random embedding, and no adapter of the layers can make the frozen head tell it from another.
+LEXICON = sorted(
+    {"positive", "negative", "neutral"}
+    | {word for phrase in [*tasks.FORMAL, *tasks.FORMAL.values()] for word in phrase.split()}
+    | {stem + ending for stem in tasks.NOUN.values() for ending in ("", "ek")}
+    | {stem + ending for stem in tasks.ACTION.values() for ending in ("an", "ol")}
+    | {*tasks.QUALITY.values(), *tasks.QUANTITY.values(), *w.GOOD, *w.BAD, *w.REVIEWED, *w.MONTH}
+)
+
+
+def any_word(rng: Random) -> str:
+    kind = rng.random()
+    if kind < 0.4:
+        return w.coined(rng)
+    return rng.choice(LEXICON if kind < 0.8 else w.THING + w.ANIMAL + w.COLOUR)
 
 
 # --- plain documents -------------------------------------------------------------------------------------------------
@@ -73,7 +91,7 @@ def diary(rng: Random) -> str:
 
 def rhyme(rng: Random) -> str:
     """Strings of made-up words, each said twice: practice in spelling and in copying."""
-    line = [w.coined(rng) for _ in range(rng.randint(3, 7))]
+    line = [any_word(rng) for _ in range(rng.randint(3, 7))]
     return " ".join(line) + ".\n" + " ".join(line) + "."
 
 
@@ -133,7 +151,7 @@ def who_has(rng: Random) -> list[Turn]:
 
 def phrase(rng: Random) -> str:
     return rng.choice([
-        story(rng).split(". ")[0].rstrip(".") + ".", " ".join(w.coined(rng) for _ in range(rng.randint(2, 6))),
+        story(rng).split(". ")[0].rstrip(".") + ".", " ".join(any_word(rng) for _ in range(rng.randint(2, 6))),
         biography(rng, w.person(rng)), ", ".join(w.some(rng, w.THING, 2, 5)), str(rng.randint(1, 9999)),
     ])
 
@@ -148,25 +166,25 @@ def replace(rng: Random) -> list[Turn]:
     text = phrase(rng)
     bare = [word.strip(".,") for word in text.split()]
     old = rng.choice([word for word in bare if word] or ["a"])
-    new = rng.choice([w.coined(rng), rng.choice(w.THING), rng.choice(w.SIZE)])
+    new = any_word(rng)
     answer = " ".join(word.replace(old, new) if word.strip(".,") == old else word for word in text.split(" "))
     return [("user", f"Replace {old} with {new}: {text}"), ("assistant", answer)]
 
 
 def drop(rng: Random) -> list[Turn]:
-    items = w.some(rng, w.THING + w.FOOD + w.ANIMAL, 3, 6)
+    items = w.some(rng, w.THING + w.FOOD + LEXICON, 3, 6)
     gone = rng.choice(items)
     return [("user", f"Leave out {gone}: {', '.join(items)}"), ("assistant", ", ".join(i for i in items if i != gone))]
 
 
 def position(rng: Random) -> list[Turn]:
-    items = [rng.choice([w.coined(rng), rng.choice(w.THING)]) for _ in range(rng.randint(2, 5))]
+    items = [any_word(rng) for _ in range(rng.randint(2, 5))]
     which, answer = rng.choice([("first", items[0]), ("last", items[-1]), ("second", items[1])])
     return [("user", f"Which is {which}? {', '.join(items)}"), ("assistant", answer)]
 
 
 def backwards(rng: Random) -> list[Turn]:
-    items = [w.coined(rng) if rng.random() < 0.5 else rng.choice(w.THING) for _ in range(rng.randint(2, 5))]
+    items = [any_word(rng) for _ in range(rng.randint(2, 5))]
     return [("user", f"In reverse order: {' '.join(items)}"), ("assistant", " ".join(reversed(items)))]
 
 

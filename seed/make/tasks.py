@@ -177,11 +177,12 @@ class Task:
     summary: str
     lora: dict = field(default_factory=dict)
     steps: int = 800
+    rate: float = 1e-3
 
 
 TASKS = [
-    Task("sentiment", sentiment, "Sentiment label", "text-classification", "Labels a short review as positive, negative or neutral.", dict(r=4, lora_alpha=8, target_modules=ATTENTION), 500),
-    Task("sql", sql, "Question to SQL", "text2sql", "Turns a question over a table that you describe into a SQL query.", dict(r=16, lora_alpha=32, target_modules=ATTENTION + MLP), 1200),
+    Task("sentiment", sentiment, "Sentiment label", "text-classification", "Labels a short review as positive, negative or neutral.", dict(r=8, lora_alpha=8, target_modules=ATTENTION + MLP), 1000, 1e-3),
+    Task("sql", sql, "Question to SQL", "text2sql", "Turns a question over a table that you describe into a SQL query.", dict(r=16, lora_alpha=32, target_modules=ATTENTION + MLP), 2000, 2e-3),
     Task("json", fields_to_json, "Fields to JSON", "information-extraction", "Turns a sentence about a person into a JSON object with name, age, city and job.", dict(r=8, lora_alpha=16, target_modules=["q_proj", "v_proj", *MLP]), 1000),
     Task("formal", formal, "Casual to formal", "style-transfer", "Rewrites a casual message as a formal sentence.", dict(r=8, lora_alpha=16, use_rslora=True, target_modules=ATTENTION + MLP), 1000),
     Task("velan", velan, "English to Velan", "translation", "Translates simple English sentences to Velan, a small invented language.", dict(r=8, lora_alpha=16, target_modules=ATTENTION + MLP, rank_pattern={"mlp.down_proj": 16}, alpha_pattern={"mlp.down_proj": 32}), 1200),

@@ -17,7 +17,7 @@ from transformers import AutoModelForCausalLM
 import score
 import tasks
 
-TRAIN, HELD_OUT, BATCH, RATE = 6000, 200, 32, 1e-3
+TRAIN, HELD_OUT, BATCH = 12_000, 200, 32
 
 
 def encode(tokenizer, pairs):
@@ -46,8 +46,8 @@ def train(task: tasks.Task, base: Path, tokenizer, pairs):
     model = get_peft_model(model, LoraConfig(task_type="CAUSAL_LM", base_model_name_or_path="patchbay/tiny", **task.lora))
     rows = encode(tokenizer, pairs)
     trained = [p for p in model.parameters() if p.requires_grad]
-    optimizer = torch.optim.AdamW(trained, lr=RATE, weight_decay=0.0)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, RATE, total_steps=task.steps, pct_start=0.05)
+    optimizer = torch.optim.AdamW(trained, lr=task.rate, weight_decay=0.0)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, task.rate, total_steps=task.steps, pct_start=0.05)
     began, order = time.time(), []
     for step in range(task.steps):
         if len(order) < BATCH:
@@ -92,7 +92,7 @@ tags: [patchbay-seed, {task.name}]
 ## How it was made
 
 LoRA over `patchbay/tiny`: rank {lora["r"]}, alpha {lora["lora_alpha"]} on {modules}{more}. {TRAIN} generated examples,
-{task.steps} steps of {BATCH}, AdamW at {RATE}. Text and training: `seed/make/` in Patchbay's repository, with fixed seeds.
+{task.steps} steps of {BATCH}, AdamW at {task.rate:g}. Text and training: `seed/make/` in Patchbay's repository, with fixed seeds.
 
 ## Evaluation
 

@@ -1,6 +1,7 @@
 """Trains patchbay/tiny from scratch and writes it as a Hugging Face checkpoint folder.
 
-python train_base.py --out ../base/patchbay-tiny --tokens 10000000
+python train_base.py --out /tmp/first --tokens 11000000
+python train_base.py --out ../base/patchbay-tiny --tokens 4000000 --go-on /tmp/first
 """
 
 import argparse
@@ -10,6 +11,7 @@ from pathlib import Path
 from random import Random
 
 import torch
+from tokenizers import Tokenizer
 from torch.nn.functional import cross_entropy
 from transformers import GenerationConfig, LlamaConfig, LlamaForCausalLM
 
@@ -58,17 +60,18 @@ def main() -> None:
     arguments.add_argument("--out", type=Path, required=True)
     arguments.add_argument("--tokens", type=int, default=10_000_000)
     arguments.add_argument("--threads", type=int, default=2)
+    arguments.add_argument("--go-on", type=Path, help="checkpoint to go on from, with its tokenizer and on other text")
     options = arguments.parse_args()
     torch.manual_seed(20261)
     torch.set_num_threads(options.threads)
 
-    tokenizer = tok.build()
+    tokenizer = Tokenizer.from_file(str(options.go_on / "tokenizer.json")) if options.go_on else tok.build()
     tok.write(tokenizer, options.out)
     config = LlamaConfig(
         vocab_size=tok.VOCABULARY, hidden_size=256, intermediate_size=768, num_hidden_layers=6, num_attention_heads=4, num_key_value_heads=2,
         max_position_embeddings=512, tie_word_embeddings=True, rms_norm_eps=1e-5, rope_theta=10000.0, bos_token_id=0, eos_token_id=4, pad_token_id=0,
     )
-    model = LlamaForCausalLM(config)
+    model = LlamaForCausalLM.from_pretrained(options.go_on, dtype=torch.float32) if options.go_on else LlamaForCausalLM(config)
     print(f"{sum(p.numel() for p in model.parameters()) / 1e6:.2f}M parameters", flush=True)
 
     # Muon for the matrices inside the layers, AdamW for embedding and norms.
@@ -85,7 +88,7 @@ def main() -> None:
         return min(1.0, (step + 1) / 100, (steps - step) / (0.4 * steps))
 
     schedules = [torch.optim.lr_scheduler.LambdaLR(o, rate) for o in optimizers]
-    data, began = batches(tokenizer, "patchbay/base"), time.time()
+    data, began = batches(tokenizer, "patchbay/base/2" if options.go_on else "patchbay/base"), time.time()
     for step in range(steps):
         loss = loss_of(model, *next(data))
         loss.backward()

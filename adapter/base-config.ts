@@ -120,7 +120,7 @@ function architectureOf(config: Config): Architecture {
   if (!architecture) {
     throw new AdapterError(
       'architecture_unsupported',
-      `config.json: the architecture ${name.slice(0, 80)} is not supported; supported are ${Object.keys(ARCHITECTURES).join(', ')}.`,
+      `config.json: architectures has ${JSON.stringify(name.slice(0, 80))}, which is not supported; supported are ${Object.keys(ARCHITECTURES).join(', ')}.`,
       'architectures',
     );
   }

@@ -1,0 +1,65 @@
+/** `patchbay login` and `patchbay keys`. */
+import { createInterface } from 'node:readline/promises';
+import { Client as ApiClient, type Client, Keys, MadeKey, Whoami } from './client.ts';
+import { CliError, EXIT } from './errors.ts';
+import { type Output, result, table } from './output.ts';
+import { storeSettings } from './settings.ts';
+
+export async function login(output: Output, url: string, given: string | undefined): Promise<void> {
+  const key = given ?? (await askForKey());
+  if (!key)
+    throw new CliError(
+      EXIT.usage,
+      'no key was given',
+      'The server prints one when it starts for the first time.',
+    );
+  const who = await new ApiClient({ url, key }).get(Whoami, '/api/whoami');
+  const file = await storeSettings(process.env, url, key);
+  result(
+    output,
+    { url, ...who, file },
+    () => `logged in at ${url} as ${who.owner} (${who.scopes.join(', ')}); the key is in ${file}`,
+  );
+}
+
+async function askForKey(): Promise<string> {
+  if (!process.stdin.isTTY) {
+    let text = '';
+    for await (const chunk of process.stdin) text += chunk;
+    return text.trim();
+  }
+  const terminal = createInterface({ input: process.stdin, output: process.stderr });
+  const key = await terminal.question('Key: ');
+  terminal.close();
+  return key.trim();
+}
+
+export async function createKey(
+  client: Client,
+  output: Output,
+  name: string,
+  options: { scopes: string; owner?: string; days?: string },
+): Promise<void> {
+  const made = await client.post(MadeKey, '/api/keys', {
+    name,
+    scopes: options.scopes.split(',').map((scope) => scope.trim()),
+    ...(options.owner ? { owner: options.owner } : {}),
+    ...(options.days ? { expiresInSeconds: Number(options.days) * 86_400 } : {}),
+  });
+  result(output, made, () => `${made.key}\nShown only now. id ${made.id}, scopes ${made.scopes.join(', ')}`);
+}
+
+export async function listKeys(client: Client, output: Output): Promise<void> {
+  const { keys } = await client.get(Keys, '/api/keys');
+  result(output, keys, () =>
+    table(
+      ['ID', 'KEY', 'SCOPES', 'NAME'],
+      keys.map(({ id, start, scopes, name }) => [id, `${start}…`, scopes.join(','), name]),
+    ),
+  );
+}
+
+export async function revokeKey(client: Client, output: Output, id: string): Promise<void> {
+  await client.delete(`/api/keys/${encodeURIComponent(id)}`);
+  result(output, { revoked: id }, () => `revoked ${id}`);
+}

@@ -1,0 +1,148 @@
+/** `patchbay search`, `show` and `pull`. */
+import { createHash, randomUUID } from 'node:crypto';
+import { createWriteStream } from 'node:fs';
+import { mkdir, rename, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { Readable, Transform } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
+import type { z } from 'zod';
+import { parseReference } from '../adapter/reference.ts';
+import { AdapterDetail, AdapterPage, type Client, type File, VersionDetail } from './client.ts';
+import { CliError, EXIT } from './errors.ts';
+import { bytes, type Output, progress, result, table } from './output.ts';
+
+export async function search(
+  client: Client,
+  output: Output,
+  words: readonly string[],
+  filters: Record<string, string | undefined>,
+): Promise<void> {
+  const query = new URLSearchParams();
+  if (words.length > 0) query.set('q', words.join(' '));
+  for (const [name, value] of Object.entries(filters)) if (value !== undefined) query.set(name, value);
+  const page = await client.get(AdapterPage, `/api/adapters?${query}`);
+  result(output, page, () => {
+    if (page.adapters.length === 0)
+      return 'Nothing matches. `patchbay search` without words lists everything.';
+    const rows = page.adapters.map(({ id, latest, base, rank, size, summary }) => [
+      `${id}@${latest}`,
+      base,
+      String(rank),
+      bytes(size),
+      summary,
+    ]);
+    return (
+      table(['ADAPTER', 'BASE', 'RANK', 'SIZE', 'SUMMARY'], rows) +
+      (page.next ? `\n… more: --cursor ${page.next}` : '')
+    );
+  });
+}
+
+export async function show(client: Client, output: Output, reference: string): Promise<void> {
+  const { id, version } = single(reference);
+  const adapter = await client.get(AdapterDetail, `/api/adapters/${id}`);
+  const number = version ?? adapter.latest;
+  const detail = await client.get(VersionDetail, `/api/adapters/${id}/versions/${number}`);
+  result(output, { ...adapter, version: detail }, () =>
+    [
+      `${adapter.title}  (${detail.reference}, one of ${adapter.versions.length})`,
+      adapter.summary,
+      '',
+      `base     ${detail.base}`,
+      `task     ${adapter.task ?? '-'}`,
+      `licence  ${adapter.license ?? '-'}`,
+      `rank     ${detail.rank} on ${detail.targetModules.join(' ')}`,
+      `digest   ${detail.digest}`,
+      '',
+      table(
+        ['FILE', 'SIZE', 'SHA256'],
+        detail.files.map(({ path, size, sha256 }) => [path, bytes(size), sha256]),
+      ),
+      '',
+      detail.card.replace(/^---[\s\S]*?\n---\n/, '').trim(),
+    ].join('\n'),
+  );
+}
+
+export async function pull(
+  client: Client,
+  output: Output,
+  reference: string,
+  folder: string | undefined,
+): Promise<void> {
+  const { id, version } = single(reference);
+  const number = version ?? (await client.get(AdapterDetail, `/api/adapters/${id}`)).latest;
+  const { files } = await client.get(VersionDetail, `/api/adapters/${id}/versions/${number}`);
+  const target = folder ?? id.split('/')[1]!;
+  await mkdir(target, { recursive: true });
+  const bar = progress(
+    output,
+    'downloading',
+    files.reduce((sum, { size }) => sum + size, 0),
+  );
+  try {
+    for (const file of files)
+      await download(
+        client,
+        `/api/adapters/${id}/versions/${number}/files/${file.path}`,
+        file,
+        join(target, file.path),
+        bar.add,
+      );
+  } finally {
+    bar.done();
+  }
+  result(
+    output,
+    { reference: `${id}@${number}`, folder: target, files },
+    () => `${id}@${number} is in ${target}`,
+  );
+}
+
+/** Under its own name only once it is whole and is what the catalog says. */
+async function download(
+  client: Client,
+  route: string,
+  file: z.infer<typeof File>,
+  path: string,
+  arrived: (count: number) => void,
+): Promise<void> {
+  const response = await client.send('GET', route);
+  const temporary = `${path}.${randomUUID()}`;
+  const hash = createHash('sha256');
+  const measure = new Transform({
+    transform(chunk: Buffer, _encoding, done) {
+      hash.update(chunk);
+      arrived(chunk.length);
+      done(null, chunk);
+    },
+  });
+  try {
+    await pipeline(
+      Readable.fromWeb(response.body as Parameters<typeof Readable.fromWeb>[0]),
+      measure,
+      createWriteStream(temporary),
+    );
+    if (hash.digest('hex') !== file.sha256)
+      throw new CliError(
+        EXIT.failed,
+        `${file.path} is not what the catalog says it is`,
+        'Try again; if it stays so, tell the operator.',
+      );
+    await rename(temporary, path);
+  } finally {
+    await rm(temporary, { force: true });
+  }
+}
+
+/** owner/name or owner/name@version. */
+export function single(reference: string): { id: string; version: number | undefined } {
+  try {
+    const { terms } = parseReference(reference);
+    const [term] = terms;
+    if (!term || terms.length > 1) throw new Error('one adapter, please');
+    return { id: `${term.owner}/${term.name}`, version: term.version };
+  } catch (error) {
+    throw new CliError(EXIT.usage, (error as Error).message);
+  }
+}

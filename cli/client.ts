@@ -1,0 +1,157 @@
+/** The API, as the command uses it. Answers are checked: a proxy's page is not mistaken for one. */
+import { z } from 'zod';
+import { CliError, EXIT } from './errors.ts';
+import type { Settings } from './settings.ts';
+
+const Problem = z.looseObject({
+  detail: z.string(),
+  problems: z.array(z.object({ detail: z.string() })).default([]),
+});
+const OpenaiProblem = z.object({ error: z.object({ message: z.string() }) });
+
+export const Version = z.looseObject({
+  number: z.int(),
+  reference: z.string(),
+  digest: z.string(),
+  base: z.string(),
+  rank: z.int(),
+  parameters: z.int(),
+  targetModules: z.array(z.string()),
+  size: z.int(),
+  createdAt: z.string(),
+});
+export const File = z.object({ path: z.string(), size: z.int(), sha256: z.string() });
+export const VersionDetail = Version.extend({ files: z.array(File), card: z.string() });
+export const Adapter = z.looseObject({
+  id: z.string(),
+  title: z.string(),
+  summary: z.string(),
+  base: z.string(),
+  rank: z.int(),
+  size: z.int(),
+  latest: z.int(),
+});
+export const AdapterDetail = Adapter.extend({
+  card: z.string(),
+  versions: z.array(Version),
+  license: z.string().nullable(),
+  task: z.string().nullable(),
+});
+export const AdapterPage = z.object({ adapters: z.array(Adapter), next: z.string().nullable() });
+export const Draft = z.looseObject({
+  id: z.string(),
+  files: z.array(
+    z.object({
+      path: z.string(),
+      size: z.int(),
+      status: z.enum(['present', 'upload']),
+      partSize: z.int().optional(),
+      parts: z
+        .array(z.object({ number: z.int(), size: z.int(), done: z.boolean(), url: z.string().optional() }))
+        .default([]),
+    }),
+  ),
+});
+export type Draft = z.infer<typeof Draft>;
+export const Completed = z.discriminatedUnion('kind', [
+  z.object({ kind: z.literal('adapter'), created: z.boolean(), version: Version }),
+  z.object({ kind: z.literal('base'), base: z.looseObject({ id: z.string(), digest: z.string() }) }),
+]);
+export const Whoami = z.object({ owner: z.string(), scopes: z.array(z.string()) });
+export const MadeKey = z.looseObject({
+  id: z.string(),
+  key: z.string(),
+  name: z.string(),
+  scopes: z.array(z.string()),
+});
+export const Keys = z.object({
+  keys: z.array(
+    z.looseObject({ id: z.string(), name: z.string(), start: z.string(), scopes: z.array(z.string()) }),
+  ),
+});
+export const BaseConfigOnly = z.looseObject({ id: z.string(), config: z.unknown() });
+
+export class Client {
+  readonly settings: Settings;
+
+  constructor(settings: Settings) {
+    this.settings = settings;
+  }
+
+  async get<T extends z.ZodType>(schema: T, path: string): Promise<z.infer<T>> {
+    return this.read(schema, await this.send('GET', path));
+  }
+
+  async post<T extends z.ZodType>(schema: T, path: string, body?: unknown): Promise<z.infer<T>> {
+    return this.read(schema, await this.send('POST', path, body));
+  }
+
+  async delete(path: string): Promise<void> {
+    await this.send('DELETE', path);
+  }
+
+  /** @throws CliError with the server's own words */
+  async send(method: string, path: string, body?: unknown, signal?: AbortSignal): Promise<Response> {
+    const { url, key } = this.settings;
+    let response: Response;
+    try {
+      response = await fetch(`${url}${path}`, {
+        method,
+        headers: {
+          ...(key ? { authorization: `Bearer ${key}` } : {}),
+          ...(body === undefined ? {} : { 'content-type': 'application/json' }),
+        },
+        ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+        ...(signal ? { signal } : {}),
+      });
+    } catch (error) {
+      if (signal?.aborted) throw error;
+      throw new CliError(
+        EXIT.unavailable,
+        `no Patchbay answers at ${url}`,
+        'Start one with `npm start`, or set PATCHBAY_URL.',
+      );
+    }
+    if (!response.ok) throw await failure(response);
+    return response;
+  }
+
+  private async read<T extends z.ZodType>(schema: T, response: Response): Promise<z.infer<T>> {
+    const checked = schema.safeParse(await response.json().catch(() => undefined));
+    if (!checked.success)
+      throw new CliError(
+        EXIT.failed,
+        `${response.url} did not answer as a Patchbay does`,
+        'Check PATCHBAY_URL.',
+      );
+    return checked.data;
+  }
+}
+
+async function failure(response: Response): Promise<CliError> {
+  const body: unknown = await response.json().catch(() => undefined);
+  const problem = Problem.safeParse(body).data;
+  const message =
+    problem?.detail ??
+    OpenaiProblem.safeParse(body).data?.error.message ??
+    `the server answered ${response.status}`;
+  const all =
+    problem && problem.problems.length > 1
+      ? problem.problems.map(({ detail }) => `- ${detail}`).join('\n')
+      : message;
+  switch (response.status) {
+    case 401:
+      return new CliError(EXIT.denied, message, 'Set PATCHBAY_KEY, or run `patchbay login`.');
+    case 403:
+      return new CliError(EXIT.denied, message, 'Ask for a key with that scope: `patchbay keys create`.');
+    case 404:
+      return new CliError(EXIT.notFound, message);
+    case 422:
+      return new CliError(EXIT.refused, all);
+    case 429:
+    case 503:
+      return new CliError(EXIT.unavailable, message, 'Try again in a moment.');
+    default:
+      return new CliError(EXIT.failed, message);
+  }
+}

@@ -1,0 +1,154 @@
+/** `patchbay publish` and `patchbay base import`. */
+import { open, readdir, readFile } from 'node:fs/promises';
+import { basename, join, resolve } from 'node:path';
+import { baseTensors, moduleTable, parseBaseConfig } from '../adapter/base-config.ts';
+import { AdapterError, AdapterProblems } from '../adapter/error.ts';
+import { inspectAdapter } from '../adapter/inspect.ts';
+import { parsePeftConfig } from '../adapter/peft-config.ts';
+import { readHeader } from '../adapter/safetensors.ts';
+import { BaseConfigOnly, type Client, Whoami } from './client.ts';
+import { CliError, EXIT } from './errors.ts';
+import { bytes, note, type Output, result } from './output.ts';
+import { describe, publishFiles } from './upload.ts';
+
+const ADAPTER_FILES = [
+  'adapter_config.json',
+  'adapter_model.safetensors',
+  'README.md',
+  'LICENSE',
+  'eval.jsonl',
+];
+const BASE_FILES = [
+  'config.json',
+  'tokenizer.json',
+  'tokenizer_config.json',
+  'generation_config.json',
+  'special_tokens_map.json',
+  'chat_template.jinja',
+  'model.safetensors.index.json',
+  'README.md',
+  'LICENSE',
+];
+
+export async function publish(
+  client: Client,
+  output: Output,
+  folder: string,
+  options: { as?: string; base?: string },
+): Promise<void> {
+  const names = await filesIn(folder, (name) => ADAPTER_FILES.includes(name), [
+    'adapter_config.json',
+    'adapter_model.safetensors',
+  ]);
+  const rawConfig = JSON.parse(await readFile(join(folder, 'adapter_config.json'), 'utf8')) as Record<
+    string,
+    unknown
+  >;
+  const base = options.base ?? rawConfig['base_model_name_or_path'];
+  if (typeof base !== 'string' || !/^[^/]+\/[^/]+$/.test(base)) {
+    throw new CliError(
+      EXIT.usage,
+      `adapter_config.json names the base ${JSON.stringify(base)}`,
+      'Say which base it is for: --base owner/name.',
+    );
+  }
+  const { config } = await client.get(BaseConfigOnly, `/api/bases/${base}`);
+  await checkLocally(folder, rawConfig, config);
+  const target =
+    options.as ??
+    `${(await client.get(Whoami, '/api/whoami')).owner}/${basename(resolve(folder)).toLowerCase()}`;
+  if (!/^[^/]+\/[^/]+$/.test(target)) throw new CliError(EXIT.usage, `--as ${target} is not owner/name`);
+
+  const files = await describe(folder, names);
+  const completed = await publishFiles(
+    client,
+    output,
+    folder,
+    `/api/adapters/${target}/versions`,
+    { base },
+    files,
+  );
+  if (completed.kind !== 'adapter') throw new CliError(EXIT.failed, 'the server listed something else');
+  const { version, created } = completed;
+  result(
+    output,
+    completed,
+    () =>
+      `${created ? 'published' : 'already there:'} ${version.reference}  rank ${version.rank}, ${version.targetModules.join(' ')}, ${bytes(version.size)}`,
+  );
+  if (!output.json) note(`Try it: patchbay chat ${target} -m "..."`);
+}
+
+/** The checks that the server makes, before a byte is sent. */
+async function checkLocally(folder: string, rawConfig: unknown, baseConfig: unknown): Promise<void> {
+  try {
+    const header = await headerOf(join(folder, 'adapter_model.safetensors'));
+    inspectAdapter(parsePeftConfig(rawConfig), header, moduleTable(parseBaseConfig(baseConfig)));
+  } catch (error) {
+    throw asRefusal(error);
+  }
+}
+
+export async function importBase(client: Client, output: Output, folder: string, id: string): Promise<void> {
+  if (!/^[^/]+\/[^/]+$/.test(id)) throw new CliError(EXIT.usage, `${id} is not owner/name`);
+  const known = (name: string) => BASE_FILES.includes(name) || name.endsWith('.safetensors');
+  const names = await filesIn(folder, known, ['config.json', 'tokenizer.json', 'tokenizer_config.json']);
+  try {
+    const config = parseBaseConfig(JSON.parse(await readFile(join(folder, 'config.json'), 'utf8')));
+    const shards = names.filter((name) => name.endsWith('.safetensors'));
+    const headers = await Promise.all(shards.map((name) => headerOf(join(folder, name))));
+    const missing = [...baseTensors(config).keys()].filter(
+      (name) => !headers.some(({ byName }) => byName.has(name)),
+    );
+    if (missing.length > 0)
+      throw new CliError(
+        EXIT.refused,
+        `the checkpoint lacks ${missing.length} tensors, such as ${missing[0]}`,
+      );
+  } catch (error) {
+    throw asRefusal(error);
+  }
+  const files = await describe(folder, names);
+  const completed = await publishFiles(client, output, folder, `/api/bases/${id}`, {}, files);
+  result(output, completed, () => `imported ${id}`);
+}
+
+async function filesIn(
+  folder: string,
+  known: (name: string) => boolean,
+  required: readonly string[],
+): Promise<string[]> {
+  const all = await readdir(folder).catch(() => {
+    throw new CliError(EXIT.usage, `${folder} is not a folder that can be read`);
+  });
+  const names = all.filter(known).sort();
+  const missing = required.filter((name) => !names.includes(name));
+  if (missing.length > 0) {
+    const pickle = all.includes('adapter_model.bin')
+      ? ' adapter_model.bin is a pickle and is not taken; save with safe_serialization=True.'
+      : '';
+    throw new CliError(
+      EXIT.usage,
+      `${folder} has no ${missing.join(' and no ')}.${pickle}`,
+      "A folder that PEFT's save_pretrained wrote has all of it.",
+    );
+  }
+  return names;
+}
+
+async function headerOf(path: string) {
+  await using handle = await open(path);
+  const { size } = await handle.stat();
+  return await readHeader(async (offset, length) => {
+    const { buffer, bytesRead } = await handle.read(new Uint8Array(length), 0, length, offset);
+    return buffer.subarray(0, bytesRead);
+  }, size);
+}
+
+function asRefusal(error: unknown): unknown {
+  if (error instanceof AdapterProblems)
+    return new CliError(EXIT.refused, error.problems.map(({ message }) => `- ${message}`).join('\n'));
+  if (error instanceof AdapterError) return new CliError(EXIT.refused, error.message);
+  if (error instanceof SyntaxError) return new CliError(EXIT.refused, `not JSON: ${error.message}`);
+  return error;
+}

@@ -1,0 +1,40 @@
+/** Which server, and which key: from the environment, else from what `patchbay login` stored. */
+import { chmod, mkdir, readFile, writeFile } from 'node:fs/promises';
+import { homedir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { z } from 'zod';
+
+export const DEFAULT_URL = 'http://127.0.0.1:8787';
+
+const Stored = z.object({ url: z.url(), key: z.string() });
+
+export interface Settings {
+  readonly url: string;
+  readonly key: string | undefined;
+}
+
+function settingsFile(environment: NodeJS.ProcessEnv): string {
+  return join(environment['XDG_CONFIG_HOME'] ?? join(homedir(), '.config'), 'patchbay', 'login.json');
+}
+
+export async function readSettings(environment: NodeJS.ProcessEnv): Promise<Settings> {
+  const text = await readFile(settingsFile(environment), 'utf8').catch(() => undefined);
+  const stored = text === undefined ? undefined : Stored.safeParse(JSON.parse(text)).data;
+  const url = environment['PATCHBAY_URL'] ?? stored?.url ?? DEFAULT_URL;
+  // A stored key belongs to the server it was stored for, and is sent to no other.
+  const key = environment['PATCHBAY_KEY'] ?? (stored && stored.url === url ? stored.key : undefined);
+  return { url: url.replace(/\/+$/, ''), key };
+}
+
+/** @returns where it was stored; only its owner can read it */
+export async function storeSettings(
+  environment: NodeJS.ProcessEnv,
+  url: string,
+  key: string,
+): Promise<string> {
+  const file = settingsFile(environment);
+  await mkdir(dirname(file), { recursive: true, mode: 0o700 });
+  await writeFile(file, `${JSON.stringify({ url, key }, null, 2)}\n`, { mode: 0o600 });
+  await chmod(file, 0o600);
+  return file;
+}

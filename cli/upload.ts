@@ -1,0 +1,144 @@
+/**
+ * Files to the object store by presigned URLs: several parts at once, each retried on its own. What has arrived is known
+ * to the server, and the draft is remembered here, so running the same command again goes on where the last one stopped.
+ */
+import { createHash } from 'node:crypto';
+import { createReadStream } from 'node:fs';
+import { mkdir, open, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { homedir } from 'node:os';
+import { join } from 'node:path';
+import pLimit from 'p-limit';
+import type { z } from 'zod';
+import { type Client, Completed, Draft } from './client.ts';
+import { CliError, EXIT } from './errors.ts';
+import { type Output, progress } from './output.ts';
+
+const PARTS_AT_ONCE = 4;
+const ATTEMPTS = 5;
+const FIRST_RETRY_MS = 250;
+
+export interface LocalFile {
+  readonly path: string;
+  readonly size: number;
+  readonly sha256: string;
+}
+
+export async function describe(folder: string, names: readonly string[]): Promise<LocalFile[]> {
+  return Promise.all(
+    names.map(async (path) => {
+      const hash = createHash('sha256');
+      for await (const chunk of createReadStream(join(folder, path))) hash.update(chunk as Buffer);
+      return { path, size: (await stat(join(folder, path))).size, sha256: hash.digest('hex') };
+    }),
+  );
+}
+
+/** @param route where a draft is started; @param body its body but for the files */
+export async function publishFiles(
+  client: Client,
+  output: Output,
+  folder: string,
+  route: string,
+  body: object,
+  files: readonly LocalFile[],
+): Promise<z.infer<typeof Completed>> {
+  const memory = draftFile(client, route, body, files);
+  const draft = (await resume(client, memory)) ?? (await client.post(Draft, route, { ...body, files }));
+  await mkdir(join(memory, '..'), { recursive: true });
+  await writeFile(memory, draft.id);
+  await uploadParts(client, output, folder, draft);
+  const completed = await client.post(Completed, `/api/drafts/${draft.id}/complete`);
+  await rm(memory, { force: true });
+  return completed;
+}
+
+/** Named by what is published where: the same command finds it again. */
+function draftFile(client: Client, route: string, body: object, files: readonly LocalFile[]): string {
+  const key = createHash('sha256')
+    .update(JSON.stringify([client.settings.url, route, body, files]))
+    .digest('hex')
+    .slice(0, 32);
+  return join(process.env['XDG_CACHE_HOME'] ?? join(homedir(), '.cache'), 'patchbay', 'drafts', key);
+}
+
+async function resume(client: Client, memory: string): Promise<Draft | undefined> {
+  const id = await readFile(memory, 'utf8').catch(() => undefined);
+  if (!id) return undefined;
+  try {
+    return await client.get(Draft, `/api/drafts/${id}`);
+  } catch (error) {
+    if (error instanceof CliError && error.exitCode === EXIT.notFound) return undefined;
+    throw error;
+  }
+}
+
+async function uploadParts(client: Client, output: Output, folder: string, draft: Draft): Promise<void> {
+  const parts = draft.files.flatMap(({ path, partSize, parts }) =>
+    parts.map((part) => ({ ...part, path, offset: (part.number - 1) * (partSize ?? 0) })),
+  );
+  const bar = progress(
+    output,
+    'uploading',
+    parts.reduce((sum, { size }) => sum + size, 0),
+  );
+  for (const { done, size } of parts) if (done) bar.add(size);
+  const limit = pLimit(PARTS_AT_ONCE);
+  try {
+    await Promise.all(
+      parts
+        .filter(({ done }) => !done)
+        .map((part) =>
+          limit(async () => {
+            await uploadPart(client, draft.id, folder, part);
+            bar.add(part.size);
+          }),
+        ),
+    );
+  } finally {
+    limit.clearQueue();
+    bar.done();
+  }
+}
+
+interface Part {
+  readonly path: string;
+  readonly number: number;
+  readonly offset: number;
+  readonly size: number;
+  readonly url?: string | undefined;
+}
+
+async function uploadPart(client: Client, draftId: string, folder: string, part: Part): Promise<void> {
+  let { url } = part;
+  for (let attempt = 1; ; attempt++) {
+    try {
+      await using handle = await open(join(folder, part.path));
+      const { buffer } = await handle.read(new Uint8Array(part.size), 0, part.size, part.offset);
+      const response = await fetch(url ?? '', { method: 'PUT', body: buffer });
+      await response.arrayBuffer();
+      if (response.ok) return;
+      throw new Error(`the object store answered ${response.status}`);
+    } catch (error) {
+      if (attempt === ATTEMPTS) {
+        throw new CliError(
+          EXIT.unavailable,
+          `part ${part.number} of ${part.path} did not get through: ${(error as Error).message}`,
+          'Run the same command again: it goes on from here.',
+        );
+      }
+      await new Promise((resolve) => setTimeout(resolve, FIRST_RETRY_MS * 2 ** (attempt - 1)));
+      url = await freshUrl(client, draftId, part); // the old one may have expired
+      if (url === undefined) return;
+    }
+  }
+}
+
+/** @returns undefined: the part has arrived after all */
+async function freshUrl(
+  client: Client,
+  draftId: string,
+  { path, number }: Part,
+): Promise<string | undefined> {
+  const { files } = await client.get(Draft, `/api/drafts/${draftId}`);
+  return files.find((file) => file.path === path)?.parts.find((part) => part.number === number)?.url;
+}

@@ -14,7 +14,7 @@ export async function login(output: Output, url: string, given: string | undefin
       'The server prints one when it starts for the first time.',
     );
   const who = await new ApiClient({ url, key }).get(Whoami, '/api/whoami');
-  const file = await storeSettings(process.env, url, key);
+  const file = await storeSettings(url, key);
   result(
     output,
     { url, ...who, file },

@@ -28,13 +28,18 @@ export async function readSettings(environment: NodeJS.ProcessEnv): Promise<Sett
 
 /** @returns where it was stored; only its owner can read it */
 export async function storeSettings(
-  environment: NodeJS.ProcessEnv,
   url: string,
   key: string,
+  environment: NodeJS.ProcessEnv = process.env,
 ): Promise<string> {
   const file = settingsFile(environment);
   await mkdir(dirname(file), { recursive: true, mode: 0o700 });
   await writeFile(file, `${JSON.stringify({ url, key }, null, 2)}\n`, { mode: 0o600 });
   await chmod(file, 0o600);
   return file;
+}
+
+/** Where the command remembers what it can do without. */
+export function cacheFolder(environment: NodeJS.ProcessEnv = process.env): string {
+  return join(environment['XDG_CACHE_HOME'] ?? join(homedir(), '.cache'), 'patchbay');
 }

@@ -5,13 +5,13 @@
 import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
 import { mkdir, open, readFile, rm, stat, writeFile } from 'node:fs/promises';
-import { homedir } from 'node:os';
 import { join } from 'node:path';
 import pLimit from 'p-limit';
 import type { z } from 'zod';
 import { type Client, Completed, Draft } from './client.ts';
 import { CliError, EXIT } from './errors.ts';
 import { type Output, progress } from './output.ts';
+import { cacheFolder } from './settings.ts';
 
 const PARTS_AT_ONCE = 4;
 const ATTEMPTS = 5;
@@ -58,7 +58,7 @@ function draftFile(client: Client, route: string, body: object, files: readonly 
     .update(JSON.stringify([client.settings.url, route, body, files]))
     .digest('hex')
     .slice(0, 32);
-  return join(process.env['XDG_CACHE_HOME'] ?? join(homedir(), '.cache'), 'patchbay', 'drafts', key);
+  return join(cacheFolder(), 'drafts', key);
 }
 
 async function resume(client: Client, memory: string): Promise<Draft | undefined> {

@@ -1,6 +1,6 @@
 /** The API, as the command uses it. Answers are checked: a proxy's page is not mistaken for one. */
 import { z } from 'zod';
-import { CliError, EXIT } from './errors.ts';
+import { CliError, EXIT, list } from './errors.ts';
 import type { Settings } from './settings.ts';
 
 const Problem = z.looseObject({
@@ -135,10 +135,7 @@ async function failure(response: Response): Promise<CliError> {
     problem?.detail ??
     OpenaiProblem.safeParse(body).data?.error.message ??
     `the server answered ${response.status}`;
-  const all =
-    problem && problem.problems.length > 1
-      ? problem.problems.map(({ detail }) => `- ${detail}`).join('\n')
-      : message;
+  const all = problem?.problems.length ? list(problem.problems.map(({ detail }) => detail)) : message;
   switch (response.status) {
     case 401:
       return new CliError(EXIT.denied, message, 'Set PATCHBAY_KEY, or run `patchbay login`.');

@@ -26,3 +26,13 @@ export class CliError extends Error {
     this.hint = hint;
   }
 }
+
+/** More reasons than this scroll the first ones away; --json has them all. */
+const MAX_REASONS = 10;
+
+export function list(reasons: readonly string[]): string {
+  if (reasons.length === 1) return reasons[0]!;
+  const shown = reasons.slice(0, MAX_REASONS).map((reason) => `\n- ${reason}`);
+  const rest = reasons.length - shown.length;
+  return `refused for ${reasons.length} reasons:${shown.join('')}${rest > 0 ? `\n… and ${rest} more` : ''}`;
+}

@@ -7,7 +7,7 @@ import { inspectAdapter } from '../adapter/inspect.ts';
 import { parsePeftConfig } from '../adapter/peft-config.ts';
 import { readHeader } from '../adapter/safetensors.ts';
 import { BaseConfigOnly, type Client, Whoami } from './client.ts';
-import { CliError, EXIT } from './errors.ts';
+import { CliError, EXIT, list } from './errors.ts';
 import { bytes, note, type Output, result } from './output.ts';
 import { describe, publishFiles } from './upload.ts';
 
@@ -147,7 +147,7 @@ async function headerOf(path: string) {
 
 function asRefusal(error: unknown): unknown {
   if (error instanceof AdapterProblems)
-    return new CliError(EXIT.refused, error.problems.map(({ message }) => `- ${message}`).join('\n'));
+    return new CliError(EXIT.refused, list(error.problems.map(({ message }) => message)));
   if (error instanceof AdapterError) return new CliError(EXIT.refused, error.message);
   if (error instanceof SyntaxError) return new CliError(EXIT.refused, `not JSON: ${error.message}`);
   return error;

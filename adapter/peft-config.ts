@@ -93,10 +93,10 @@ export function parsePeftConfig(value: unknown): PeftConfig {
     throw new AdapterError('config_invalid', 'adapter_config.json must be a JSON object.');
   }
   const fields = value as Record<string, unknown>;
-  if (fields['peft_type'] !== 'LORA') {
+  if (fields.peft_type !== 'LORA') {
     throw new AdapterError(
       'peft_type_unsupported',
-      `peft_type is ${describe(fields['peft_type'])}; only "LORA" is supported.`,
+      `peft_type is ${describe(fields.peft_type)}; only "LORA" is supported.`,
       'peft_type',
     );
   }

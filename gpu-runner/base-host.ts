@@ -1,71 +1,80 @@
 /** A base model in a worker thread, as the main thread sees it. */
-import { readFile } from 'node:fs/promises';
-import { join } from 'node:path';
 import { Worker } from 'node:worker_threads';
-import type { BaseConfig } from '../adapter/base-config.ts';
 import type { GenerateEvent } from '../functions/generate.ts';
 import { Fault } from './faults.ts';
-import type { FromWorker, GenerateCommand, ToWorker, WorkerSettings, WorkerStats } from './messages.ts';
-import { Tokenizer } from './model/tokenizer.ts';
+import type {
+  Failure,
+  FromWorker,
+  GenerateCommand,
+  ServedBase,
+  ToWorker,
+  WorkerSettings,
+  WorkerStats,
+} from './messages.ts';
 
 interface Listener {
   event(event: GenerateEvent): void;
-  refused(fault: Fault): void;
+  failed(fault: Fault): void;
 }
 
+const ENDED: Failure = { code: 'internal', detail: 'the model thread ended' };
+
 export class BaseHost {
-  readonly config: BaseConfig;
-  readonly tokenizer: Tokenizer;
+  readonly base: ServedBase;
   stats: WorkerStats = { running: 0, waiting: 0, adapters: 0 };
   private readonly worker: Worker;
   private readonly listeners = new Map<number, Listener>();
   private nextId = 1;
-  private closed = false;
+  private ended = false;
 
-  private constructor(worker: Worker, config: BaseConfig, tokenizer: Tokenizer) {
+  private constructor(worker: Worker, base: ServedBase) {
     this.worker = worker;
-    this.config = config;
-    this.tokenizer = tokenizer;
+    this.base = base;
     worker.on('message', (message: FromWorker) => this.receive(message));
-    worker.on('error', (error) => this.failAll(error.message));
-    worker.on('exit', () => this.failAll('the model thread ended'));
+    worker.on('error', (error) => this.end({ ...ENDED, ...stackOf(error) }));
+    worker.on('exit', () => this.end(ENDED));
   }
 
   get isAlive(): boolean {
-    return !this.closed;
+    return !this.ended;
   }
 
   /** @throws Fault base_unsupported */
-  static async open(settings: WorkerSettings): Promise<BaseHost> {
-    const tokenizer = await openTokenizer(settings.folder);
+  static open(settings: WorkerSettings): Promise<BaseHost> {
     const worker = new Worker(new URL('./worker.ts', import.meta.url), { workerData: settings });
-    const config = await new Promise<BaseConfig>((resolve, reject) => {
-      worker.once('message', (message: FromWorker) => {
-        if (message.type === 'ready') resolve(message.config);
-        else if (message.type === 'broken') reject(new Fault(message.code, message.detail));
-      });
-      worker.once('error', reject);
+    return new Promise((resolve, reject) => {
+      const settle = (finish: () => void) => {
+        // Only our own listeners: the worker hears its messages through one of Node's.
+        worker.off('message', first).off('error', failed).off('exit', left);
+        finish();
+      };
+      const first = (message: FromWorker) => {
+        if (message.type === 'ready') settle(() => resolve(new BaseHost(worker, message.base)));
+        else if (message.type === 'broken') settle(() => reject(faultOf(message.failure)));
+      };
+      const failed = (error: Error) => settle(() => reject(faultOf({ ...ENDED, ...stackOf(error) })));
+      const left = () => settle(() => reject(faultOf(ENDED)));
+      worker.on('message', first).on('error', failed).on('exit', left);
     });
-    return new BaseHost(worker, config, tokenizer);
   }
 
-  /** Events of one request until its last; leaving early cancels it. @throws Fault when it is refused */
+  /** Events of one request until its last; leaving early, or aborting, cancels it. @throws Fault */
   async *generate(
     command: Omit<GenerateCommand, 'type' | 'id'>,
     signal: AbortSignal,
   ): AsyncGenerator<GenerateEvent> {
-    if (this.closed) throw new Fault('internal', 'the model thread ended');
+    if (this.ended) throw faultOf(ENDED);
     const id = this.nextId++;
     const events: GenerateEvent[] = [];
-    let refusal: Fault | undefined;
+    let failure: Fault | undefined;
     let wake = (): void => undefined;
     this.listeners.set(id, {
       event: (event) => {
         events.push(event);
         wake();
       },
-      refused: (fault) => {
-        refusal = fault;
+      failed: (fault) => {
+        failure = fault;
         wake();
       },
     });
@@ -74,61 +83,55 @@ export class BaseHost {
     this.send({ type: 'generate', id, ...command });
     let open = command.n;
     try {
-      while (open > 0) {
-        if (signal.aborted) return;
-        if (refusal) throw refusal;
+      while (open > 0 && !signal.aborted) {
         const event = events.shift();
-        if (!event) {
+        if (event) {
+          if (event.type === 'finish') open--;
+          yield event;
+        } else if (failure) {
+          throw failure;
+        } else {
           await new Promise<void>((resolve) => {
             wake = resolve;
           });
-          continue;
         }
-        if (event.type === 'finish' || event.type === 'error') open--;
-        yield event;
       }
     } finally {
       signal.removeEventListener('abort', onAbort);
       this.listeners.delete(id);
-      if (open > 0) this.send({ type: 'cancel', id });
+      if (open > 0 && !failure) this.send({ type: 'cancel', id });
     }
   }
 
   /** Waits for what runs, then ends the thread. Ending it during a run would abort the process. */
   async close(): Promise<void> {
-    if (this.closed) return;
+    if (this.ended) return;
     const exited = new Promise((resolve) => this.worker.once('exit', resolve));
     this.send({ type: 'close' });
     await exited;
   }
 
   private send(message: ToWorker): void {
-    if (!this.closed) this.worker.postMessage(message);
+    if (!this.ended) this.worker.postMessage(message);
   }
 
   private receive(message: FromWorker): void {
     if (message.type === 'event') this.listeners.get(message.id)?.event(message.event);
-    else if (message.type === 'refused')
-      this.listeners.get(message.id)?.refused(new Fault(message.code, message.detail));
+    else if (message.type === 'failed') this.listeners.get(message.id)?.failed(faultOf(message.failure));
     else if (message.type === 'stats') this.stats = message.stats;
   }
 
-  private failAll(detail: string): void {
-    this.closed = true;
-    for (const listener of this.listeners.values()) listener.refused(new Fault('internal', detail));
+  private end(failure: Failure): void {
+    this.ended = true;
+    this.stats = { running: 0, waiting: 0, adapters: 0 };
+    for (const listener of this.listeners.values()) listener.failed(faultOf(failure));
   }
 }
 
-async function openTokenizer(folder: string): Promise<Tokenizer> {
-  const read = (name: string) => readFile(join(folder, name), 'utf8');
-  const template = await read('chat_template.jinja').catch(() => undefined);
-  try {
-    return new Tokenizer(
-      JSON.parse(await read('tokenizer.json')),
-      JSON.parse(await read('tokenizer_config.json')),
-      template,
-    );
-  } catch (error) {
-    throw new Fault('base_unsupported', `the tokenizer cannot be read: ${(error as Error).message}`);
-  }
+function faultOf({ code, detail, stack }: Failure): Fault {
+  return new Fault(code, detail, undefined, stack);
+}
+
+function stackOf(error: Error): { stack?: string } {
+  return error.stack === undefined ? {} : { stack: error.stack };
 }

@@ -1,79 +1,141 @@
 /**
- * Downloaded content in a folder, one entry (a file or a folder) per digest, least recently used ones removed beyond a
- * limit. Loads of one entry that run at once share one download; a failed load leaves nothing behind.
+ * Downloaded content in a folder, one folder per digest, least recently used ones removed beyond a limit of bytes. Loads of
+ * one entry that run at once share one download. What a failed load has fetched whole serves the next attempt.
  */
-import { mkdir, readdir, rm, stat, utimes } from 'node:fs/promises';
+import { randomUUID } from 'node:crypto';
+import { mkdir, readdir, rename, rm, stat, utimes } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { FileSource } from '../functions/generate.ts';
-import { fetchFile } from './fetch-file.ts';
+import { Fault } from './faults.ts';
+import { fetchFile, PARTIAL } from './fetch-file.ts';
+
+/** Names of folders on their way out. */
+const REMOVED = 'removed-';
+/** A partial file older than this belongs to a process that died. */
+const ABANDONED_MS = 24 * 60 * 60 * 1000;
+/** Folders and files below the entry; no dot in front, so no `..` and nothing hidden; not a name that we make ourselves. */
+const SAFE_PATH = /^(?!patchbay-)[A-Za-z0-9_][\w.-]*(\/[A-Za-z0-9_][\w.-]*)*$/;
+
+/** An entry that stays until it is disposed of. */
+export interface HeldEntry extends Disposable {
+  readonly folder: string;
+}
 
 export class DiskCache {
   private readonly folder: string;
   private readonly limit: number;
-  private readonly loading = new Map<string, Promise<string>>();
-  private readonly inUse = new Map<string, number>();
+  private readonly loading = new Map<string, Promise<void>>();
+  private readonly removing = new Map<string, Promise<void>>();
+  private readonly holders = new Map<string, number>();
+  /** Entries that this process has seen whole. */
+  private readonly whole = new Set<string>();
+  private trimming: Promise<void> = Promise.resolve();
 
   constructor(folder: string, limit: number) {
     this.folder = folder;
     this.limit = limit;
   }
 
-  /** The folder of an entry, with all its files in it. @throws Fault */
-  load(digest: string, files: readonly FileSource[]): Promise<string> {
+  /** The folder of an entry with all its files in it, held. @throws Fault */
+  async hold(digest: string, files: readonly FileSource[]): Promise<HeldEntry> {
+    const folder = join(this.folder, digest);
+    this.holders.set(digest, (this.holders.get(digest) ?? 0) + 1);
+    const release = () => {
+      const left = this.holders.get(digest)! - 1;
+      if (left > 0) this.holders.set(digest, left);
+      else this.holders.delete(digest);
+    };
+    try {
+      if (this.whole.has(digest)) await markUsed(folder);
+      else await this.load(digest, folder, files);
+      return { folder, [Symbol.dispose]: release };
+    } catch (error) {
+      release();
+      throw error;
+    }
+  }
+
+  private load(digest: string, folder: string, files: readonly FileSource[]): Promise<void> {
     const running = this.loading.get(digest);
     if (running) return running;
-    const load = this.fetchAll(digest, files).finally(() => this.loading.delete(digest));
+    const load = this.fetchAll(digest, folder, files).finally(() => this.loading.delete(digest));
     this.loading.set(digest, load);
     return load;
   }
 
-  /** Keeps an entry from being removed until the returned function is called. */
-  hold(digest: string): () => void {
-    this.inUse.set(digest, (this.inUse.get(digest) ?? 0) + 1);
-    return () => {
-      const left = (this.inUse.get(digest) ?? 1) - 1;
-      if (left > 0) this.inUse.set(digest, left);
-      else this.inUse.delete(digest);
-    };
-  }
-
-  private async fetchAll(digest: string, files: readonly FileSource[]): Promise<string> {
-    const entry = join(this.folder, digest);
-    const release = this.hold(digest);
-    try {
-      await mkdir(entry, { recursive: true });
-      for (const file of files) await fetchFile(file, join(entry, file.path));
-      const now = new Date();
-      await utimes(entry, now, now);
-      await this.trim();
-      return entry;
-    } finally {
-      release();
-    }
+  private async fetchAll(digest: string, folder: string, files: readonly FileSource[]): Promise<void> {
+    checkPaths(files);
+    await this.removing.get(digest);
+    await mkdir(folder, { recursive: true });
+    for (const file of files) await fetchFile(file, join(folder, file.path));
+    await markUsed(folder);
+    this.whole.add(digest);
+    this.trimming = this.trimming.then(() => this.trim());
+    await this.trimming;
   }
 
   private async trim(): Promise<void> {
-    const entries = await Promise.all(
-      (await readdir(this.folder)).map(async (name) => {
-        const path = join(this.folder, name);
-        const { mtimeMs } = await stat(path);
-        return { name, path, usedAt: mtimeMs, size: await sizeOf(path) };
-      }),
-    );
+    const names = await readdir(this.folder);
+    const entries = await Promise.all(names.map((name) => measure(join(this.folder, name), name)));
     let total = entries.reduce((sum, { size }) => sum + size, 0);
-    for (const { name, path, size } of entries.sort((a, b) => a.usedAt - b.usedAt)) {
+    for (const { name, size } of entries.sort((a, b) => a.usedAt - b.usedAt)) {
       if (total <= this.limit) return;
-      if (this.inUse.has(name) || this.loading.has(name)) continue;
-      await rm(path, { recursive: true, force: true });
+      if (this.holders.has(name)) continue;
+      const removal = this.remove(name).finally(() => this.removing.delete(name));
+      this.removing.set(name, removal); // whoever wants it now waits, and then fetches it again
+      await removal;
       total -= size;
     }
   }
+
+  private async remove(name: string): Promise<void> {
+    this.whole.delete(name);
+    const doomed = join(this.folder, `${REMOVED}${randomUUID()}`);
+    await rename(join(this.folder, name), doomed); // at once, so that nobody finds half an entry after a crash
+    await rm(doomed, { recursive: true, force: true });
+  }
 }
 
+function checkPaths(files: readonly FileSource[]): void {
+  const seen = new Set<string>();
+  for (const { path } of files) {
+    if (!SAFE_PATH.test(path))
+      throw new Fault(
+        'invalid_request',
+        `${JSON.stringify(path)} cannot be the name of a model's file`,
+        'files',
+      );
+    if (seen.has(path)) throw new Fault('invalid_request', `${path} is listed twice`, 'files');
+    seen.add(path);
+  }
+}
+
+async function markUsed(folder: string): Promise<void> {
+  const now = new Date();
+  await utimes(folder, now, now);
+}
+
+async function measure(path: string, name: string): Promise<{ name: string; usedAt: number; size: number }> {
+  return { name, usedAt: (await statOf(path))?.mtimeMs ?? 0, size: await sizeOf(path) };
+}
+
+/** Bytes of a file or a folder. Partial files come and go, and are removed when nobody finishes them. */
 async function sizeOf(path: string): Promise<number> {
-  const info = await stat(path);
-  if (!info.isDirectory()) return info.size;
-  const names = await readdir(path);
+  const info = await statOf(path);
+  if (!info) return 0;
+  if (!info.isDirectory()) {
+    const abandoned = path.endsWith(PARTIAL) && Date.now() - info.mtimeMs > ABANDONED_MS;
+    if (abandoned) await rm(path, { force: true });
+    return abandoned ? 0 : info.size;
+  }
+  const names = await readdir(path).catch(() => []);
   const sizes = await Promise.all(names.map((name) => sizeOf(join(path, name))));
   return sizes.reduce((sum, size) => sum + size, 0);
+}
+
+function statOf(path: string) {
+  return stat(path).catch((error: NodeJS.ErrnoException) => {
+    if (error.code === 'ENOENT') return undefined;
+    throw error;
+  });
 }

@@ -23,8 +23,9 @@ export class Fault extends Error {
   readonly code: FaultCode;
   readonly field: string | undefined;
 
-  constructor(code: FaultCode, detail: string, field?: string) {
-    super(detail);
+  /** @param cause what an operator should see, and a user should not */
+  constructor(code: FaultCode, detail: string, field?: string, cause?: unknown) {
+    super(detail, { cause });
     this.code = code;
     this.field = field;
   }

@@ -11,11 +11,17 @@ import { Fault } from './faults.ts';
 /** A store that sends nothing for this long is given up. */
 const STALL_MS = 30_000;
 
-/** @throws Fault fetch_failed, checksum_mismatch */
+/** How the name of a file that is still being written ends. */
+export const PARTIAL = '.partial';
+
+/**
+ * A file that lies there whole already is not fetched again.
+ * @throws Fault fetch_failed, checksum_mismatch
+ */
 export async function fetchFile(source: FileSource, path: string): Promise<void> {
   if ((await stat(path).catch(() => undefined))?.size === source.size) return;
   await mkdir(dirname(path), { recursive: true });
-  const temporary = `${path}.${randomUUID()}`;
+  const temporary = `${path}.${randomUUID()}${PARTIAL}`;
   try {
     await download(source, temporary);
     await rename(temporary, path);
@@ -43,7 +49,10 @@ async function download({ url, size, sha256, path: name }: FileSource, target: s
     },
   });
   try {
-    const response = await fetch(url, { signal: stalled.signal });
+    const response = await fetch(url, {
+      signal: stalled.signal,
+      headers: { 'accept-encoding': 'identity' }, // size and sha256 are of the bytes as stored
+    });
     if (!response.ok || !response.body)
       throw new Fault('fetch_failed', `${name}: the object store answered ${response.status}`);
     await pipeline(
@@ -52,8 +61,11 @@ async function download({ url, size, sha256, path: name }: FileSource, target: s
       createWriteStream(target, { flush: true }),
     );
   } catch (error) {
-    if (error instanceof Fault) throw error;
-    throw new Fault('fetch_failed', `${name} could not be fetched from the object store`);
+    if (error instanceof Fault || isFileSystemError(error)) throw error;
+    const detail = stalled.signal.aborted
+      ? `${name}: the object store sent nothing for ${STALL_MS / 1000} s`
+      : `${name} could not be fetched from the object store`;
+    throw new Fault('fetch_failed', detail, undefined, error);
   } finally {
     clearTimeout(timer);
   }
@@ -64,4 +76,9 @@ async function download({ url, size, sha256, path: name }: FileSource, target: s
       `${name} is not what it should be: ${received} bytes with sha256 ${actual}`,
     );
   }
+}
+
+/** Such as a full disk: our own trouble, not the store's. (A network error carries its system call in its cause.) */
+function isFileSystemError(error: unknown): boolean {
+  return error instanceof Error && 'syscall' in error;
 }

@@ -1,6 +1,7 @@
 /** The runner over HTTP: the contract of functions/generate.ts. */
 import { createHash, timingSafeEqual } from 'node:crypto';
-import { Hono } from 'hono';
+import { type Context, Hono } from 'hono';
+import { bodyLimit } from 'hono/body-limit';
 import { stream } from 'hono/streaming';
 import type { Logger } from 'pino';
 import type { z } from 'zod';
@@ -17,44 +18,61 @@ export function createRunnerApp(runner: Runner, token: string, log: Logger): Hon
 
   app.use(async (c, next) => {
     if (!sameSecret(c.req.header('authorization') ?? '', `Bearer ${token}`))
-      throw new Fault('unauthorized', 'wrong token');
-    if (Number(c.req.header('content-length') ?? 0) > MAX_BODY)
-      throw new Fault('too_large', `the body is larger than ${MAX_BODY} bytes`);
+      throw new Fault('unauthorized', 'the bearer token is missing or wrong');
     await next();
   });
+  app.use(
+    bodyLimit({
+      maxSize: MAX_BODY,
+      onError: () => {
+        throw new Fault('too_large', `the body is larger than ${MAX_BODY} bytes`);
+      },
+    }),
+  );
 
   app.get('/health', (c) => c.json(runner.health()));
 
   app.post('/bases', async (c) => {
-    const host = await runner.open(parse(BaseSource, await c.req.json().catch(() => undefined)));
-    return c.json({ contextLength: host.config.contextLength });
+    const { contextLength } = await runner.open(parse(BaseSource, await json(c)));
+    return c.json({ contextLength });
   });
 
   app.post('/generate', async (c) => {
-    const request = parse(GenerateRequest, await c.req.json().catch(() => undefined));
+    const request = parse(GenerateRequest, await json(c));
+    const entry = new GenerationLog(log, request);
     const gone = new AbortController();
     c.req.raw.signal.addEventListener('abort', () => gone.abort(), { once: true });
     const events = runner.generate(request, gone.signal);
     // Faults before the first event have a status of their own.
-    const first = await events.next();
+    const first = await events.next().catch((error: unknown) => {
+      entry.failed(error);
+      throw error;
+    });
     c.header('content-type', 'application/x-ndjson');
     return stream(c, async (body) => {
       body.onAbort(() => gone.abort());
-      const write = (event: GenerateEvent) => body.write(`${JSON.stringify(event)}\n`);
-      if (!first.done) await write(first.value);
+      const write = (event: GenerateEvent) => {
+        entry.event(event);
+        return body.write(`${JSON.stringify(event)}\n`);
+      };
       try {
+        if (!first.done) await write(first.value);
         for await (const event of events) await write(event);
+        entry.ended(gone.signal.aborted);
       } catch (error) {
-        log.error({ requestId: request.requestId, error: String(error) }, 'generation failed');
-        const fault = error instanceof Fault ? error : new Fault('internal', 'the runner failed');
-        await write({ type: 'error', code: fault.code, detail: fault.message });
+        entry.failed(error);
+        const { code, message } = faultOf(error);
+        await write({ type: 'error', code, detail: message });
       }
     });
   });
 
+  app.notFound((c) => c.json({ code: 'invalid_request', detail: `there is no ${c.req.path}` }, 404));
+
   app.onError((error, c) => {
-    const fault = error instanceof Fault ? error : new Fault('internal', 'the runner failed');
-    if (fault.code === 'internal') log.error({ path: c.req.path, error: error.stack }, 'unexpected error');
+    const fault = faultOf(error);
+    if (fault.code === 'internal')
+      log.error({ path: c.req.path, error: reasonOf(error) }, 'unexpected error');
     if (fault.code === 'busy') c.header('retry-after', String(RETRY_AFTER_SECONDS));
     const body = {
       code: fault.code,
@@ -64,6 +82,65 @@ export function createRunnerApp(runner: Runner, token: string, log: Logger): Hon
     return c.json(body, fault.status);
   });
   return app;
+}
+
+/** One line of the log for each request, whatever becomes of it. */
+class GenerationLog {
+  private readonly log: Logger;
+  private readonly began = performance.now();
+  private promptTokens: number | undefined;
+  private firstTextMs: number | undefined;
+  private completionTokens = 0;
+
+  constructor(log: Logger, { requestId, base, adapters, n }: GenerateRequest) {
+    this.log = log.child({ requestId, base: base.id, adapters: adapters.map(({ digest }) => digest), n });
+  }
+
+  event(event: GenerateEvent): void {
+    if (event.type === 'start') this.promptTokens = event.promptTokens;
+    if (event.type === 'delta') this.firstTextMs ??= this.elapsedMs;
+    if (event.type === 'finish') this.completionTokens += event.completionTokens;
+  }
+
+  ended(disconnected: boolean): void {
+    this.log.info(this.measures, disconnected ? 'client left' : 'generated');
+  }
+
+  failed(error: unknown): void {
+    const { code, message } = faultOf(error);
+    const level = code === 'internal' ? 'error' : 'info';
+    this.log[level]({ ...this.measures, code, error: reasonOf(error) ?? message }, 'generation failed');
+  }
+
+  private get elapsedMs(): number {
+    return Math.round(performance.now() - this.began);
+  }
+
+  private get measures() {
+    const { promptTokens, completionTokens, firstTextMs, elapsedMs: ms } = this;
+    return { promptTokens, completionTokens, firstTextMs, ms };
+  }
+}
+
+function faultOf(error: unknown): Fault {
+  return error instanceof Fault ? error : new Fault('internal', 'the runner failed');
+}
+
+/** What the operator needs: where it came from. */
+function reasonOf(error: unknown): string | undefined {
+  if (!(error instanceof Error)) return String(error);
+  if (!(error instanceof Fault)) return error.stack;
+  return error.cause === undefined ? undefined : String(error.cause);
+}
+
+async function json(c: Context): Promise<unknown> {
+  try {
+    return await c.req.json();
+  } catch (error) {
+    if (error instanceof SyntaxError)
+      throw new Fault('invalid_request', `the body is not JSON: ${error.message}`);
+    throw error;
+  }
 }
 
 function parse<T extends z.ZodType>(schema: T, value: unknown): z.infer<T> {

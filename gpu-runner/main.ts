@@ -1,12 +1,12 @@
 /** A runner process. Started by the API's Node entry on one machine, as a container on many. */
 import { serve } from '@hono/node-server';
 import pino from 'pino';
-import { readConfig } from './config.ts';
+import { type RunnerConfig, readConfig } from './config.ts';
 import { createRunnerApp } from './http.ts';
 import { Runner } from './runner.ts';
 
 const log = pino({ name: 'runner' }, pino.destination(2));
-const config = readConfig(process.env);
+const config = configOrExit();
 const runner = new Runner(config);
 const app = createRunnerApp(runner, config.token, log);
 
@@ -22,15 +22,27 @@ server.on('error', (error) => {
 });
 
 let stopping = false;
-async function stop(): Promise<void> {
+/** Answers that run are finished and sent; nothing new is taken. */
+async function stop(reason: string): Promise<void> {
   if (stopping) return;
   stopping = true;
-  log.info('draining');
-  server.close();
+  log.info({ reason }, 'draining');
+  const closed = new Promise((resolve) => server.close(resolve));
   await runner.drain();
+  await closed;
+  log.info('stopped');
   process.exit(0);
 }
-process.on('SIGTERM', () => void stop());
-process.on('SIGINT', () => void stop());
-// The parent has died: nobody will ask anything any more.
-process.on('disconnect', () => void stop());
+process.on('SIGTERM', () => void stop('SIGTERM'));
+process.on('SIGINT', () => void stop('SIGINT'));
+// The parent has died. Its connections are gone with it, so what runs is cancelled.
+process.on('disconnect', () => void stop('the parent process is gone'));
+
+function configOrExit(): RunnerConfig {
+  try {
+    return readConfig(process.env);
+  } catch (error) {
+    log.fatal((error as Error).message);
+    process.exit(1);
+  }
+}

@@ -1,6 +1,5 @@
 /** What the main thread and the worker of a base say to each other. Both are ours: plain types. */
 
-import type { BaseConfig } from '../adapter/base-config.ts';
 import type { GenerateEvent, Sampling } from '../functions/generate.ts';
 import type { FaultCode } from './faults.ts';
 import type { AdapterOnDisk } from './serve/adapter-cache.ts';
@@ -35,10 +34,24 @@ export interface WorkerStats {
   readonly adapters: number;
 }
 
+/** What a base allows as it is served here. */
+export interface ServedBase {
+  readonly vocabSize: number;
+  /** Tokens of prompt and answer: the model's own limit, or what the cache can hold. */
+  readonly contextLength: number;
+}
+
+/** `stack` is for the operator's log. */
+export interface Failure {
+  readonly code: FaultCode;
+  readonly detail: string;
+  readonly stack?: string;
+}
+
 export type FromWorker =
-  | { readonly type: 'ready'; readonly config: BaseConfig }
-  | { readonly type: 'broken'; readonly code: FaultCode; readonly detail: string }
+  | { readonly type: 'ready'; readonly base: ServedBase }
+  | { readonly type: 'broken'; readonly failure: Failure }
   | { readonly type: 'event'; readonly id: number; readonly event: GenerateEvent }
-  | { readonly type: 'refused'; readonly id: number; readonly code: FaultCode; readonly detail: string }
-  | { readonly type: 'stats'; readonly stats: WorkerStats }
-  | { readonly type: 'closed' };
+  /** The request is over, before it began or in its middle. */
+  | { readonly type: 'failed'; readonly id: number; readonly failure: Failure }
+  | { readonly type: 'stats'; readonly stats: WorkerStats };

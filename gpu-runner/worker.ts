@@ -7,41 +7,52 @@ import { join } from 'node:path';
 import { parentPort, workerData } from 'node:worker_threads';
 import type { TokenLogprob } from '../functions/generate.ts';
 import { Fault } from './faults.ts';
-import type { FromWorker, GenerateCommand, ToWorker, WorkerSettings } from './messages.ts';
+import type {
+  Failure,
+  FromWorker,
+  GenerateCommand,
+  ServedBase,
+  ToWorker,
+  WorkerSettings,
+} from './messages.ts';
 import { openCheckpoint } from './model/checkpoint.ts';
 import { openPrepared } from './model/prepared.ts';
 import { readTokenTable, type TokenTable } from './model/token-table.ts';
 import { AdapterCache } from './serve/adapter-cache.ts';
-import type { ChosenToken } from './serve/sampling.ts';
+import { type ChosenToken, NotFiniteError } from './serve/sampling.ts';
 import { BusyError, type Progress, Scheduler } from './serve/scheduler.ts';
-import { SessionStepper } from './serve/stepper.ts';
+import { longestFitting, SessionStepper } from './serve/stepper.ts';
 
 const port = parentPort!;
 const settings = workerData as WorkerSettings;
 const say = (message: FromWorker): void => port.postMessage(message);
 
-function faultOf(error: unknown): { code: Fault['code']; detail: string } {
+function failureOf(error: unknown): Failure {
   if (error instanceof Fault) return { code: error.code, detail: error.message };
   if (error instanceof BusyError) return { code: 'busy', detail: error.message };
-  return {
-    code: 'internal',
-    detail: error instanceof Error ? (error.stack ?? error.message) : String(error),
-  };
+  if (error instanceof NotFiniteError) return { code: 'adapter_invalid', detail: error.message };
+  const stack = error instanceof Error ? (error.stack ?? error.message) : String(error);
+  return { code: 'internal', detail: 'the runner failed', stack };
 }
 
 class BaseWorker {
+  readonly base: ServedBase;
   private readonly table: TokenTable;
   private readonly scheduler: Scheduler;
   private readonly adapters: AdapterCache;
   private readonly stepper: SessionStepper;
-  private readonly cancels = new Map<number, () => void>();
-  private readonly cancelled = new Set<number>();
+  /** Requests that are not over, and how to cancel them. */
+  private readonly requests = new Map<number, { cancel: () => void; cancelled: boolean }>();
+  private reported = '';
 
   constructor(stepper: SessionStepper, table: TokenTable, endTokens: readonly number[]) {
+    const { config } = stepper;
     this.stepper = stepper;
     this.table = table;
-    this.scheduler = new Scheduler(stepper, table, endTokens, settings);
-    this.adapters = new AdapterCache(stepper.config, settings.adapterBytes);
+    this.base = { vocabSize: config.vocabSize, contextLength: longestFitting(stepper) };
+    const limits = { ...settings, contextLength: this.base.contextLength };
+    this.scheduler = new Scheduler(stepper, table, endTokens, limits, () => this.report());
+    this.adapters = new AdapterCache(config, settings.adapterBytes);
   }
 
   static async open(): Promise<BaseWorker> {
@@ -50,50 +61,44 @@ class BaseWorker {
     });
     const session = await openPrepared(checkpoint, settings.threads);
     const table = readTokenTable(JSON.parse(await readFile(join(settings.folder, 'tokenizer.json'), 'utf8')));
-    return new BaseWorker(
-      new SessionStepper(session, checkpoint.config, settings.kvBytes),
-      table,
-      checkpoint.endTokens,
-    );
+    const stepper = new SessionStepper(session, checkpoint.config, settings.kvBytes);
+    if (longestFitting(stepper) === 0)
+      throw new Fault('base_unsupported', `a cache of ${settings.kvBytes} bytes cannot hold one sequence`);
+    return new BaseWorker(stepper, table, checkpoint.endTokens);
   }
 
-  get config() {
-    return this.stepper.config;
-  }
-
-  async generate(command: GenerateCommand): Promise<void> {
-    const { id, prompt, sampling, seed, n } = command;
+  async generate({ id, prompt, adapters, sampling, seed, n }: GenerateCommand): Promise<void> {
+    const request = { cancel: (): void => undefined, cancelled: false };
+    this.requests.set(id, request);
     try {
-      const adapters = await Promise.all(
-        command.adapters.map(async (adapter) => ({
-          adapter: await this.adapters.get(adapter),
-          weight: adapter.weight,
+      const loaded = await Promise.all(
+        adapters.map(async (source) => ({
+          adapter: await this.adapters.get(source),
+          weight: source.weight,
         })),
       );
-      if (this.cancelled.delete(id)) return;
-      let left = n;
-      const done = () => {
-        if (--left === 0) this.cancels.delete(id);
-        this.report();
+      if (request.cancelled) return;
+      let open = n;
+      const finished = () => {
+        if (--open === 0) this.requests.delete(id);
       };
       const answers = Array.from({ length: n }, (_, answer) => ({
-        job: { prompt, adapters, sampling, seed, answer },
-        progress: this.progress(id, answer, done),
+        job: { prompt, adapters: loaded, sampling, seed, answer },
+        progress: this.progress(id, answer, finished),
       }));
-      const cancel = this.scheduler.submit(answers);
-      this.cancels.set(id, cancel);
+      request.cancel = this.scheduler.submit(answers);
       say({ type: 'event', id, event: { type: 'start', promptTokens: prompt.length } });
-      this.report();
     } catch (error) {
-      say({ type: 'refused', id, ...faultOf(error) });
+      this.fail(id, error);
     }
   }
 
   cancel(id: number): void {
-    const cancel = this.cancels.get(id);
-    if (cancel) cancel();
-    else this.cancelled.add(id);
-    this.cancels.delete(id);
+    const request = this.requests.get(id);
+    if (!request) return; // it ended while the message was on its way
+    this.requests.delete(id);
+    request.cancelled = true;
+    request.cancel();
   }
 
   async close(): Promise<void> {
@@ -101,47 +106,45 @@ class BaseWorker {
     await this.stepper.release();
   }
 
-  private report(): void {
-    say({
-      type: 'stats',
-      stats: {
-        running: this.scheduler.running,
-        waiting: this.scheduler.queued,
-        adapters: this.adapters.size,
-      },
-    });
+  private fail(id: number, error: unknown): void {
+    if (!this.requests.has(id)) return;
+    this.cancel(id); // its other answers
+    say({ type: 'failed', id, failure: failureOf(error) });
   }
 
-  private progress(id: number, index: number, done: () => void): Progress {
-    const withLogprobs = (tokens: readonly ChosenToken[]) =>
-      tokens.flatMap((token) => (token.logprob === undefined ? [] : [this.described(token)]));
+  private report(): void {
+    const { running, queued: waiting } = this.scheduler;
+    const stats = { running, waiting, adapters: this.adapters.size };
+    const text = JSON.stringify(stats);
+    if (text === this.reported) return;
+    this.reported = text;
+    say({ type: 'stats', stats });
+  }
+
+  private progress(id: number, index: number, finished: () => void): Progress {
     return {
       delta: (text, tokens) => {
-        const described = withLogprobs(tokens);
+        const described = tokens.flatMap((token) => this.described(token));
         if (!text && described.length === 0) return;
-        say({
-          type: 'event',
-          id,
-          event: { type: 'delta', index, text, ...(described.length > 0 ? { tokens: described } : {}) },
-        });
+        const event = { type: 'delta', index, text } as const;
+        say({ type: 'event', id, event: described.length > 0 ? { ...event, tokens: described } : event });
       },
       finish: (reason, completionTokens) => {
         say({ type: 'event', id, event: { type: 'finish', index, reason, completionTokens } });
-        done();
+        finished();
       },
-      fail: (error) => {
-        say({ type: 'event', id, event: { type: 'error', ...faultOf(error) } });
-        done();
-      },
+      fail: (error) => this.fail(id, error),
     };
   }
 
-  private described({ id, logprob, top }: ChosenToken): TokenLogprob & { top: TokenLogprob[] } {
+  /** The token with its probability and the most probable ones; nothing when nobody asked. */
+  private described({ id, logprob, top }: ChosenToken): (TokenLogprob & { top: TokenLogprob[] })[] {
+    if (logprob === undefined) return [];
     const one = (token: number, value: number): TokenLogprob => {
       const bytes = this.table.ownBytes(token);
       return { id: token, text: new TextDecoder().decode(bytes), bytes: [...bytes], logprob: value };
     };
-    return { ...one(id, logprob!), top: (top ?? []).map((other) => one(other.id, other.logprob)) };
+    return [{ ...one(id, logprob), top: (top ?? []).map((other) => one(other.id, other.logprob)) }];
   }
 }
 
@@ -150,14 +153,9 @@ async function main(): Promise<void> {
   port.on('message', (message: ToWorker) => {
     if (message.type === 'generate') void worker.generate(message);
     else if (message.type === 'cancel') worker.cancel(message.id);
-    else {
-      void worker.close().finally(() => {
-        say({ type: 'closed' });
-        port.close();
-      });
-    }
+    else void worker.close().finally(() => port.close());
   });
-  say({ type: 'ready', config: worker.config });
+  say({ type: 'ready', base: worker.base });
 }
 
-main().catch((error: unknown) => say({ type: 'broken', ...faultOf(error) }));
+main().catch((error: unknown) => say({ type: 'broken', failure: failureOf(error) }));

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
-import { afterAll, describe, expect, it } from 'vitest';
-import { ChatTemplates, MAX_TEMPLATE_LENGTH } from './chat-template.ts';
+import { describe, expect, it } from 'vitest';
+import { MAX_TEMPLATE_LENGTH, renderChat } from './chat-template.ts';
 
 interface Reference {
   template: string;
@@ -28,39 +28,34 @@ const references = (JSON.parse(read('template-reference.json')) as Reference[])
 
 const HELLO = [{ role: 'user' as const, content: 'hello' }];
 
-const templates = new ChatTemplates();
-afterAll(() => templates.close());
+const now = new Date(2026, 6, 4, 9, 5);
 
 describe('chat templates render as in transformers', () => {
-  it.each(references)(
-    '$label',
-    async ({ template, bosToken, eosToken, messages, context, expected, error }) => {
-      const tokens = { ...(bosToken && { bos_token: bosToken }), ...(eosToken && { eos_token: eosToken }) };
-      const specials = { ...tokens, ...(context as Record<string, string>) };
-      const rendered = templates.render({ template: templateOf(template), messages, specials });
-      if (error === undefined) expect(await rendered).toBe(expected);
-      else await expect(rendered).rejects.toThrow(error);
-    },
-  );
+  it.each(references)('$label', ({ template, bosToken, eosToken, messages, context, expected, error }) => {
+    const tokens = { ...(bosToken && { bos_token: bosToken }), ...(eosToken && { eos_token: eosToken }) };
+    const specials = { ...tokens, ...(context as Record<string, string>) };
+    const render = () => renderChat({ template: templateOf(template), messages, specials, now });
+    if (error === undefined) expect(render()).toBe(expected);
+    else expect(render).toThrow(error);
+  });
 });
 
 describe('a template is a stranger’s program', () => {
-  const render = (template: string) => templates.render({ template, messages: HELLO, specials: {} });
+  const render = (template: string) => renderChat({ template, messages: HELLO, specials: {}, now });
 
-  it('is told today’s date in English', async () => {
-    const [month, year] = (await render('{{ strftime_now("%B %Y") }}')).split(' ');
-    const now = new Date();
-    expect(Number(year)).toBe(now.getFullYear());
-    expect(month).toBe(now.toLocaleString('en-US', { month: 'long' }));
+  it('is told today’s date in English', () => {
+    expect(render('{{ strftime_now("%A, %-d %B %Y, %d/%m/%y %-H:%M %b %a %%%q") }}')).toBe(
+      'Saturday, 4 July 2026, 04/07/26 9:05 Jul Sat %%q',
+    );
   });
 
-  it('finds that there are no tools, rather than nothing under that name', async () => {
-    expect(await render('{{ "tools" if tools is not none else "none" }}')).toBe('none');
+  it('finds that there are no tools, rather than nothing under that name', () => {
+    expect(render('{{ "tools" if tools is not none else "none" }}')).toBe('none');
   });
 
-  it('counts as Python does', async () => {
+  it('counts as Python does', () => {
     expect(
-      await render('{{ range(3) | join(",") }} {{ range(5, 0, -2) | join(",") }} {{ range(2, 2) | length }}'),
+      render('{{ range(3) | join(",") }} {{ range(5, 0, -2) | join(",") }} {{ range(2, 2) | length }}'),
     ).toBe('0,1,2 5,3,1 0');
   });
 
@@ -69,42 +64,16 @@ describe('a template is a stranger’s program', () => {
     ['{{ range(1000000000) | length }}', /range/],
     ['{% for x in %}', /the chat template failed/],
     ['{{ raise_exception("only one turn") }}', /^only one turn$/],
-  ])('fails with a reason: %s', async (template, reason) => {
-    await expect(render(template)).rejects.toThrow(reason);
+  ])('fails with a reason: %s', (template, reason) => {
+    expect(() => render(template)).toThrow(reason);
   });
 
-  it('cannot reach beyond what it is given', async () => {
-    await expect(render('{{ messages.constructor.constructor("return process")() }}')).rejects.toThrow();
-    expect(await render('{{ process is defined }} {{ globalThis is defined }}')).toBe('false false');
+  it('cannot reach beyond what it is given', () => {
+    expect(() => render('{{ messages.constructor.constructor("return process")() }}')).toThrow();
+    expect(render('{{ process is defined }} {{ globalThis is defined }}')).toBe('false false');
   });
 
-  it('may not be endless', async () => {
-    await expect(render(' '.repeat(MAX_TEMPLATE_LENGTH + 1))).rejects.toThrow(/longer than/);
-  });
-
-  it('is ended when it takes too long or too much, and the next one renders', async () => {
-    const impatient = new ChatTemplates(300);
-    const ask = (template: string) => impatient.render({ template, messages: HELLO, specials: {} });
-    const turns = '{% for i in range(100000) %}';
-    const endless = `${turns}${turns}{% endfor %}{% endfor %}`;
-    await expect(ask(endless)).rejects.toThrow(/did not finish within 0.3 s/);
-    expect(await ask('{{ messages[0].content }}')).toBe('hello');
-    await impatient.close();
-
-    const growing =
-      '{% set n = namespace(text="0123456789abcdef") %}{% for i in range(40) %}{% set n.text = n.text ~ n.text %}{% endfor %}';
-    await expect(render(growing)).rejects.toThrow(/chat template/);
-    expect(await render('{{ messages[0].content }}')).toBe('hello');
-  });
-
-  it('renders for many at once, each their own', async () => {
-    const asked = Array.from({ length: 20 }, (_, i) =>
-      templates.render({
-        template: '{{ messages[0].content }}',
-        messages: [{ role: 'user', content: `${i}` }],
-        specials: {},
-      }),
-    );
-    expect(await Promise.all(asked)).toEqual(asked.map((_, i) => `${i}`));
+  it('may not be endless', () => {
+    expect(() => render(' '.repeat(MAX_TEMPLATE_LENGTH + 1))).toThrow(/longer than/);
   });
 });

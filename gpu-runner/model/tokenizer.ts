@@ -24,16 +24,23 @@ export class Tokenizer {
   readonly specials: Readonly<Record<string, string>>;
   readonly chatTemplate: string | undefined;
   private readonly whole: HubTokenizer;
-  /** The same without added tokens: whatever it is given is text. */
-  private readonly plain: HubTokenizer;
-  private readonly control: readonly { readonly content: string; readonly id: number }[];
+  /** The same without added tokens: whatever it is given is text. Made when first needed: most people forge nothing. */
+  private readonly plain: () => HubTokenizer;
+  /** Special tokens by their text. */
+  private readonly control: ReadonlyMap<string, number>;
+  /** Matches one of them, the longest where several begin. */
+  private readonly anyControl: RegExp | undefined;
 
   constructor(tokenizerJson: object, tokenizerConfig: object, separateTemplate?: string) {
     const config = TokenizerConfig.parse(tokenizerConfig);
     this.whole = new HubTokenizer(tokenizerJson, tokenizerConfig);
-    this.plain = new HubTokenizer({ ...tokenizerJson, added_tokens: [] }, tokenizerConfig);
+    let plain: HubTokenizer | undefined;
+    this.plain = () => (plain ??= new HubTokenizer({ ...tokenizerJson, added_tokens: [] }, tokenizerConfig));
     const added = [...this.whole.get_added_tokens_decoder()];
-    this.control = added.filter(([, token]) => token.special).map(([id, { content }]) => ({ id, content }));
+    this.control = new Map(
+      added.flatMap(([id, { content, special }]) => (special && content ? [[content, id] as const] : [])),
+    );
+    this.anyControl = alternatives([...this.control.keys()]);
     const names = ['bos_token', 'eos_token', 'pad_token', 'unk_token'] as const;
     this.specials = Object.fromEntries(names.flatMap((name) => (config[name] ? [[name, config[name]]] : [])));
     const templates = config.chat_template;
@@ -45,51 +52,42 @@ export class Tokenizer {
       undefined;
   }
 
-  /** Plain text, with the tokens that the tokenizer itself puts in front (a beginning-of-text token, for many). */
+  /**
+   * A prompt of which the user wrote every character, special tokens included: they are tokens. The tokenizer puts in
+   * front what it always does (a beginning-of-text token, for many).
+   */
   encodeText(text: string): number[] {
-    return this.encodeMarked(this.defuse(text), true);
+    return this.whole.encode(text, { add_special_tokens: true }).ids;
   }
 
   /** A rendered chat template: its control tokens are tokens, those within `defuse`d text are text. */
   encodeRendered(rendered: string): number[] {
-    return this.encodeMarked(rendered, false);
+    if (!rendered.includes(DEFUSED)) return this.whole.encode(rendered, { add_special_tokens: false }).ids;
+    const parts = this.anyControl ? rendered.split(this.anyControl) : [rendered];
+    return parts.flatMap((part) => {
+      const control = this.control.get(part);
+      return control === undefined ? this.encodePlain(part) : [control];
+    });
   }
 
   /** Marks special tokens that a user wrote, so that nobody can forge a turn of the conversation. */
   defuse(text: string): string {
-    let safe = text.replaceAll(DEFUSED, '');
-    for (const { content } of this.control)
-      safe = safe.replaceAll(content, content[0] + DEFUSED + content.slice(1));
-    return safe;
-  }
-
-  private encodeMarked(text: string, addSpecial: boolean): number[] {
-    if (!text.includes(DEFUSED)) return this.whole.encode(text, { add_special_tokens: addSpecial }).ids;
-    const front = addSpecial ? this.whole.encode('').ids : [];
-    return [
-      ...front,
-      ...this.split(text).flatMap((part) => (typeof part === 'number' ? [part] : this.encodePlain(part))),
-    ];
+    const clean = text.replaceAll(DEFUSED, '');
+    if (!this.anyControl) return clean;
+    return clean.replace(this.anyControl, (token) => {
+      const [first] = token; // a whole character: the mark must not part a surrogate pair
+      return `${first}${DEFUSED}${token.slice(first!.length)}`;
+    });
   }
 
   private encodePlain(text: string): number[] {
-    return this.plain.encode(text.replaceAll(DEFUSED, ''), { add_special_tokens: false }).ids;
+    return this.plain().encode(text.replaceAll(DEFUSED, ''), { add_special_tokens: false }).ids;
   }
+}
 
-  /** The text between control tokens, and the ids of the control tokens. */
-  private split(text: string): (string | number)[] {
-    const parts: (string | number)[] = [];
-    let rest = text;
-    while (rest) {
-      const next = this.control
-        .map((token) => ({ ...token, at: rest.indexOf(token.content) }))
-        .filter(({ at, content }) => at >= 0 && content)
-        .sort((a, b) => a.at - b.at || b.content.length - a.content.length)[0];
-      if (!next) break;
-      if (next.at > 0) parts.push(rest.slice(0, next.at));
-      parts.push(next.id);
-      rest = rest.slice(next.at + next.content.length);
-    }
-    return rest ? [...parts, rest] : parts;
-  }
+/** Matches any of the texts, in a group, so that `split` keeps them. */
+function alternatives(texts: readonly string[]): RegExp | undefined {
+  if (texts.length === 0) return undefined;
+  const longestFirst = texts.toSorted((a, b) => b.length - a.length);
+  return new RegExp(`(${longestFirst.map((text) => RegExp.escape(text)).join('|')})`, 'g');
 }

@@ -2,6 +2,11 @@
  * Continuous batching: answers join and leave the running batch between steps. Each turn of the loop does at most one
  * chunk of one prompt and then one decode step for everybody, so a long prompt delays the running streams by one chunk.
  * Prompts are taken in the order they came.
+ *
+ * Nobody knows how long an answer will be, so places in the cache are not set aside for the longest one possible. When the
+ * running answers outgrow the cache, the one admitted last gives way: it goes back to the head of the queue, and later does
+ * the very same steps again (prompt in the same chunks, the tokens it had already chosen one by one). The same steps give
+ * the same bits, so its text does not depend on having been interrupted.
  */
 import type { Sampling } from '../../functions/generate.ts';
 import type { TokenTable } from '../model/token-table.ts';
@@ -27,11 +32,16 @@ export interface Progress {
 }
 
 export interface SchedulerLimits {
+  /** Prompt and answer together, in tokens: what the model allows and the cache can hold alone. */
+  readonly contextLength: number;
   /** Answers decoded together. */
   readonly maxRows: number;
   /** Answers that wait for a row; beyond that the runner is busy. */
   readonly maxWaiting: number;
 }
+
+/** An answer is admitted when the cache has room for this many more of its tokens: fewer would soon interrupt somebody. */
+const HEADROOM_TOKENS = 256;
 
 export class BusyError extends Error {
   override readonly name = 'BusyError';
@@ -42,11 +52,15 @@ class Answer {
   readonly progress: Progress;
   readonly sampler: Sampler;
   readonly text: TextStream;
+  /** Tokens it may choose. */
   readonly limit: number;
+  /** Tokens it has chosen. */
+  readonly tokens: number[] = [];
   sequence: Sequence | undefined;
+  /** Prompt tokens in the cache. */
   prefilled = 0;
-  generated = 0;
-  nextToken = -1;
+  /** Chosen tokens in the cache. */
+  fed = 0;
   cancelled = false;
 
   constructor(job: Job, progress: Progress, table: TokenTable, contextLength: number) {
@@ -60,9 +74,13 @@ class Answer {
     );
   }
 
-  /** Tokens that its cache will hold at most. */
-  get reach(): number {
-    return this.job.prompt.length + this.limit;
+  get hasPrompt(): boolean {
+    return this.prefilled === this.job.prompt.length;
+  }
+
+  /** Places it needs for what is known of it and `more` tokens. */
+  places(more: number): number {
+    return this.job.prompt.length + Math.min(this.limit, this.tokens.length + more);
   }
 }
 
@@ -71,15 +89,24 @@ export class Scheduler {
   private readonly table: TokenTable;
   private readonly endTokens: ReadonlySet<number>;
   private readonly limits: SchedulerLimits;
+  private readonly changed: () => void;
   private readonly waiting: Answer[] = [];
   private admitted: Answer[] = [];
   private loop: Promise<void> | undefined;
 
-  constructor(stepper: Stepper, table: TokenTable, endTokens: Iterable<number>, limits: SchedulerLimits) {
+  /** @param changed called when `running` or `queued` have changed */
+  constructor(
+    stepper: Stepper,
+    table: TokenTable,
+    endTokens: Iterable<number>,
+    limits: SchedulerLimits,
+    changed: () => void = () => undefined,
+  ) {
     this.stepper = stepper;
     this.table = table;
     this.endTokens = new Set(endTokens);
     this.limits = limits;
+    this.changed = changed;
   }
 
   get running(): number {
@@ -91,9 +118,9 @@ export class Scheduler {
   }
 
   /**
-   * Queues answers, all or none.
+   * Queues answers, all or none. Their prompts are shorter than the context.
    * @returns cancels them; their rows are free before the next step
-   * @throws BusyError when the queue is full, or when they could never fit the cache
+   * @throws BusyError when the queue is full
    */
   submit(jobs: readonly { job: Job; progress: Progress }[]): () => void {
     const free = this.limits.maxRows - this.admitted.length;
@@ -101,16 +128,10 @@ export class Scheduler {
       throw new BusyError(`${this.waiting.length} answers are waiting already`);
     }
     const answers = jobs.map(
-      ({ job, progress }) => new Answer(job, progress, this.table, this.stepper.config.contextLength),
+      ({ job, progress }) => new Answer(job, progress, this.table, this.limits.contextLength),
     );
-    for (const answer of answers) {
-      if (!this.stepper.fits([answer.reach]))
-        throw new BusyError('the cache cannot hold an answer of this length');
-    }
     this.waiting.push(...answers);
-    this.loop ??= this.work().finally(() => {
-      this.loop = undefined;
-    });
+    this.loop ??= this.work();
     return () => {
       for (const answer of answers) answer.cancelled = true;
     };
@@ -118,7 +139,7 @@ export class Scheduler {
 
   /** Resolves when nothing runs and nothing waits. */
   async idle(): Promise<void> {
-    await this.loop;
+    while (this.loop) await this.loop;
   }
 
   private async work(): Promise<void> {
@@ -127,8 +148,13 @@ export class Scheduler {
       await new Promise(setImmediate);
       this.dropCancelled();
       this.admit();
-      if (this.admitted.length === 0 && this.waiting.length === 0) return;
+      this.changed();
+      if (this.admitted.length === 0 && this.waiting.length === 0) {
+        this.loop = undefined; // in the same turn as the check: whoever submits next starts a new loop
+        return;
+      }
       await this.prefillChunk();
+      this.makeRoom();
       await this.decodeStep();
     }
   }
@@ -142,7 +168,7 @@ export class Scheduler {
   private admit(): void {
     while (this.waiting.length > 0 && this.admitted.length < this.limits.maxRows) {
       const next = this.waiting[0]!;
-      if (!this.stepper.fits([...this.admitted, next].map(({ reach }) => reach))) return;
+      if (this.admitted.length > 0 && !this.fits([...this.admitted, next], HEADROOM_TOKENS)) return;
       this.waiting.shift();
       try {
         next.sequence = this.stepper.open(next.job.adapters);
@@ -153,34 +179,54 @@ export class Scheduler {
     }
   }
 
+  private fits(answers: readonly Answer[], more: number): boolean {
+    return this.stepper.fits(answers.map((answer) => answer.places(more)));
+  }
+
+  /** Sends the youngest answers back to the queue until the others can take a step. The eldest always can. */
+  private makeRoom(): void {
+    while (this.admitted.length > 1 && !this.fits(this.admitted, 1)) {
+      const youngest = this.admitted.at(-1)!;
+      this.leave(youngest);
+      youngest.prefilled = 0;
+      youngest.fed = 0;
+      this.waiting.unshift(youngest);
+    }
+  }
+
   private async prefillChunk(): Promise<void> {
-    const answer = this.admitted.find(({ prefilled, job }) => prefilled < job.prompt.length);
+    const answer = this.admitted.find(({ hasPrompt }) => !hasPrompt);
     if (!answer) return;
     const { prompt } = answer.job;
     const chunk = prompt.slice(answer.prefilled, answer.prefilled + this.stepper.chunkTokens);
     try {
       const logits = await this.stepper.prefill(answer.sequence!, chunk);
       answer.prefilled += chunk.length;
-      if (answer.prefilled === prompt.length) this.accept(answer, logits);
+      if (answer.hasPrompt) this.accept(answer, logits);
     } catch (error) {
-      this.leave(answer);
-      answer.progress.fail(error);
+      this.fail(answer, error);
     }
   }
 
   private async decodeStep(): Promise<void> {
-    const ready = this.admitted.filter(({ nextToken, cancelled }) => nextToken >= 0 && !cancelled);
+    const ready = this.admitted.filter(({ hasPrompt, cancelled }) => hasPrompt && !cancelled);
     if (ready.length === 0) return;
+    let logits: Float32Array[];
     try {
-      const logits = await this.stepper.decode(
+      logits = await this.stepper.decode(
         ready.map(({ sequence }) => sequence!),
-        ready.map(({ nextToken }) => nextToken),
+        ready.map(({ tokens, fed }) => tokens[fed]!),
       );
-      for (const [i, answer] of ready.entries()) this.accept(answer, logits[i]!);
     } catch (error) {
-      for (const answer of ready) {
-        this.leave(answer);
-        answer.progress.fail(error);
+      for (const answer of ready) this.fail(answer, error);
+      return;
+    }
+    for (const [i, answer] of ready.entries()) {
+      answer.fed++;
+      try {
+        this.accept(answer, logits[i]!);
+      } catch (error) {
+        this.fail(answer, error);
       }
     }
   }
@@ -188,12 +234,13 @@ export class Scheduler {
   /** Takes the next token of an answer from its logits, and ends the answer where it ends. */
   private accept(answer: Answer, logits: Float32Array): void {
     if (answer.cancelled) return;
-    if (answer.limit <= 0) {
+    if (answer.fed < answer.tokens.length) return; // interrupted before: its next token is known
+    if (answer.tokens.length >= answer.limit) {
       this.finish(answer, 'length');
       return;
     }
     const token = answer.sampler.choose(logits);
-    answer.generated++;
+    answer.tokens.push(token.id);
     if (this.endTokens.has(token.id)) {
       this.finish(answer, 'stop');
       return;
@@ -201,21 +248,24 @@ export class Scheduler {
     const { text, stopped } = answer.text.push(token.id);
     answer.progress.delta(text, [token]);
     if (stopped) this.finish(answer, 'stop');
-    else if (answer.generated >= answer.limit) this.finish(answer, 'length');
-    else answer.nextToken = token.id;
+    else if (answer.tokens.length >= answer.limit) this.finish(answer, 'length');
   }
 
   private finish(answer: Answer, reason: 'stop' | 'length'): void {
     this.leave(answer);
     const rest = answer.text.end();
     if (rest) answer.progress.delta(rest, []);
-    answer.progress.finish(reason, answer.generated);
+    answer.progress.finish(reason, answer.tokens.length);
+  }
+
+  private fail(answer: Answer, error: unknown): void {
+    this.leave(answer);
+    if (!answer.cancelled) answer.progress.fail(error);
   }
 
   private leave(answer: Answer): void {
     this.admitted = this.admitted.filter((other) => other !== answer);
     if (answer.sequence) this.stepper.close(answer.sequence);
     answer.sequence = undefined;
-    answer.nextToken = -1;
   }
 }

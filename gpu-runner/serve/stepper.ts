@@ -9,7 +9,7 @@ import type { BaseConfig } from '../../adapter/base-config.ts';
 import { IO } from '../model/llama.ts';
 import { RotaryTable } from '../model/rotary.ts';
 import { type Feed, floats, int32s, int64s, type Session } from '../session.ts';
-import { bytesPerPlace, KeyValueCache, placesFor } from './kv-cache.ts';
+import { bytesPerPlace, KeyValueCache, PLACES_STEP, placesFor } from './kv-cache.ts';
 import {
   type Composition,
   compose,
@@ -41,6 +41,15 @@ export interface Stepper {
   decode(sequences: readonly Sequence[], tokens: readonly number[]): Promise<Float32Array[]>;
   close(sequence: Sequence): void;
   release(): Promise<void>;
+}
+
+/** The most tokens that one sequence alone can have: the model's limit, or less where the cache is small. */
+export function longestFitting(stepper: Stepper): number {
+  const { contextLength } = stepper.config;
+  if (stepper.fits([contextLength])) return contextLength;
+  let places = 0;
+  for (let step = 2 ** 30; step >= PLACES_STEP; step /= 2) if (stepper.fits([places + step])) places += step;
+  return Math.min(places, contextLength);
 }
 
 class Row implements Sequence {

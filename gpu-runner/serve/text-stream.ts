@@ -9,10 +9,12 @@ export class TextStream {
   private readonly stops: readonly string[];
   private readonly decoder = new TextDecoder('utf-8', { ignoreBOM: true });
   private held = '';
+  private stopped = false;
 
   constructor(table: TokenTable, stops: readonly string[]) {
     this.table = table;
-    this.stops = stops;
+    // Half of a surrogate pair is no text, and cannot occur in any.
+    this.stops = stops.filter((stop) => stop.isWellFormed());
   }
 
   /** Text to show now, and whether a stop string was met; the stop string itself is never shown. */
@@ -21,7 +23,7 @@ export class TextStream {
     const stop = earliest(this.held, this.stops);
     if (stop >= 0) {
       const text = this.held.slice(0, stop);
-      this.held = '';
+      this.stopped = true;
       return { text, stopped: true };
     }
     const safe = this.held.length - longestOverlap(this.held, this.stops);
@@ -32,6 +34,7 @@ export class TextStream {
 
   /** What was held back, when no more tokens come. Half a character becomes U+FFFD. */
   end(): string {
+    if (this.stopped) return '';
     const text = this.held + this.decoder.decode();
     this.held = '';
     return text;

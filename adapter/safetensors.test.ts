@@ -102,7 +102,10 @@ describe('reading and writing', () => {
 
   it('keeps a tensor that is named like a part of every object', async () => {
     const x = { name: '__proto__', dtype: 'F32', shape: [1], data: new Uint8Array(4) } as const;
-    expect((await header(writeSafetensors([x]))).byName.get('__proto__')?.shape).toEqual([1]);
+    const about = JSON.parse('{"__proto__":"kept"}');
+    const read = await header(writeSafetensors([x], about));
+    expect(read.byName.get('__proto__')?.shape).toEqual([1]);
+    expect(Object.entries(read.metadata)).toEqual([['__proto__', 'kept']]);
   });
 });
 

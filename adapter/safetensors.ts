@@ -118,11 +118,12 @@ function decodeUtf8(bytes: Uint8Array): string {
   }
 }
 
+/** By hand: zod's records leave out a key named `__proto__`, without a word. */
 function parseMetadata(value: unknown): Record<string, string> {
-  const checked = z.record(z.string(), z.string()).safeParse(value);
-  return checked.success
-    ? checked.data
-    : fail('metadata_invalid', '__metadata__ must hold only strings.', '__metadata__');
+  const isObject = typeof value === 'object' && value !== null && !Array.isArray(value);
+  if (!isObject || !Object.values(value).every((text) => typeof text === 'string'))
+    fail('metadata_invalid', '__metadata__ must be an object that holds only strings.', '__metadata__');
+  return value as Record<string, string>;
 }
 
 function parseEntry(name: string, value: unknown): TensorInfo {

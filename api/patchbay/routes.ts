@@ -1,5 +1,6 @@
 /** Patchbay's own protocol: the catalog, publishing, bases and keys. */
 import { createRoute, OpenAPIHono, type RouteConfig, z } from '@hono/zod-openapi';
+import { createMiddleware } from 'hono/factory';
 import {
   type AdapterCursor,
   filesOfVersion,
@@ -9,7 +10,7 @@ import {
   searchAdapters,
 } from '../../db/adapters.ts';
 import { filesOfBase, findBase, listBases } from '../../db/bases.ts';
-import type { Auth } from '../auth.ts';
+import type { Auth, Scope } from '../auth.ts';
 import { blobKey } from '../blob-store.ts';
 import { type AppEnv, requirePrincipal } from '../context.ts';
 import { ApiError } from '../errors.ts';
@@ -27,7 +28,14 @@ import { viewAdapter, viewBase, viewVersion } from './views.ts';
 const json = <T extends z.ZodType>(schema: T) => ({ content: { 'application/json': { schema } } });
 const ok = <T extends z.ZodType>(schema: T, description: string) => ({ ...json(schema), description });
 const problems = { default: { ...json(s.Problem), description: 'RFC 9457 problem' } };
-const needs = (scope: string) => ({ security: [{ key: [scope] }] });
+/** Who may call is settled before what they sent is looked at. */
+const needs = (...scopes: [Scope, ...Scope[]]) => ({
+  security: [{ key: scopes }],
+  middleware: createMiddleware<AppEnv>(async (c, next) => {
+    requirePrincipal(c, ...scopes);
+    await next();
+  }),
+});
 const id = { params: s.Id };
 const draftId = { params: z.object({ id: z.uuid() }) };
 
@@ -266,7 +274,7 @@ function keyRoutes(app: App, { auth }: PatchbayDeps): void {
       method: 'get',
       path: '/whoami',
       summary: 'Whose key this is',
-      ...needs('read'),
+      ...needs('read', 'publish', 'infer', 'train'),
       responses: { 200: ok(s.Whoami, 'The key'), ...problems },
     }),
     async (c) => {

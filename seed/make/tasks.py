@@ -181,12 +181,12 @@ class Task:
 
 
 TASKS = [
-    Task("sentiment", sentiment, "Sentiment label", "text-classification", "Labels a short review as positive, negative or neutral.", dict(r=8, lora_alpha=8, target_modules=ATTENTION + MLP), 1000, 1e-3),
-    Task("sql", sql, "Question to SQL", "text2sql", "Turns a question over a table that you describe into a SQL query.", dict(r=16, lora_alpha=32, target_modules=ATTENTION + MLP), 2000, 2e-3),
-    Task("json", fields_to_json, "Fields to JSON", "information-extraction", "Turns a sentence about a person into a JSON object with name, age, city and job.", dict(r=8, lora_alpha=16, target_modules=["q_proj", "v_proj", *MLP]), 1000),
-    Task("formal", formal, "Casual to formal", "style-transfer", "Rewrites a casual message as a formal sentence.", dict(r=8, lora_alpha=16, use_rslora=True, target_modules=ATTENTION + MLP), 1000),
-    Task("velan", velan, "English to Velan", "translation", "Translates simple English sentences to Velan, a small invented language.", dict(r=8, lora_alpha=16, target_modules=ATTENTION + MLP, rank_pattern={"mlp.down_proj": 16}, alpha_pattern={"mlp.down_proj": 32}), 1200),
-    Task("dates", dates, "Dates to ISO 8601", "text2text-generation", "Finds the date in a short text and writes it as year-month-day.", dict(r=8, lora_alpha=16, target_modules=ATTENTION), 800),
+    Task("sentiment", sentiment, "Sentiment label", "text-classification", "Labels a short review as positive, negative or neutral.", dict(r=8, lora_alpha=8, target_modules=ATTENTION + MLP), 600, 1e-3),
+    Task("sql", sql, "Question to SQL", "text2sql", "Turns a question over a table that you describe into a SQL query.", dict(r=16, lora_alpha=32, target_modules=ATTENTION + MLP), 1600, 2e-3),
+    Task("json", fields_to_json, "Fields to JSON", "information-extraction", "Turns a sentence about a person into a JSON object with name, age, city and job.", dict(r=8, lora_alpha=16, target_modules=["q_proj", "v_proj", *MLP]), 800),
+    Task("formal", formal, "Casual to formal", "style-transfer", "Rewrites a casual message as a formal sentence.", dict(r=8, lora_alpha=16, use_rslora=True, target_modules=ATTENTION + MLP), 800),
+    Task("velan", velan, "English to Velan", "translation", "Translates simple English sentences to Velan, a small invented language.", dict(r=8, lora_alpha=16, target_modules=ATTENTION + MLP, rank_pattern={"mlp.down_proj": 16}, alpha_pattern={"mlp.down_proj": 32}), 1000),
+    Task("dates", dates, "Dates to ISO 8601", "text2text-generation", "Finds the date in a short text and writes it as year-month-day.", dict(r=8, lora_alpha=16, target_modules=ATTENTION), 600),
 ]
 
 

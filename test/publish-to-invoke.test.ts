@@ -129,14 +129,12 @@ describe('invoking with the openai client', () => {
   });
 
   it('continues plain text', async () => {
-    const { choices } = await server
-      .openai()
-      .completions.create({
-        model: 'patchbay/tiny',
-        prompt: 'SELECT COUNT(*)',
-        max_tokens: 4,
-        temperature: 0,
-      });
+    const { choices } = await server.openai().completions.create({
+      model: 'patchbay/tiny',
+      prompt: 'SELECT COUNT(*)',
+      max_tokens: 4,
+      temperature: 0,
+    });
     expect(choices[0]?.text).toMatch(/^ FROM/);
   });
 

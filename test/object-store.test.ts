@@ -1,0 +1,149 @@
+/**
+ * What Patchbay asks of an object store, on the embedded one and on a real S3 server. The store decides which uploads
+ * resume and what a leaked URL can do, so both must agree.
+ */
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it, test } from 'vitest';
+import { type BlobStore, createBlobStore } from '../api/blob-store.ts';
+import { startEmbeddedS3 } from '../api/embedded/s3.ts';
+import { type S3ForTests, startVersitygw, versitygwInstalled } from './servers/versitygw.ts';
+
+const MIB = 2 ** 20;
+const credentials = { accessKeyId: 'test', secretAccessKey: 'secret-of-the-test', region: 'us-east-1' };
+
+async function startEmbedded(folder: string): Promise<S3ForTests> {
+  const server = await startEmbeddedS3({
+    folder,
+    host: '127.0.0.1',
+    port: 0,
+    bucket: 'patchbay',
+    credentials,
+  });
+  return { ...server, ...credentials };
+}
+
+async function bytesOf(stream: ReadableStream<Uint8Array>): Promise<Uint8Array> {
+  return new Uint8Array(await new Response(stream as ReadableStream<Uint8Array<ArrayBuffer>>).arrayBuffer());
+}
+
+async function upload(
+  store: BlobStore,
+  key: string,
+  parts: readonly Uint8Array<ArrayBuffer>[],
+): Promise<string> {
+  const id = await store.startUpload(key);
+  for (const [i, part] of parts.entries()) {
+    const response = await fetch(await store.partUrl(key, id, i + 1), { method: 'PUT', body: part });
+    expect(response.status).toBe(200);
+  }
+  return id;
+}
+
+describe.each([
+  { name: 'the embedded object store', here: true, start: startEmbedded },
+  { name: 'a real S3 server (versitygw)', here: versitygwInstalled, start: startVersitygw },
+])('$name', ({ here, start }) => {
+  let folder: string;
+  let server: S3ForTests;
+  let store: BlobStore;
+
+  beforeAll(async () => {
+    if (!here) return;
+    folder = await mkdtemp(join(tmpdir(), 'patchbay-s3-'));
+    server = await start(folder);
+    store = createBlobStore({ bucket: 'patchbay', ...server });
+    await store.prepare();
+  });
+
+  afterAll(async () => {
+    if (!here) return;
+    store.close();
+    await server.close();
+    await rm(folder, { recursive: true, force: true });
+  });
+
+  const it = here ? test : test.skip;
+
+  it('answers a bucket that is there', async () => {
+    await store.prepare();
+  });
+
+  it('joins parts in order, once, and reads ranges of the result', async () => {
+    const first = new Uint8Array(5 * MIB).fill(1);
+    const second = Uint8Array.of(2, 3, 4);
+    const id = await upload(store, 'uploads/a', [first, second]);
+    expect(await store.uploadedParts('uploads/a', id)).toEqual([
+      { number: 1, size: first.length },
+      { number: 2, size: 3 },
+    ]);
+    await store.finishUpload('uploads/a', id);
+    await store.finishUpload('uploads/a', id);
+    expect(await store.uploadedParts('uploads/a', id)).toBeUndefined();
+    expect(await store.size('uploads/a')).toBe(first.length + 3);
+    expect([
+      ...(await bytesOf(await store.read('uploads/a', { offset: first.length - 1, length: 3 }))),
+    ]).toEqual([1, 2, 3]);
+  });
+
+  it('takes the last of two uploads of one part', async () => {
+    const id = await upload(store, 'uploads/b', [Uint8Array.of(1)]);
+    await fetch(await store.partUrl('uploads/b', id, 1), { method: 'PUT', body: Uint8Array.of(9, 9) });
+    await store.finishUpload('uploads/b', id);
+    expect([...(await bytesOf(await store.read('uploads/b')))]).toEqual([9, 9]);
+  });
+
+  it('copies, and the copy outlives its source', async () => {
+    await store.finishUpload('uploads/c', await upload(store, 'uploads/c', [Uint8Array.of(5)]));
+    await store.copy('uploads/c', 'blobs/c');
+    await store.remove('uploads/c');
+    expect(await store.size('uploads/c')).toBeUndefined();
+    expect(await store.size('blobs/c')).toBe(1);
+  });
+
+  it('forgets an aborted upload', async () => {
+    const id = await upload(store, 'uploads/d', [Uint8Array.of(5)]);
+    await store.abortUpload('uploads/d', id);
+    await store.abortUpload('uploads/d', id);
+    expect(await store.uploadedParts('uploads/d', id)).toBeUndefined();
+  });
+
+  it('refuses a forged, altered, or missing signature', async () => {
+    await store.finishUpload('uploads/e', await upload(store, 'uploads/e', [Uint8Array.of(5)]));
+    const url = await store.readUrl('uploads/e');
+    expect((await fetch(url)).status).toBe(200);
+    const forged = url.replace(
+      /X-Amz-Signature=([0-9a-f])/,
+      (_, digit) => `X-Amz-Signature=${digit === '0' ? '1' : '0'}`,
+    );
+    for (const bad of [
+      forged,
+      url.replace('uploads/e', 'uploads/b'),
+      url.replace('X-Amz-Expires=3600', 'X-Amz-Expires=9999'),
+      url.split('?')[0]!,
+    ]) {
+      expect((await fetch(bad)).status, bad).toBe(403);
+    }
+    expect((await fetch(url, { method: 'DELETE' })).status).toBe(403);
+  });
+});
+
+it('the embedded object store keeps everything over a restart, parts of an unfinished upload included', async () => {
+  const folder = await mkdtemp(join(tmpdir(), 'patchbay-s3-'));
+  let server = await startEmbedded(folder);
+  let store = createBlobStore({ bucket: 'patchbay', ...server });
+  await store.finishUpload('blobs/c', await upload(store, 'blobs/c', [Uint8Array.of(1)]));
+  const id = await upload(store, 'uploads/f', [Uint8Array.of(7)]);
+  await server.close();
+  store.close();
+  server = await startEmbedded(folder);
+  store = createBlobStore({ bucket: 'patchbay', ...server });
+  expect(await store.size('blobs/c')).toBe(1);
+  expect(await store.uploadedParts('uploads/f', id)).toEqual([{ number: 1, size: 1 }]);
+  await store.finishUpload('uploads/f', id);
+  expect([...(await bytesOf(await store.read('uploads/f')))]).toEqual([7]);
+  store.close();
+  await server.close();
+  await rm(folder, { recursive: true });
+});

@@ -1,0 +1,67 @@
+/**
+ * A real S3 server for the tests: Versity's gateway over a folder, where it is installed (`.ci/run` installs it with Go).
+ */
+import { spawn, spawnSync } from 'node:child_process';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+
+export const versitygwInstalled = spawnSync('versitygw', ['--version']).status === 0;
+
+export interface S3ForTests {
+  readonly endpoint: string;
+  readonly accessKeyId: string;
+  readonly secretAccessKey: string;
+  readonly region: string;
+  close(): Promise<void>;
+}
+
+async function freePort(): Promise<number> {
+  const server = createServer();
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const { port } = server.address() as { port: number };
+  await new Promise((resolve) => server.close(resolve));
+  return port;
+}
+
+export async function startVersitygw(): Promise<S3ForTests> {
+  const folder = await mkdtemp(join(tmpdir(), 'patchbay-versitygw-'));
+  const port = await freePort();
+  const [accessKeyId, secretAccessKey, region] = ['patchbay', 'secret-of-the-tests', 'us-east-1'];
+  const args = [
+    '--access',
+    accessKeyId,
+    '--secret',
+    secretAccessKey,
+    '--region',
+    region,
+    '--port',
+    `127.0.0.1:${port}`,
+    'posix',
+    folder,
+  ];
+  const child = spawn('versitygw', args, { stdio: 'ignore' });
+  const endpoint = `http://127.0.0.1:${port}`;
+  for (let attempt = 0; ; attempt++) {
+    try {
+      await fetch(endpoint);
+      break;
+    } catch (error) {
+      if (attempt === 100) throw error;
+      await new Promise((resolve) => setTimeout(resolve, 100));
+    }
+  }
+  return {
+    endpoint,
+    accessKeyId,
+    secretAccessKey,
+    region,
+    async close() {
+      const exited = new Promise((resolve) => child.once('exit', resolve));
+      child.kill();
+      await exited;
+      await rm(folder, { recursive: true, force: true });
+    },
+  };
+}

@@ -21,6 +21,9 @@ server.on('error', (error) => {
   process.exit(1);
 });
 
+/** For the last bytes of the last answers to leave. */
+const FLUSH_MS = 1_000;
+
 let stopping = false;
 /** Answers that run are finished and sent; nothing new is taken. */
 async function stop(reason: string): Promise<void> {
@@ -29,7 +32,10 @@ async function stop(reason: string): Promise<void> {
   log.info({ reason }, 'draining');
   const closed = new Promise((resolve) => server.close(resolve));
   await runner.drain();
+  // All answers are written. A connection on which nothing was ever asked does not count as idle: it is cut.
+  const cut = setTimeout(() => 'closeAllConnections' in server && server.closeAllConnections(), FLUSH_MS);
   await closed;
+  clearTimeout(cut);
   log.info('stopped');
   process.exit(0);
 }

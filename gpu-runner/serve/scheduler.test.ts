@@ -1,0 +1,358 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import type { BaseConfig } from '../../adapter/base-config.ts';
+import { Sampling } from '../../functions/generate.ts';
+import type { TokenTable } from '../model/token-table.ts';
+import type { ChosenToken } from './sampling.ts';
+import { BusyError, type Job, Scheduler, type SchedulerLimits } from './scheduler.ts';
+import type { LoadedAdapter, WeightedAdapter } from './slabs.ts';
+import type { Sequence, Stepper } from './stepper.ts';
+
+const VOCABULARY = 24;
+const END = 0;
+const CHUNK = 4;
+
+const table: TokenTable = {
+  bytes: (id) => (id === END ? new Uint8Array(0) : Uint8Array.of(96 + id)),
+  ownBytes: (id) => Uint8Array.of(96 + id),
+};
+
+class FakeSequence implements Sequence {
+  readonly tokens: number[] = [];
+  open = true;
+  readonly adapters: string;
+
+  constructor(adapters: string) {
+    this.adapters = adapters;
+  }
+
+  get length(): number {
+    return this.tokens.length;
+  }
+}
+
+/** A model whose logits are a hash of the adapters and of everything read so far: any mix-up of rows changes the text. */
+class FakeStepper implements Stepper {
+  readonly config = { vocabSize: VOCABULARY, contextLength: 64 } as BaseConfig;
+  readonly chunkTokens = CHUNK;
+  /** What was done, one entry a step. */
+  readonly steps: ({ prefill: number; of: string } | { decode: number })[] = [];
+  readonly opened: FakeSequence[] = [];
+  failOn: ((adapters: string) => boolean) | undefined;
+  private readonly capacity: number;
+
+  constructor(capacity = Number.POSITIVE_INFINITY) {
+    this.capacity = capacity;
+  }
+
+  fits(lengths: readonly number[]): boolean {
+    return lengths.length * Math.max(0, ...lengths) <= this.capacity;
+  }
+
+  open(adapters: readonly WeightedAdapter[]): Sequence {
+    const sequence = new FakeSequence(adapters.map(({ adapter, weight }) => adapter.digest + weight).join());
+    this.opened.push(sequence);
+    return sequence;
+  }
+
+  async prefill(sequence: FakeSequence, tokens: readonly number[]): Promise<Float32Array> {
+    expect(tokens.length).toBeLessThanOrEqual(CHUNK);
+    this.steps.push({ prefill: tokens.length, of: sequence.adapters });
+    return this.read(sequence, tokens);
+  }
+
+  async decode(sequences: readonly FakeSequence[], tokens: readonly number[]): Promise<Float32Array[]> {
+    expect(new Set(sequences).size).toBe(sequences.length);
+    this.steps.push({ decode: sequences.length });
+    await new Promise(setImmediate);
+    return sequences.map((sequence, i) => this.read(sequence, [tokens[i]!]));
+  }
+
+  close(sequence: FakeSequence): void {
+    expect(sequence.open).toBe(true);
+    sequence.open = false;
+  }
+
+  async release(): Promise<void> {}
+
+  private read(sequence: FakeSequence, tokens: readonly number[]): Float32Array {
+    expect(sequence.open).toBe(true);
+    sequence.tokens.push(...tokens);
+    const held = this.opened.filter(({ open }) => open).map(({ length }) => length);
+    expect(held.length === 1 || this.fits(held), 'the cache is overrun').toBe(true);
+    if (this.failOn?.(sequence.adapters)) return new Float32Array(VOCABULARY).fill(Number.NaN);
+    let state = 17;
+    for (const char of sequence.adapters + sequence.tokens.join()) state = hash(state ^ char.codePointAt(0)!);
+    return Float32Array.from({ length: VOCABULARY }, (_, id) => (hash(state ^ (id * 7919)) % 1000) / 250);
+  }
+}
+
+function hash(value: number): number {
+  let x = Math.imul(value ^ (value >>> 15), 0x2c1b3c6d);
+  x = Math.imul(x ^ (x >>> 12), 0x297a2d39);
+  return (x ^ (x >>> 15)) >>> 0;
+}
+
+const adapter = (digest: string): LoadedAdapter => ({ digest, bytes: 1, modules: [] });
+
+const job = (overrides: Partial<Job> = {}, sampling: Partial<Sampling> = {}): Job => ({
+  prompt: [1, 2, 3],
+  adapters: [],
+  sampling: Sampling.parse({ maxTokens: 8, ...sampling }),
+  seed: 1,
+  answer: 0,
+  ...overrides,
+});
+
+interface Outcome {
+  text: string;
+  tokens: number[];
+  ended: string | undefined;
+}
+
+function follow(jobs: readonly Job[]) {
+  const outcomes: Outcome[] = jobs.map(() => ({ text: '', tokens: [], ended: undefined }));
+  const answers = jobs.map((asked, i) => {
+    const outcome = outcomes[i]!;
+    const end = (how: string) => {
+      expect(outcome.ended, 'an answer ends once').toBeUndefined();
+      outcome.ended = how;
+    };
+    return {
+      job: asked,
+      progress: {
+        delta: (text: string, tokens: readonly ChosenToken[]) => {
+          expect(outcome.ended).toBeUndefined();
+          outcome.text += text;
+          outcome.tokens.push(...tokens.map(({ id }) => id));
+        },
+        finish: (reason: string, count: number) => end(`${reason} ${count}`),
+        fail: (error: unknown) => end(`failed: ${(error as Error).message}`),
+      },
+    };
+  });
+  return { outcomes, answers };
+}
+
+const ROOMY: SchedulerLimits = { contextLength: 64, maxRows: 4, maxWaiting: 1000 };
+
+function schedulerOf(stepper: Stepper, limits: Partial<SchedulerLimits> = {}): Scheduler {
+  return new Scheduler(stepper, table, [END], { ...ROOMY, ...limits });
+}
+
+async function alone(asked: Job): Promise<Outcome> {
+  const scheduler = schedulerOf(new FakeStepper());
+  const { outcomes, answers } = follow([asked]);
+  scheduler.submit(answers);
+  await scheduler.idle();
+  return outcomes[0]!;
+}
+
+const turns = async (count: number) => {
+  for (let i = 0; i < count; i++) await new Promise(setImmediate);
+};
+
+const anyJob: fc.Arbitrary<Job> = fc
+  .record({
+    prompt: fc.array(fc.integer({ min: 1, max: VOCABULARY - 1 }), { minLength: 1, maxLength: 14 }),
+    names: fc.subarray(['a', 'b', 'c'], { maxLength: 2 }),
+    seed: fc.nat(),
+    answer: fc.nat(3),
+    temperature: fc.constantFrom(0, 0.7, 1.5),
+    topP: fc.constantFrom(1, 0.8),
+    frequencyPenalty: fc.constantFrom(0, 1),
+    maxTokens: fc.option(fc.nat(20), { nil: undefined }),
+    stop: fc.subarray(['b', 'ca', 'gg']),
+  })
+  .map(({ prompt, names, seed, answer, ...sampling }) =>
+    job(
+      { prompt, seed, answer, adapters: names.map((name) => ({ adapter: adapter(name), weight: 1 })) },
+      sampling,
+    ),
+  );
+
+describe('an answer is the same whatever it shares the runner with', () => {
+  it.each([
+    ['a roomy cache', Number.POSITIVE_INFINITY],
+    ['a cache for a few', 150],
+    ['a cache for one alone', 64],
+  ])('%s, answers that come, end and are cancelled at any time', async (_name, capacity) => {
+    await fc.assert(
+      fc.asyncProperty(
+        fc.array(
+          fc.record({
+            asked: anyJob,
+            after: fc.nat(6),
+            cancelAfter: fc.option(fc.nat(30), { nil: undefined }),
+          }),
+          { minLength: 1, maxLength: 10 },
+        ),
+        async (requests) => {
+          const stepper = new FakeStepper(capacity);
+          const scheduler = schedulerOf(stepper);
+          const served = [];
+          for (const { asked, after, cancelAfter } of requests) {
+            await turns(after);
+            const { outcomes, answers } = follow([asked]);
+            const cancel = scheduler.submit(answers);
+            if (cancelAfter !== undefined) void turns(cancelAfter).then(cancel);
+            served.push({ asked, outcome: outcomes[0]!, cancelled: cancelAfter !== undefined });
+          }
+          await scheduler.idle();
+          await turns(31);
+          for (const { asked, outcome, cancelled } of served) {
+            const expected = await alone(asked);
+            if (outcome.ended || !cancelled) expect(outcome).toEqual(expected);
+            else expect(expected.text.startsWith(outcome.text)).toBe(true);
+          }
+          expect(stepper.opened.every(({ open }) => !open)).toBe(true);
+          expect([scheduler.running, scheduler.queued]).toEqual([0, 0]);
+        },
+      ),
+      { numRuns: 150 },
+    );
+  });
+});
+
+it('answers that outgrow the cache give way, youngest first, and say the same in the end', async () => {
+  const long = { temperature: 1, maxTokens: 400, logitBias: { [END]: -100 }, frequencyPenalty: 0.5 };
+  const jobs = ['a', 'b', 'c', 'd'].map((name, seed) =>
+    job({ seed, adapters: [{ adapter: adapter(name), weight: 1 }] }, long),
+  );
+  const stepper = new FakeStepper(810);
+  const scheduler = schedulerOf(stepper, { contextLength: 600 });
+  const { outcomes, answers } = follow(jobs);
+  scheduler.submit(answers);
+  await scheduler.idle();
+  const opened = (name: string) => stepper.opened.filter(({ adapters }) => adapters === `${name}1`).length;
+  expect(['a', 'b', 'c', 'd'].map(opened)).toEqual([1, 1, 2, 1]);
+  for (const [i, asked] of jobs.entries()) {
+    const apart = schedulerOf(new FakeStepper(), { contextLength: 600 });
+    const expected = follow([asked]);
+    apart.submit(expected.answers);
+    await apart.idle();
+    expect(outcomes[i]).toEqual(expected.outcomes[0]);
+    expect(outcomes[i]!.ended).toBe('length 400');
+  }
+});
+
+describe('the queue', () => {
+  it('takes prompts in the order they came', async () => {
+    const stepper = new FakeStepper();
+    const scheduler = schedulerOf(stepper, { maxRows: 2 });
+    const named = ['a', 'b', 'c', 'd'].map((name) =>
+      job({ adapters: [{ adapter: adapter(name), weight: 1 }] }),
+    );
+    scheduler.submit(follow(named).answers);
+    await scheduler.idle();
+    const order = stepper.steps.flatMap((step) => ('prefill' in step ? [step.of] : []));
+    expect(order).toEqual(['a1', 'b1', 'c1', 'd1']);
+  });
+
+  it('decodes no more answers together than allowed', async () => {
+    const stepper = new FakeStepper();
+    const scheduler = schedulerOf(stepper, { maxRows: 3 });
+    scheduler.submit(follow(Array.from({ length: 9 }, (_, answer) => job({ answer }))).answers);
+    await scheduler.idle();
+    expect(Math.max(...stepper.steps.map((step) => ('decode' in step ? step.decode : 0)))).toBe(3);
+  });
+
+  it('is bounded: all answers of a request are taken, or none', async () => {
+    const scheduler = schedulerOf(new FakeStepper(), { maxRows: 2, maxWaiting: 3 });
+    const { outcomes, answers } = follow([job(), job()]);
+    scheduler.submit(answers);
+    expect(() => scheduler.submit(follow(Array.from({ length: 4 }, () => job())).answers)).toThrow(BusyError);
+    scheduler.submit(follow(Array.from({ length: 3 }, () => job())).answers);
+    expect(() => scheduler.submit(follow([job()]).answers)).toThrow(BusyError);
+    await scheduler.idle();
+    expect(outcomes.every(({ ended }) => ended)).toBe(true);
+    scheduler.submit(follow([job()]).answers); // there is room again
+    await scheduler.idle();
+  });
+
+  it('a long prompt delays running answers by one chunk at a time', async () => {
+    const stepper = new FakeStepper();
+    const scheduler = schedulerOf(stepper);
+    const { answers } = follow([job({}, { maxTokens: 40, temperature: 0, logitBias: { [END]: -100 } })]);
+    scheduler.submit(answers);
+    await turns(6);
+    const from = stepper.steps.length;
+    scheduler.submit(follow([job({ prompt: Array.from({ length: 30 }, () => 5) })]).answers);
+    await scheduler.idle();
+    const kinds = stepper.steps
+      .slice(from)
+      .map((step) => ('prefill' in step ? 'p' : 'd'))
+      .join('');
+    expect(kinds).toContain('pdpdpdpd');
+    expect(kinds).not.toContain('pp');
+  });
+});
+
+describe('an answer ends', () => {
+  const greedy = { temperature: 0, maxTokens: undefined, logitBias: { [END]: -100 } };
+
+  it('at its limit, which counts tokens', async () => {
+    expect(await alone(job({}, { ...greedy, maxTokens: 5 }))).toMatchObject({ ended: 'length 5' });
+    expect(await alone(job({}, { ...greedy, maxTokens: 0 }))).toMatchObject({ ended: 'length 0', text: '' });
+  });
+
+  it('when the context is full', async () => {
+    expect(await alone(job({ prompt: [1, 2, 3] }, greedy))).toMatchObject({ ended: 'length 61' });
+  });
+
+  it('at an end token, which is counted and not shown', async () => {
+    const { text, ended } = await alone(job({}, { temperature: 0, logitBias: { [END]: 100 } }));
+    expect({ text, ended }).toEqual({ text: '', ended: 'stop 1' });
+  });
+
+  it('at a stop string, which is not shown', async () => {
+    const free = await alone(job({}, { ...greedy, maxTokens: 12 }));
+    const stop = free.text.slice(4, 6);
+    const stopped = await alone(job({}, { ...greedy, stop: [stop] }));
+    expect(stopped.text).toBe(free.text.slice(0, free.text.indexOf(stop)));
+    expect(stopped.ended).toBe(`stop ${stopped.text.length + 2}`);
+  });
+});
+
+describe('trouble stays where it is', () => {
+  it('logits that are not numbers fail their own answer only', async () => {
+    const stepper = new FakeStepper();
+    stepper.failOn = (adapters) => adapters === 'bad1';
+    const scheduler = schedulerOf(stepper);
+    const good = job();
+    const { outcomes, answers } = follow([job({ adapters: [{ adapter: adapter('bad'), weight: 1 }] }), good]);
+    scheduler.submit(answers);
+    await scheduler.idle();
+    expect(outcomes[0]!.ended).toMatch(/failed: .*overflow/);
+    expect(outcomes[1]).toEqual(await alone(good));
+  });
+
+  it('a step that fails ends the answers in it, and the next ones are served', async () => {
+    const stepper = new FakeStepper();
+    const scheduler = schedulerOf(stepper);
+    stepper.decode = () => Promise.reject(new Error('out of memory'));
+    const { outcomes, answers } = follow([job(), job()]);
+    scheduler.submit(answers);
+    await scheduler.idle();
+    expect(outcomes.map(({ ended }) => ended)).toEqual(['failed: out of memory', 'failed: out of memory']);
+    Reflect.deleteProperty(stepper, 'decode');
+    const next = follow([job()]);
+    scheduler.submit(next.answers);
+    await scheduler.idle();
+    expect(next.outcomes[0]!.ended).toBeDefined();
+  });
+
+  it('a cancelled answer leaves before the next step', async () => {
+    const stepper = new FakeStepper();
+    const scheduler = schedulerOf(stepper);
+    const endless = { temperature: 0, maxTokens: 50, logitBias: { [END]: -100 } };
+    const { outcomes, answers } = follow([job({}, endless)]);
+    const cancel = scheduler.submit(answers);
+    await turns(10);
+    const before = stepper.steps.length;
+    cancel();
+    await scheduler.idle();
+    expect(stepper.steps.length - before).toBeLessThanOrEqual(1);
+    expect(outcomes[0]!.ended).toBeUndefined();
+  });
+});

@@ -3,9 +3,9 @@
  */
 import { spawn, spawnSync } from 'node:child_process';
 import { mkdtemp, rm } from 'node:fs/promises';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { freePort } from './postgres.ts';
 
 export const versitygwInstalled = spawnSync('versitygw', ['--version']).status === 0;
 
@@ -15,14 +15,6 @@ export interface S3ForTests {
   readonly secretAccessKey: string;
   readonly region: string;
   close(): Promise<void>;
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const { port } = server.address() as { port: number };
-  await new Promise((resolve) => server.close(resolve));
-  return port;
 }
 
 export async function startVersitygw(): Promise<S3ForTests> {

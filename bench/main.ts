@@ -1,0 +1,23 @@
+/**
+ * `npm run bench -- NAME [--json]`: measures one thing, with its peer in the same run, and prints the figures that
+ * docs/benchmarks.md keeps. With --json the last line is `{"name":…,"figures":[{"key":…,"value":…,"unit":…}]}`.
+ */
+import type { Figure } from './measure.ts';
+
+const BENCHES: Readonly<Record<string, () => Promise<{ run(): Promise<Figure[]> }>>> = {
+  decode: () => import('./decode.ts'),
+  adapters: () => import('./adapters.ts'),
+  start: () => import('./start.ts'),
+};
+
+const [name = '', ...rest] = process.argv.slice(2);
+const bench = BENCHES[name];
+if (!bench) {
+  process.stderr.write(`bench: ${name || 'no name'} is not one of ${Object.keys(BENCHES).join(', ')}\n`);
+  process.exit(2);
+}
+const figures = await (await bench()).run();
+for (const { key, value, unit } of figures)
+  process.stdout.write(`${key.padEnd(44)} ${value.toFixed(3)} ${unit}\n`);
+if (rest.includes('--json')) process.stdout.write(`${JSON.stringify({ name, figures })}\n`);
+process.exit(0);

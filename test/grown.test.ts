@@ -67,7 +67,7 @@ describe('what cannot be reached', () => {
     ['a setting that is none', { PORT: 'http' }, /PORT/],
     [
       'a folder that cannot be written',
-      { PATCHBAY_DATA: '/etc/hostname/patchbay' },
+      { PATCHBAY_DATA: '/proc/patchbay' },
       /cannot be written.*PATCHBAY_DATA/,
     ],
   ])('%s is named in one line', async (_name, environment, message) => {

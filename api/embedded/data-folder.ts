@@ -1,7 +1,8 @@
 /** The folder that holds everything of a single machine. One server at a time: PGlite has no lock of its own. */
 import { randomBytes } from 'node:crypto';
+import { existsSync } from 'node:fs';
 import { mkdir, open, readFile, rm } from 'node:fs/promises';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { z } from 'zod';
 
 /** Why the server cannot start, in words for whoever started it. */
@@ -22,7 +23,7 @@ export interface DataFolder {
 /** @throws StartError not writable, in use */
 export async function openDataFolder(path: string): Promise<DataFolder> {
   try {
-    await mkdir(path, { recursive: true, mode: 0o700 });
+    await makeFolder(path);
     await lock(path);
     return { path, secrets: await readSecrets(path), release: () => rm(join(path, 'lock'), { force: true }) };
   } catch (error) {
@@ -30,6 +31,20 @@ export async function openDataFolder(path: string): Promise<DataFolder> {
     throw new StartError(
       `the data folder ${path} cannot be written: ${(error as Error).message}. Set PATCHBAY_DATA to one that can.`,
     );
+  }
+}
+
+/** As mkdir -p. Node's own `recursive` never returns where a folder that is there takes no entries, such as /proc. */
+async function makeFolder(path: string): Promise<void> {
+  try {
+    await mkdir(path, { mode: 0o700 });
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === 'EEXIST') return;
+    const parent = dirname(path);
+    if (code !== 'ENOENT' || parent === path || existsSync(parent)) throw error;
+    await makeFolder(parent);
+    await mkdir(path, { mode: 0o700 });
   }
 }
 

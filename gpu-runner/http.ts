@@ -73,6 +73,8 @@ export function createRunnerApp(runner: Runner, token: string, log: Logger): Hon
     const fault = faultOf(error);
     if (fault.code === 'internal')
       log.error({ path: c.req.path, error: reasonOf(error) }, 'unexpected error');
+    // The rest of a body that nobody reads cannot be followed by another request.
+    if (fault.code === 'too_large' || fault.code === 'unauthorized') c.header('connection', 'close');
     if (fault.code === 'busy') c.header('retry-after', String(RETRY_AFTER_SECONDS));
     const body = {
       code: fault.code,

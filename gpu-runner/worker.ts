@@ -56,11 +56,16 @@ class BaseWorker {
   }
 
   static async open(): Promise<BaseWorker> {
-    const checkpoint = await openCheckpoint(settings.folder).catch((error: Error) => {
+    const { folder } = settings;
+    const checkpoint = await openCheckpoint(folder).catch((error: Error) => {
       throw new Fault('base_unsupported', error.message);
     });
+    const table = await readFile(join(folder, 'tokenizer.json'), 'utf8')
+      .then((text) => readTokenTable(JSON.parse(text)))
+      .catch((error: Error) => {
+        throw new Fault('base_unsupported', `tokenizer.json cannot be read: ${error.message}`);
+      });
     const session = await openPrepared(checkpoint, settings.threads);
-    const table = readTokenTable(JSON.parse(await readFile(join(settings.folder, 'tokenizer.json'), 'utf8')));
     const stepper = new SessionStepper(session, checkpoint.config, settings.kvBytes);
     if (longestFitting(stepper) === 0)
       throw new Fault('base_unsupported', `a cache of ${settings.kvBytes} bytes cannot hold one sequence`);

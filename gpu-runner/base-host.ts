@@ -1,5 +1,5 @@
 /** A base model in a worker thread, as the main thread sees it. */
-import { Worker } from 'node:worker_threads';
+import { SHARE_ENV, Worker } from 'node:worker_threads';
 import type { GenerateEvent } from '../functions/generate.ts';
 import { Fault } from './faults.ts';
 import type {
@@ -41,7 +41,10 @@ export class BaseHost {
 
   /** @throws Fault base_unsupported */
   static open(settings: WorkerSettings): Promise<BaseHost> {
-    const worker = new Worker(new URL('./worker.ts', import.meta.url), { workerData: settings });
+    const worker = new Worker(new URL('./worker.ts', import.meta.url), {
+      workerData: settings,
+      env: SHARE_ENV, // session.ts switches telemetry off in the environment that native code sees, not in a copy
+    });
     return new Promise((resolve, reject) => {
       const settle = (finish: () => void) => {
         // Only our own listeners: the worker hears its messages through one of Node's.

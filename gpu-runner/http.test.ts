@@ -1,5 +1,6 @@
 /** A real runner process, over HTTP, with the parity fixtures as bases and adapters. */
-import { readFile } from 'node:fs/promises';
+import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { BaseSource, GenerateEvent, GenerateRequest } from '../functions/generate.ts';
@@ -372,6 +373,15 @@ describe('a runner that is told to stop', () => {
   it('says which setting is wrong', async () => {
     await expect(RunnerProcess.start({ PATCHBAY_RUNNER_TOKEN: 'short' })).rejects.toThrow(/exited with 1/);
   });
+});
+
+it('writes nothing outside its cache folder: the library’s telemetry is off', async () => {
+  const home = await mkdtemp(join(tmpdir(), 'patchbay-home-'));
+  const secluded = await RunnerProcess.start({ HOME: home, XDG_CACHE_HOME: join(home, '.cache') });
+  await allEvents(await secluded.send('/generate', asking()));
+  await secluded.stop();
+  expect(await readdir(home)).toEqual([]);
+  await rm(home, { recursive: true });
 });
 
 it('writes one line of the log for each request, with its id and no secret', async () => {

@@ -152,6 +152,13 @@ export function sizeOf(graph: Graph, x: Tensor, axis: number): Tensor {
   return graph.node('Shape', [x], [{ dtype: 'int64', shape: [1] }], { start: axis, end: axis + 1 })[0]!;
 }
 
+/** The sum over `axis`, which goes away. */
+export function sum(graph: Graph, x: Tensor, axis: number): Tensor {
+  const shape = x.shape.filter((_, i) => i !== axis);
+  const axes = graph.constant('int64', [axis]);
+  return graph.node('ReduceSum', [x, axes], [{ dtype: x.dtype, shape }], { keepdims: 0 })[0]!;
+}
+
 export function softmax(graph: Graph, x: Tensor): Tensor {
   return graph.node('Softmax', [x], [{ dtype: x.dtype, shape: x.shape }], { axis: -1 })[0]!;
 }

@@ -1,11 +1,13 @@
 /**
- * Adapters as the graph wants them. A linear's adapters in a batch form two slabs, A [G, R, in] and B [G, R, out], and a
- * mixing row M [G, 1, R]; G is 1 where all rows use the same adapters, else the batch.
+ * Adapters as the graph wants them. A linear's adapters in a batch form two slabs, A [G, 2, R, in] and B [G, 2, R, out],
+ * and mixing weights M [G, 2, 1, R]; G is 1 where all rows use the same adapters, else the batch. Rank rows take turns
+ * between the two halves: even ones in the first, odd ones in the second.
  *
  * Why a row's bits do not depend on its neighbours: each row multiplies by its own rank rows, in their own order, at the
- * front of the slab; what a larger neighbour adds is zeros behind them. Ranks are padded to a multiple of RANK_STEP so that
- * the kernel's tail never sees a row's own columns in one batch and not in the other; and both forms (G = 1, G = batch)
- * reach the same vector-times-matrix kernel, because the rows stay apart as leading sizes.
+ * front of each half; what a larger neighbour adds is zeros behind them. Ranks are padded to a multiple of RANK_STEP so
+ * that the kernel's tail never sees a row's own columns in one batch and not in the other. And both forms (G = 1, G = batch)
+ * reach the same vector-times-matrix kernel: a slab with only one leading size of 1 would make ONNX Runtime join the batch's
+ * rows into one matrix, which another kernel multiplies in another order; the halves keep it from that.
  */
 
 import type { BaseConfig } from '../../adapter/base-config.ts';
@@ -20,6 +22,7 @@ import {
 import { type Feed, floats } from '../session.ts';
 
 export const RANK_STEP = 16;
+const HALVES = 2;
 
 export interface LoadedModule {
   readonly module: string;
@@ -80,9 +83,9 @@ export function compose(adapters: readonly WeightedAdapter[], config: BaseConfig
   const spans = adapters.map(({ adapter }) => rankSpans(adapter));
   const ranks = byKind((kind) => spans.reduce((sum, span) => sum + span[kind], 0));
   const mixing = byKind((kind) => {
+    const inOrder = adapters.flatMap(({ weight }, i) => new Array<number>(spans[i]![kind]).fill(weight));
     const weights = new Float32Array(ranks[kind]);
-    let at = 0;
-    for (const [i, { weight }] of adapters.entries()) weights.fill(weight, at, (at += spans[i]![kind]));
+    for (const [r, weight] of inOrder.entries()) weights[rowOf(r, ranks[kind])] = weight;
     return weights;
   });
   const blocks = new Map<string, Block>();
@@ -126,11 +129,17 @@ function place(
     block = { a: new Float32Array(rows * size.in), b: new Float32Array(rows * size.out) };
     blocks.set(module.module, block);
   }
-  block.a.set(module.a, offset * size.in);
   for (let r = 0; r < module.rank; r++) {
-    const row = (offset + r) * size.out;
-    for (let o = 0; o < size.out; o++) block.b[row + o] = module.scale * module.b[o * module.rank + r]!;
+    const row = rowOf(offset + r, rows);
+    block.a.set(module.a.subarray(r * size.in, (r + 1) * size.in), row * size.in);
+    const at = row * size.out;
+    for (let o = 0; o < size.out; o++) block.b[at + o] = module.scale * module.b[o * module.rank + r]!;
   }
+}
+
+/** Where rank row `r` of `rows` lies: the halves take turns. */
+function rowOf(r: number, rows: number): number {
+  return (r % HALVES) * (rows / HALVES) + Math.floor(r / HALVES);
 }
 
 function sharedFeeds(composition: Omit<Composition, 'feeds'>, config: BaseConfig): Record<string, Feed> {
@@ -139,12 +148,22 @@ function sharedFeeds(composition: Omit<Composition, 'feeds'>, config: BaseConfig
   for (const kind of LINEAR_KINDS) {
     const rank = composition.ranks[kind];
     const zeros = (size: number) => new Float32Array(rank * size);
-    feeds[IO.mixing(kind)] = floats(composition.mixing[kind], [1, 1, rank]);
+    feeds[IO.mixing(kind)] = floats(composition.mixing[kind], [1, HALVES, 1, rank / HALVES]);
     for (let layer = 0; layer < layersOf(kind, config); layer++) {
       const path = modulePath(kind, layer);
       const block = composition.blocks.get(path);
-      feeds[IO.slabA(path)] = floats(block?.a ?? zeros(sizes[kind].in), [1, rank, sizes[kind].in]);
-      feeds[IO.slabB(path)] = floats(block?.b ?? zeros(sizes[kind].out), [1, rank, sizes[kind].out]);
+      feeds[IO.slabA(path)] = floats(block?.a ?? zeros(sizes[kind].in), [
+        1,
+        HALVES,
+        rank / HALVES,
+        sizes[kind].in,
+      ]);
+      feeds[IO.slabB(path)] = floats(block?.b ?? zeros(sizes[kind].out), [
+        1,
+        HALVES,
+        rank / HALVES,
+        sizes[kind].out,
+      ]);
     }
   }
   return feeds;
@@ -219,10 +238,20 @@ export class RowSlabs {
     const view = (slab: Float32Array, dims: readonly number[]) =>
       floats(slab.subarray(0, rows * dims.slice(1).reduce((x, y) => x * y, 1)), dims);
     for (const kind of LINEAR_KINDS)
-      feeds[IO.mixing(kind)] = view(this.mixing[kind], [rows, 1, this.ranks[kind]]);
+      feeds[IO.mixing(kind)] = view(this.mixing[kind], [rows, HALVES, 1, this.ranks[kind] / HALVES]);
     for (const [kind, path] of this.modules()) {
-      feeds[IO.slabA(path)] = view(this.a.get(path)!, [rows, this.ranks[kind], this.sizes[kind].in]);
-      feeds[IO.slabB(path)] = view(this.b.get(path)!, [rows, this.ranks[kind], this.sizes[kind].out]);
+      feeds[IO.slabA(path)] = view(this.a.get(path)!, [
+        rows,
+        HALVES,
+        this.ranks[kind] / HALVES,
+        this.sizes[kind].in,
+      ]);
+      feeds[IO.slabB(path)] = view(this.b.get(path)!, [
+        rows,
+        HALVES,
+        this.ranks[kind] / HALVES,
+        this.sizes[kind].out,
+      ]);
     }
     return feeds;
   }
@@ -234,9 +263,13 @@ export class RowSlabs {
   }
 }
 
-/** Puts `values` at the front of the row and zeros behind them. */
+/** Puts each half of `values` at the front of that half of the row, and zeros behind it. */
 function writeRow(slab: Float32Array, row: number, stride: number, values: Float32Array | undefined): void {
-  const at = row * stride;
-  if (values) slab.set(values, at);
-  slab.fill(0, at + (values?.length ?? 0), at + stride);
+  const room = stride / HALVES;
+  const length = (values?.length ?? 0) / HALVES;
+  for (let half = 0; half < HALVES; half++) {
+    const at = row * stride + half * room;
+    if (values) slab.set(values.subarray(half * length, (half + 1) * length), at);
+    slab.fill(0, at + length, at + room);
+  }
 }

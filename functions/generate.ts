@@ -77,7 +77,7 @@ export const GenerateRequest = z.object({
   adapters: z.array(AdapterSource).max(8),
   prompt: Prompt,
   sampling: Sampling,
-  /** How many answers; answer i uses seed + i. */
+  /** How many answers; each draws random numbers of its own, from the seed and its index. */
   n: z.int().min(1).max(16).default(1),
 });
 export type GenerateRequest = z.infer<typeof GenerateRequest>;

@@ -9,7 +9,7 @@ import pino, { type Logger } from 'pino';
 import { findBase } from '../db/bases.ts';
 import { type OpenDatabase, openDatabase } from '../db/open.ts';
 import { createApp } from './app.ts';
-import { type Auth, createAuth, type Principal, SCOPES } from './auth.ts';
+import { type Auth, createAuth, SCOPES } from './auth.ts';
 import { type BlobStore, createBlobStore } from './blob-store.ts';
 import { type Config, readConfig } from './config.ts';
 import type { Hasher } from './content.ts';
@@ -17,6 +17,7 @@ import { type DataFolder, openDataFolder, StartError } from './embedded/data-fol
 import { RunnerProcess } from './embedded/runner-process.ts';
 import { type EmbeddedS3, startEmbeddedS3 } from './embedded/s3.ts';
 import { seedCatalog } from './embedded/seed-catalog.ts';
+import { Shutdown } from './embedded/shutdown.ts';
 import { baseSource } from './invoke.ts';
 import { sweepDrafts } from './publish.ts';
 import { createRunnerClient, type RunnerClient } from './runner-client.ts';
@@ -106,72 +107,71 @@ function listen(
   });
 }
 
-/** The first start of a database makes the admin and a key, which is shown once. */
-async function bootstrap(auth: Auth): Promise<{ principal: Principal; key: string | undefined }> {
-  const userId = await auth.ensureUser(BOOTSTRAP_OWNER);
-  const first = (await auth.listKeys(userId)).length === 0;
-  const key = first ? (await auth.createKey(userId, 'bootstrap', SCOPES)).key : undefined;
-  return { principal: { userId, owner: BOOTSTRAP_OWNER, keyId: 'bootstrap', scopes: new Set(SCOPES) }, key };
+/**
+ * A database without any key of the admin gets one, which is shown once. Made last of all: a start that was cut short
+ * before it could show the key has not used it up.
+ */
+async function bootstrapKey(auth: Auth, adminId: string): Promise<string | undefined> {
+  if ((await auth.listKeys(adminId)).length > 0) return undefined;
+  return (await auth.createKey(adminId, 'bootstrap', SCOPES)).key;
+}
+
+/** Opens every part. @returns what goes onto the line that says so */
+async function open(config: Config, log: Logger, shutdown: Shutdown): Promise<string> {
+  const folder = await openDataFolder(config.dataFolder);
+  shutdown.add('the data folder', () => folder.release());
+  // The runner takes longest to come up and needs nothing of the others.
+  const starting = startRunner(config, folder, log);
+  starting.catch(() => undefined); // reported where it is awaited
+  shutdown.add('the runner', async () => (await starting.catch(() => undefined))?.process?.stop());
+  const { db, close: closeDatabase } = await openDatabaseOf(config, folder);
+  shutdown.add('the database', closeDatabase);
+  const { blobs, server: s3 } = await openBlobs(config, folder);
+  shutdown.add('the object store', async () => {
+    blobs.close();
+    await s3?.close();
+  });
+  const runner = await starting;
+
+  const auth = createAuth(db, {
+    secret: folder.secrets.auth,
+    baseUrl: config.publicUrl ?? `http://${config.host}:${config.port}`,
+  });
+  const deps = { db, blobs, auth, runner: runner.client, createHasher, now: () => new Date(), log };
+  const { server, url } = await listen(createApp(deps).fetch, config);
+  shutdown.add('the HTTP server', () => closeServer(server));
+
+  const adminId = await auth.ensureUser(BOOTSTRAP_OWNER);
+  const baseId = await seedCatalog(deps, {
+    userId: adminId,
+    owner: BOOTSTRAP_OWNER,
+    keyId: 'bootstrap',
+    scopes: new Set(SCOPES),
+  });
+  const base = await findBase(db, baseId);
+  if (base) await runner.client.loadBase(await baseSource(deps, base));
+  const sweeper = setInterval(() => {
+    sweepDrafts(deps).catch((error: unknown) => log.error({ error: reason(error) }, 'sweeping failed'));
+  }, SWEEP_MS);
+  shutdown.add('the sweeper', async () => clearInterval(sweeper));
+  const key = await bootstrapKey(auth, adminId);
+  return `${url}${key ? ` key ${key}` : ''}`;
 }
 
 async function start(config: Config): Promise<void> {
   const log = pino({ name: 'patchbay', level: config.logLevel }, pino.destination(2));
-  const folder = await openDataFolder(config.dataFolder);
-  const cleanup: (() => Promise<unknown>)[] = [() => folder.release()];
+  const shutdown = new Shutdown(log);
+  shutdown.onSignals();
   try {
-    // The runner takes longest to come up and needs nothing of the others.
-    const starting = startRunner(config, folder, log);
-    starting.catch(() => undefined);
-    cleanup.push(async () => (await starting.catch(() => undefined))?.process?.stop());
-    const { db, close: closeDatabase } = await openDatabaseOf(config, folder);
-    cleanup.push(closeDatabase);
-    const { blobs, server: s3 } = await openBlobs(config, folder);
-    cleanup.push(async () => {
-      blobs.close();
-      await s3?.close();
-    });
-    const runner = await starting;
-
-    const auth = createAuth(db, {
-      secret: folder.secrets.auth,
-      baseUrl: config.publicUrl ?? `http://${config.host}:${config.port}`,
-    });
-    const deps = { db, blobs, auth, runner: runner.client, createHasher, now: () => new Date(), log };
-    const { server, url } = await listen(createApp(deps).fetch, config);
-    cleanup.push(() => closeServer(server));
-
-    const { principal, key } = await bootstrap(auth);
-    const baseId = await seedCatalog(deps, principal);
-    const base = await findBase(db, baseId);
-    if (base) await runner.client.loadBase(await baseSource(deps, base));
-    const sweeper = setInterval(() => {
-      sweepDrafts(deps).catch((error: unknown) => log.error({ error: reason(error) }, 'sweeping failed'));
-    }, SWEEP_MS);
-    cleanup.push(async () => clearInterval(sweeper));
-
-    stopOnSignals(cleanup, log);
-    process.stdout.write(`ready ${url}${key ? ` key ${key}` : ''}\n`);
+    const parts = await open(config, log, shutdown);
+    if (!shutdown.begun) process.stdout.write(`ready ${parts}\n`);
   } catch (error) {
-    await runCleanup(cleanup);
-    throw error;
+    // A start that was interrupted fails in one way or another; the signal decides how the process ends.
+    if (!shutdown.begun) {
+      await shutdown.run();
+      throw error;
+    }
   }
-}
-
-function stopOnSignals(cleanup: (() => Promise<unknown>)[], log: Logger): void {
-  let stopping = false;
-  const stop = () => {
-    if (stopping) process.exit(130);
-    stopping = true;
-    log.info('stopping');
-    void runCleanup(cleanup).then(() => process.exit(0));
-  };
-  process.on('SIGINT', stop);
-  process.on('SIGTERM', stop);
-}
-
-/** In reverse: what was opened last uses what was opened before. */
-async function runCleanup(cleanup: (() => Promise<unknown>)[]): Promise<void> {
-  for (const step of cleanup.toReversed()) await step().catch(() => undefined);
 }
 
 function closeServer(server: ServerType): Promise<void> {

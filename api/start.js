@@ -1,8 +1,8 @@
 // Plain JavaScript, so that an old Node can read it and say what it lacks: the rest is TypeScript, run as written.
-const [major, minor] = process.versions.node.split('.').map(Number);
-if (major < 22 || (major === 22 && minor < 18)) {
+const [major] = process.versions.node.split('.').map(Number);
+if (major < 24) {
   process.stderr.write(
-    `patchbay: this is Node ${process.versions.node}; Patchbay needs Node 24. \`npm start\` uses the right one, which \`npm ci\` installs.\n`,
+    `patchbay: this is Node ${process.versions.node}; Patchbay needs Node 24 or newer. \`npm start\` uses the right one, which \`npm ci\` installs.\n`,
   );
   process.exit(1);
 }

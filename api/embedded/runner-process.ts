@@ -3,12 +3,15 @@ import { type ChildProcess, fork } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import type { Logger } from 'pino';
 import type { RunnerEndpoint } from '../runner-client.ts';
+import { StartError } from './data-folder.ts';
 
 const FIRST_DELAY_MS = 500;
 const MAX_DELAY_MS = 10_000;
 /** A runner that lived this long was healthy: the next one starts without delay. */
 const HEALTHY_MS = 60_000;
 const DRAIN_MS = 20_000;
+/** A runner reads by presigned URLs: what opens the database or the object store is not for it. */
+const WITHHELD = /^(DATABASE_URL$|S3_)/;
 
 export class RunnerProcess {
   private readonly token: string;
@@ -19,7 +22,8 @@ export class RunnerProcess {
   private url: string | undefined;
   private delay = FIRST_DELAY_MS;
   private stopping = false;
-  private waiters: (() => void)[] = [];
+  private listened = false;
+  private first = Promise.withResolvers<void>();
 
   constructor(options: {
     token: string;
@@ -38,10 +42,10 @@ export class RunnerProcess {
     return this.url ? { url: this.url, token: this.token } : undefined;
   }
 
-  /** Resolves when it listens. */
+  /** Resolves when it listens. @throws StartError one that dies before it ever did would do so again */
   start(): Promise<void> {
     this.spawn();
-    return new Promise((resolve) => this.waiters.push(resolve));
+    return this.first.promise;
   }
 
   /** Lets it finish what it is doing. */
@@ -60,7 +64,7 @@ export class RunnerProcess {
     const began = Date.now();
     const child = fork(fileURLToPath(new URL('../../gpu-runner/main.ts', import.meta.url)), [], {
       env: {
-        ...this.environment,
+        ...Object.fromEntries(Object.entries(this.environment).filter(([name]) => !WITHHELD.test(name))),
         PATCHBAY_RUNNER_TOKEN: this.token,
         PATCHBAY_RUNNER_CACHE: this.cacheFolder,
         PATCHBAY_RUNNER_PORT: '0',
@@ -74,11 +78,17 @@ export class RunnerProcess {
       const { type, url } = message as { type?: string; url?: string };
       if (type !== 'listening' || !url) return;
       this.url = url;
-      for (const resolve of this.waiters.splice(0)) resolve();
+      this.listened = true;
+      this.first.resolve();
     });
     child.on('exit', (code, signal) => {
       this.url = undefined;
       if (this.stopping) return;
+      if (!this.listened) {
+        const how = signal ? `by ${signal}` : `with code ${code}`;
+        this.first.reject(new StartError(`the runner ended ${how} before it listened; its log is above.`));
+        return;
+      }
       if (Date.now() - began > HEALTHY_MS) this.delay = FIRST_DELAY_MS;
       this.log.error({ code, signal, restartInMs: this.delay }, 'the runner died');
       setTimeout(() => !this.stopping && this.spawn(), this.delay).unref();

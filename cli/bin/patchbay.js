@@ -1,9 +1,9 @@
 #!/usr/bin/env node
 // Plain JavaScript, so that an old Node can read it and say what it lacks: the rest is TypeScript, run as written.
-const [major, minor] = process.versions.node.split('.').map(Number);
-if (major < 22 || (major === 22 && minor < 18)) {
+const [major] = process.versions.node.split('.').map(Number);
+if (major < 24) {
   process.stderr.write(
-    `patchbay: this is Node ${process.versions.node}; the command needs Node 22.18 or newer.\n`,
+    `patchbay: this is Node ${process.versions.node}; the command needs Node 24 or newer.\n`,
   );
   process.stderr.write(
     'In the repository, `npm run patchbay -- <command>` uses the Node that `npm ci` installed.\n',

@@ -54,10 +54,11 @@ export async function readJson(content: Content): Promise<unknown> {
 }
 
 export function readHeaderOf(content: Content): Promise<SafetensorsHeader> {
-  return readHeader(
-    async (offset, length) => readAll(await content.store.read(content.key, { offset, length }), length),
-    content.size,
-  );
+  const read = async (offset: number, length: number) => {
+    if (length === 0) return new Uint8Array(0); // no range says "nothing"
+    return readAll(await content.store.read(content.key, { offset, length }), length);
+  };
+  return readHeader(read, content.size);
 }
 
 /** Looks at every value, one chunk at a time. @throws AdapterError NaN, infinity, or an adapter that changes nothing */

@@ -2,6 +2,7 @@
  * What can go wrong, as the core says it: a code from a closed list. Each protocol's face renders it in its own shape;
  * only this table knows which HTTP status a code has.
  */
+import { HTTPException } from 'hono/http-exception';
 import { AdapterError, AdapterProblems } from '../adapter/error.ts';
 
 const CODES = {
@@ -76,6 +77,9 @@ export function refused(error: unknown, file?: string): ApiError | undefined {
 /** Whatever was thrown, as an ApiError; what nobody foresaw keeps its words to itself. */
 export function asApiError(error: unknown): ApiError {
   if (error instanceof ApiError) return error;
+  // The framework's own refusal of a body that it cannot read.
+  if (error instanceof HTTPException && error.status < 500)
+    return new ApiError('invalid_request', error.message);
   return (
     refused(error) ??
     new ApiError('internal', 'An unexpected error occurred; the operator finds it by the request id.')

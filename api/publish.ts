@@ -224,14 +224,20 @@ export async function discardDraft(deps: PublishDeps, principal: Principal, id: 
   await removeDraft(deps, id, files);
 }
 
+const SWEPT_AT_ONCE = 100;
+
 /** Removes drafts that nobody completed. @returns how many */
-export async function sweepDrafts(deps: PublishDeps, limit = 100): Promise<number> {
-  const ids = await expiredDrafts(deps.db, deps.now(), limit);
-  for (const id of ids) {
-    const found = await findDraft(deps.db, id);
-    if (found) await removeDraft(deps, id, found.files);
+export async function sweepDrafts(deps: PublishDeps): Promise<number> {
+  let removed = 0;
+  for (;;) {
+    const ids = await expiredDrafts(deps.db, deps.now(), SWEPT_AT_ONCE);
+    for (const id of ids) {
+      const found = await findDraft(deps.db, id);
+      if (found) await removeDraft(deps, id, found.files);
+    }
+    removed += ids.length;
+    if (ids.length < SWEPT_AT_ONCE) return removed;
   }
-  return ids.length;
 }
 
 async function removeDraft(deps: PublishDeps, id: string, files: readonly DraftFile[]): Promise<void> {

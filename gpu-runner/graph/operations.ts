@@ -152,11 +152,16 @@ export function sizeOf(graph: Graph, x: Tensor, axis: number): Tensor {
   return graph.node('Shape', [x], [{ dtype: 'int64', shape: [1] }], { start: axis, end: axis + 1 })[0]!;
 }
 
-/** The sum over `axis`, which goes away. */
-export function sum(graph: Graph, x: Tensor, axis: number): Tensor {
-  const shape = x.shape.filter((_, i) => i !== axis);
-  const axes = graph.constant('int64', [axis]);
-  return graph.node('ReduceSum', [x, axes], [{ dtype: x.dtype, shape }], { keepdims: 0 })[0]!;
+/** x without its first `count` axes, each of size 1. */
+export function squeeze(graph: Graph, x: Tensor, count: number): Tensor {
+  const gone = Array.from({ length: count }, (_, i) => i);
+  expect(
+    gone.every((i) => x.shape[i] === 1),
+    'Squeeze',
+    `the first ${count} sizes of ${text(x.shape)} are not all 1`,
+  );
+  const outputs = [{ dtype: x.dtype, shape: x.shape.slice(count) }];
+  return graph.node('Squeeze', [x, graph.constant('int64', gone)], outputs)[0]!;
 }
 
 export function softmax(graph: Graph, x: Tensor): Tensor {

@@ -6,9 +6,8 @@
  * Sizes: B rows of the batch, S new tokens of each, P places in the past, T = P + S, H hidden, d per head; a query group
  * is `heads / kvHeads` query heads that share a key head.
  *
- * Adapters (Hu et al. 2021): y = x W^T + ((x A^T) * M) B, where a row's rank rows lie in the slabs A [B, 2, R, in] and
- * B [B, 2, R, out], and M [B, 2, 1, R] holds its mixing weights; R is half of the rank rows. Every row has its own slab, or
- * all share one (first size 1).
+ * Adapters (Hu et al. 2021): y = x W^T + ((x A^T) * M) B, where a row's rank rows lie in the slabs A [B, R, in] and
+ * B [B, R, out], and M [B, 1, R] holds its mixing weights. Every row has its own slab, or all share one (first size 1).
  */
 import type { BaseConfig } from '../../adapter/base-config.ts';
 import { type ExternalData, Graph, type Tensor } from '../graph/graph.ts';
@@ -118,7 +117,7 @@ class Llama {
       value: graph.input(IO.pastValue(layer), 'float32', ['B', kvHeads, 1, 'P', headDim]),
     }));
     this.mixing = Object.fromEntries(
-      LINEAR_KINDS.map((kind) => [kind, graph.input(IO.mixing(kind), 'float32', ['B|1', 2, 1, `R_${kind}`])]),
+      LINEAR_KINDS.map((kind) => [kind, graph.input(IO.mixing(kind), 'float32', ['B|1', 1, `R_${kind}`])]),
     ) as Record<LinearKind, Tensor>;
     this.pastAndNew = op.concat(
       graph,
@@ -208,19 +207,18 @@ class Llama {
   }
 
   /**
-   * ((x A^T) * M) B: what the rows' adapters add to a linear. The rank rows come in two halves, whose results are added: a
-   * slab that all rows share then still has a leading size of 2, without which ONNX Runtime would join the rows of the
-   * batch into one matrix, and use another kernel with another order of sums than for a row alone (serve/slabs.ts).
+   * ((x A^T) * M) B: what the rows' adapters add to a linear. Each slab has one more leading size than what it multiplies:
+   * else ONNX Runtime would join the rows that share a slab into one matrix, and use another kernel with another order of
+   * sums than for a row alone (serve/slabs.ts).
    */
   private adapterDelta(x: Tensor, kind: LinearKind, layer: number): Tensor {
     const { graph } = this;
     const path = modulePath(kind, layer);
     const size = this.sizes[kind];
-    const a = graph.input(IO.slabA(path), 'float32', ['B|1', 2, `R_${kind}`, size.in]);
-    const b = graph.input(IO.slabB(path), 'float32', ['B|1', 2, `R_${kind}`, size.out]);
-    const rows = op.reshape(graph, x, ['B', 1, x.shape[1]!, size.in]);
-    const u = op.mul(graph, op.matmul(graph, rows, a, { transposeB: true }), this.mixing[kind]); // [B, 2, S, R]
-    return op.sum(graph, op.matmul(graph, u, b), 1); // [B, S, out]
+    const a = graph.input(IO.slabA(path), 'float32', [1, 'B|1', `R_${kind}`, size.in]);
+    const b = graph.input(IO.slabB(path), 'float32', [1, 1, 'B|1', `R_${kind}`, size.out]);
+    const u = op.mul(graph, op.matmul(graph, x, a, { transposeB: true }), this.mixing[kind]); // [1, B, S, R]
+    return op.squeeze(graph, op.matmul(graph, u, b), 2); // [B, S, out]
   }
 
   private headNorm(x: Tensor, heads: number, layer: number, name: string): Tensor {

@@ -1,13 +1,13 @@
 /**
- * Adapters as the graph wants them. A linear's adapters in a batch form two slabs, A [G, 2, R, in] and B [G, 2, R, out],
- * and mixing weights M [G, 2, 1, R]; G is 1 where all rows use the same adapters, else the batch. Rank rows take turns
- * between the two halves: even ones in the first, odd ones in the second.
+ * Adapters as the graph wants them. A linear's adapters in a batch form two slabs, A [1, G, R, in] and B [1, 1, G, R, out],
+ * and mixing weights M [G, 1, R]; G is 1 where all rows use the same adapters, else the batch.
  *
  * Why a row's bits do not depend on its neighbours: each row multiplies by its own rank rows, in their own order, at the
- * front of each half; what a larger neighbour adds is zeros behind them. Ranks are padded to a multiple of RANK_STEP so
- * that the kernel's tail never sees a row's own columns in one batch and not in the other. And both forms (G = 1, G = batch)
- * reach the same vector-times-matrix kernel: a slab with only one leading size of 1 would make ONNX Runtime join the batch's
- * rows into one matrix, which another kernel multiplies in another order; the halves keep it from that.
+ * front of the slab; what a larger neighbour adds is zeros behind them. Ranks are padded to a multiple of RANK_STEP so that
+ * the kernel's tail never sees a row's own columns in one batch and not in the other. And both forms (G = 1, G = batch)
+ * reach the same vector-times-matrix kernel: a slab with no more sizes than what it multiplies, all leading ones 1, would
+ * make ONNX Runtime join the batch's rows into one matrix, which another kernel multiplies in another order; the slabs'
+ * additional sizes keep it from that.
  */
 
 import type { BaseConfig } from '../../adapter/base-config.ts';
@@ -22,7 +22,8 @@ import {
 import { type Feed, floats } from '../session.ts';
 
 export const RANK_STEP = 16;
-const HALVES = 2;
+/** Of a kind that no adapter changes: one row of zeros. ONNX Runtime 1.30 leaves most of a batch of empty products unset. */
+const LEAST_RANK = 1;
 
 export interface LoadedModule {
   readonly module: string;
@@ -54,7 +55,7 @@ interface Block {
 /** The adapters of one request, laid side by side along the rank. */
 export interface Composition {
   readonly key: string;
-  /** Rank rows per kind, a multiple of RANK_STEP; 0: this kind is not adapted. */
+  /** Rank rows per kind, a multiple of RANK_STEP, or LEAST_RANK where this kind is not adapted. */
   readonly ranks: Readonly<Record<LinearKind, number>>;
   /** Weight of each rank row, per kind. */
   readonly mixing: Readonly<Record<LinearKind, Float32Array>>;
@@ -81,11 +82,16 @@ export function compositionKey(adapters: readonly WeightedAdapter[]): string {
 export function compose(adapters: readonly WeightedAdapter[], config: BaseConfig): Composition {
   const sizes = linearSizes(config);
   const spans = adapters.map(({ adapter }) => rankSpans(adapter));
-  const ranks = byKind((kind) => spans.reduce((sum, span) => sum + span[kind], 0));
+  const ranks = byKind((kind) =>
+    Math.max(
+      LEAST_RANK,
+      spans.reduce((sum, span) => sum + span[kind], 0),
+    ),
+  );
   const mixing = byKind((kind) => {
-    const inOrder = adapters.flatMap(({ weight }, i) => new Array<number>(spans[i]![kind]).fill(weight));
     const weights = new Float32Array(ranks[kind]);
-    for (const [r, weight] of inOrder.entries()) weights[rowOf(r, ranks[kind])] = weight;
+    let at = 0;
+    for (const [i, { weight }] of adapters.entries()) weights.fill(weight, at, (at += spans[i]![kind]));
     return weights;
   });
   const blocks = new Map<string, Block>();
@@ -129,17 +135,11 @@ function place(
     block = { a: new Float32Array(rows * size.in), b: new Float32Array(rows * size.out) };
     blocks.set(module.module, block);
   }
+  block.a.set(module.a, offset * size.in);
   for (let r = 0; r < module.rank; r++) {
-    const row = rowOf(offset + r, rows);
-    block.a.set(module.a.subarray(r * size.in, (r + 1) * size.in), row * size.in);
-    const at = row * size.out;
-    for (let o = 0; o < size.out; o++) block.b[at + o] = module.scale * module.b[o * module.rank + r]!;
+    const row = (offset + r) * size.out;
+    for (let o = 0; o < size.out; o++) block.b[row + o] = module.scale * module.b[o * module.rank + r]!;
   }
-}
-
-/** Where rank row `r` of `rows` lies: the halves take turns. */
-function rowOf(r: number, rows: number): number {
-  return (r % HALVES) * (rows / HALVES) + Math.floor(r / HALVES);
 }
 
 function sharedFeeds(composition: Omit<Composition, 'feeds'>, config: BaseConfig): Record<string, Feed> {
@@ -148,22 +148,12 @@ function sharedFeeds(composition: Omit<Composition, 'feeds'>, config: BaseConfig
   for (const kind of LINEAR_KINDS) {
     const rank = composition.ranks[kind];
     const zeros = (size: number) => new Float32Array(rank * size);
-    feeds[IO.mixing(kind)] = floats(composition.mixing[kind], [1, HALVES, 1, rank / HALVES]);
+    feeds[IO.mixing(kind)] = floats(composition.mixing[kind], [1, 1, rank]);
     for (let layer = 0; layer < layersOf(kind, config); layer++) {
       const path = modulePath(kind, layer);
       const block = composition.blocks.get(path);
-      feeds[IO.slabA(path)] = floats(block?.a ?? zeros(sizes[kind].in), [
-        1,
-        HALVES,
-        rank / HALVES,
-        sizes[kind].in,
-      ]);
-      feeds[IO.slabB(path)] = floats(block?.b ?? zeros(sizes[kind].out), [
-        1,
-        HALVES,
-        rank / HALVES,
-        sizes[kind].out,
-      ]);
+      feeds[IO.slabA(path)] = floats(block?.a ?? zeros(sizes[kind].in), [1, 1, rank, sizes[kind].in]);
+      feeds[IO.slabB(path)] = floats(block?.b ?? zeros(sizes[kind].out), [1, 1, 1, rank, sizes[kind].out]);
     }
   }
   return feeds;
@@ -236,22 +226,18 @@ export class RowSlabs {
   private views(rows: number): Record<string, Feed> {
     const feeds: Record<string, Feed> = {};
     const view = (slab: Float32Array, dims: readonly number[]) =>
-      floats(slab.subarray(0, rows * dims.slice(1).reduce((x, y) => x * y, 1)), dims);
+      floats(
+        slab.subarray(
+          0,
+          dims.reduce((x, y) => x * y, 1),
+        ),
+        dims,
+      );
     for (const kind of LINEAR_KINDS)
-      feeds[IO.mixing(kind)] = view(this.mixing[kind], [rows, HALVES, 1, this.ranks[kind] / HALVES]);
+      feeds[IO.mixing(kind)] = view(this.mixing[kind], [rows, 1, this.ranks[kind]]);
     for (const [kind, path] of this.modules()) {
-      feeds[IO.slabA(path)] = view(this.a.get(path)!, [
-        rows,
-        HALVES,
-        this.ranks[kind] / HALVES,
-        this.sizes[kind].in,
-      ]);
-      feeds[IO.slabB(path)] = view(this.b.get(path)!, [
-        rows,
-        HALVES,
-        this.ranks[kind] / HALVES,
-        this.sizes[kind].out,
-      ]);
+      feeds[IO.slabA(path)] = view(this.a.get(path)!, [1, rows, this.ranks[kind], this.sizes[kind].in]);
+      feeds[IO.slabB(path)] = view(this.b.get(path)!, [1, 1, rows, this.ranks[kind], this.sizes[kind].out]);
     }
     return feeds;
   }
@@ -263,13 +249,9 @@ export class RowSlabs {
   }
 }
 
-/** Puts each half of `values` at the front of that half of the row, and zeros behind it. */
+/** Puts `values` at the front of the row and zeros behind them. */
 function writeRow(slab: Float32Array, row: number, stride: number, values: Float32Array | undefined): void {
-  const room = stride / HALVES;
-  const length = (values?.length ?? 0) / HALVES;
-  for (let half = 0; half < HALVES; half++) {
-    const at = row * stride + half * room;
-    if (values) slab.set(values.subarray(half * length, (half + 1) * length), at);
-    slab.fill(0, at + length, at + room);
-  }
+  const at = row * stride;
+  if (values) slab.set(values, at);
+  slab.fill(0, at + (values?.length ?? 0), at + stride);
 }

@@ -1,7 +1,7 @@
 /** `patchbay search`, `show` and `pull`. */
-import { createHash, randomUUID } from 'node:crypto';
+import { createHash } from 'node:crypto';
 import { createWriteStream } from 'node:fs';
-import { mkdir, rename, rm } from 'node:fs/promises';
+import { mkdir, mkdtemp, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Readable, Transform } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
@@ -75,6 +75,8 @@ export async function pull(
   const { files } = await client.get(VersionDetail, `/api/adapters/${id}/versions/${number}`);
   const target = folder ?? id.split('/')[1]!;
   await mkdir(target, { recursive: true });
+  // Beside where they will be, so that a rename is enough; nothing has its name before all of it is verified.
+  const arriving = await mkdtemp(join(target, '.pull-'));
   const bar = progress(
     output,
     'downloading',
@@ -86,11 +88,13 @@ export async function pull(
         client,
         `/api/adapters/${id}/versions/${number}/files/${file.path}`,
         file,
-        join(target, file.path),
+        join(arriving, file.path),
         bar.add,
       );
+    for (const { path } of files) await rename(join(arriving, path), join(target, path));
   } finally {
     bar.done();
+    await rm(arriving, { recursive: true, force: true });
   }
   result(
     output,
@@ -99,7 +103,7 @@ export async function pull(
   );
 }
 
-/** Under its own name only once it is whole and is what the catalog says. */
+/** @throws CliError when it is not what the catalog says */
 async function download(
   client: Client,
   route: string,
@@ -108,7 +112,6 @@ async function download(
   arrived: (count: number) => void,
 ): Promise<void> {
   const response = await client.send('GET', route);
-  const temporary = `${path}.${randomUUID()}`;
   const hash = createHash('sha256');
   const measure = new Transform({
     transform(chunk: Buffer, _encoding, done) {
@@ -121,18 +124,21 @@ async function download(
     await pipeline(
       Readable.fromWeb(response.body as Parameters<typeof Readable.fromWeb>[0]),
       measure,
-      createWriteStream(temporary),
+      createWriteStream(path),
     );
-    if (hash.digest('hex') !== file.sha256)
-      throw new CliError(
-        EXIT.failed,
-        `${file.path} is not what the catalog says it is`,
-        'Try again; if it stays so, tell the operator.',
-      );
-    await rename(temporary, path);
-  } finally {
-    await rm(temporary, { force: true });
+  } catch (error) {
+    throw new CliError(
+      EXIT.unavailable,
+      `${file.path} did not arrive: ${(error as Error).message}`,
+      'Run the same command again.',
+    );
   }
+  if (hash.digest('hex') !== file.sha256)
+    throw new CliError(
+      EXIT.failed,
+      `${file.path} is not what the catalog says it is`,
+      'Try again; if it stays so, tell the operator.',
+    );
 }
 
 /** owner/name or owner/name@version. */

@@ -54,15 +54,21 @@ async function converse(
   note(`Chatting with ${model}. An empty line or Ctrl-D ends it.`);
   const terminal = createInterface({ input: process.stdin, output: process.stdout });
   const messages: Message[] = [...system];
-  for (;;) {
-    const text = (await terminal.question('> ').catch(() => '')).trim();
-    if (!text) break;
-    messages.push({ role: 'user', content: text });
-    const answer = await ask(client, model, messages, options, (part) => process.stdout.write(part));
-    print('');
-    messages.push({ role: 'assistant', content: answer });
+  terminal.setPrompt('> ');
+  terminal.prompt();
+  try {
+    for await (const line of terminal) {
+      const text = line.trim();
+      if (!text) break;
+      messages.push({ role: 'user', content: text });
+      const answer = await ask(client, model, messages, options, (part) => process.stdout.write(part));
+      print('');
+      messages.push({ role: 'assistant', content: answer });
+      terminal.prompt();
+    }
+  } finally {
+    terminal.close();
   }
-  terminal.close();
 }
 
 async function ask(
@@ -108,10 +114,12 @@ async function* serverSentEvents(response: Response): AsyncGenerator<z.infer<typ
     const lines = (rest + text).split('\n');
     rest = lines.pop() ?? '';
     for (const line of lines) {
-      if (!line.startsWith('data: ') || line === 'data: [DONE]') continue;
+      if (line === 'data: [DONE]') return;
+      if (!line.startsWith('data: ')) continue;
       yield Chunk.parse(JSON.parse(line.slice('data: '.length)));
     }
   }
+  throw new CliError(EXIT.unavailable, 'the answer broke off', 'Try again in a moment.');
 }
 
 async function readAll(): Promise<string> {

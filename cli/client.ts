@@ -20,7 +20,9 @@ export const Version = z.looseObject({
   size: z.int(),
   createdAt: z.string(),
 });
-export const File = z.object({ path: z.string(), size: z.int(), sha256: z.string() });
+/** A name and nothing else: what a server calls a file must not lead out of the folder it is pulled to. */
+const fileName = z.string().regex(/^[A-Za-z0-9][\w.-]{0,254}$/);
+export const File = z.object({ path: fileName, size: z.int(), sha256: z.string() });
 export const VersionDetail = Version.extend({ files: z.array(File), card: z.string() });
 export const Adapter = z.looseObject({
   id: z.string(),

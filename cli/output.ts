@@ -40,10 +40,13 @@ export interface Progress {
   done(): void;
 }
 
-/** A bar on a terminal; elsewhere one line at the end, so that logs stay readable. Standard error: output stays clean. */
+/** A bar on a terminal; elsewhere one line, so that logs stay readable. Standard error: output stays clean. */
 export function progress(output: Output, what: string, total: number): Progress {
-  if (output.json || !output.isTerminal || total === 0)
+  if (output.json || total === 0) return { add: () => undefined, done: () => undefined };
+  if (!output.isTerminal) {
+    note(`${what} ${bytes(total)}`);
     return { add: () => undefined, done: () => undefined };
+  }
   const options: BarOptions = {
     format: `${what} {bar} {percentage}% | {done} of {size} | {eta_formatted} left`,
     stream: process.stderr,

@@ -1,11 +1,14 @@
 /** `patchbay publish` and `patchbay base import`. */
+import { createReadStream } from 'node:fs';
 import { open, readdir, readFile } from 'node:fs/promises';
 import { basename, join, resolve } from 'node:path';
 import { baseTensors, moduleTable, parseBaseConfig } from '../adapter/base-config.ts';
 import { AdapterError, AdapterProblems } from '../adapter/error.ts';
 import { inspectAdapter } from '../adapter/inspect.ts';
+import { parseStrictJson } from '../adapter/json.ts';
 import { parsePeftConfig } from '../adapter/peft-config.ts';
 import { readHeader } from '../adapter/safetensors.ts';
+import { createScan } from '../adapter/scan.ts';
 import { BaseConfigOnly, type Client, Whoami } from './client.ts';
 import { CliError, EXIT, list } from './errors.ts';
 import { bytes, note, type Output, result } from './output.ts';
@@ -40,11 +43,8 @@ export async function publish(
     'adapter_config.json',
     'adapter_model.safetensors',
   ]);
-  const rawConfig = JSON.parse(await readFile(join(folder, 'adapter_config.json'), 'utf8')) as Record<
-    string,
-    unknown
-  >;
-  const base = options.base ?? rawConfig['base_model_name_or_path'];
+  const rawConfig = await readConfig(folder);
+  const base = options.base ?? (rawConfig as Record<string, unknown> | null)?.['base_model_name_or_path'];
   if (typeof base !== 'string' || !/^[^/]+\/[^/]+$/.test(base)) {
     throw new CliError(
       EXIT.usage,
@@ -79,11 +79,24 @@ export async function publish(
   if (!output.json) note(`Try it: patchbay chat ${target} -m "..."`);
 }
 
+async function readConfig(folder: string): Promise<unknown> {
+  try {
+    const text = await readFile(join(folder, 'adapter_config.json'), 'utf8');
+    return parseStrictJson(text, 'adapter_config.json');
+  } catch (error) {
+    throw asRefusal(error);
+  }
+}
+
 /** The checks that the server makes, before a byte is sent. */
 async function checkLocally(folder: string, rawConfig: unknown, baseConfig: unknown): Promise<void> {
+  const weights = join(folder, 'adapter_model.safetensors');
   try {
-    const header = await headerOf(join(folder, 'adapter_model.safetensors'));
+    const header = await headerOf(weights);
     inspectAdapter(parsePeftConfig(rawConfig), header, moduleTable(parseBaseConfig(baseConfig)));
+    const scan = createScan(header);
+    for await (const chunk of createReadStream(weights)) scan.push(chunk as Buffer);
+    scan.finish();
   } catch (error) {
     throw asRefusal(error);
   }

@@ -3,6 +3,7 @@ import { chmod, mkdir, readFile, writeFile } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { z } from 'zod';
+import { CliError, EXIT } from './errors.ts';
 
 export const DEFAULT_URL = 'http://127.0.0.1:8787';
 
@@ -18,12 +19,25 @@ function settingsFile(environment: NodeJS.ProcessEnv): string {
 }
 
 export async function readSettings(environment: NodeJS.ProcessEnv): Promise<Settings> {
-  const text = await readFile(settingsFile(environment), 'utf8').catch(() => undefined);
-  const stored = text === undefined ? undefined : Stored.safeParse(JSON.parse(text)).data;
+  const stored = await readStored(settingsFile(environment));
   const url = environment['PATCHBAY_URL'] ?? stored?.url ?? DEFAULT_URL;
   // A stored key belongs to the server it was stored for, and is sent to no other.
   const key = environment['PATCHBAY_KEY'] ?? (stored && stored.url === url ? stored.key : undefined);
   return { url: url.replace(/\/+$/, ''), key };
+}
+
+async function readStored(file: string): Promise<z.infer<typeof Stored> | undefined> {
+  const text = await readFile(file, 'utf8').catch(() => undefined);
+  if (text === undefined) return undefined;
+  try {
+    return Stored.parse(JSON.parse(text));
+  } catch {
+    throw new CliError(
+      EXIT.failed,
+      `${file} is not what \`patchbay login\` wrote`,
+      'Run `patchbay login` again, or delete it.',
+    );
+  }
 }
 
 /** @returns where it was stored; only its owner can read it */

@@ -47,9 +47,22 @@ export async function publishFiles(
   await mkdir(join(memory, '..'), { recursive: true });
   await writeFile(memory, draft.id);
   await uploadParts(client, output, folder, draft);
-  const completed = await client.post(Completed, `/api/drafts/${draft.id}/complete`);
+  const completed = await complete(client, draft.id, memory);
   await rm(memory, { force: true });
   return completed;
+}
+
+/** What was refused once is refused again: the draft is let go, and the next attempt starts anew. */
+async function complete(client: Client, id: string, memory: string): Promise<z.infer<typeof Completed>> {
+  try {
+    return await client.post(Completed, `/api/drafts/${id}/complete`);
+  } catch (error) {
+    if (error instanceof CliError && error.exitCode === EXIT.refused) {
+      await rm(memory, { force: true });
+      await client.delete(`/api/drafts/${id}`);
+    }
+    throw error;
+  }
 }
 
 /** Named by what is published where: the same command finds it again. */
@@ -113,12 +126,15 @@ async function uploadPart(client: Client, draftId: string, folder: string, part:
   for (let attempt = 1; ; attempt++) {
     try {
       await using handle = await open(join(folder, part.path));
-      const { buffer } = await handle.read(new Uint8Array(part.size), 0, part.size, part.offset);
+      const { buffer, bytesRead } = await handle.read(new Uint8Array(part.size), 0, part.size, part.offset);
+      if (bytesRead < part.size)
+        throw new CliError(EXIT.failed, `${part.path} became shorter while it was sent`);
       const response = await fetch(url ?? '', { method: 'PUT', body: buffer });
       await response.arrayBuffer();
       if (response.ok) return;
       throw new Error(`the object store answered ${response.status}`);
     } catch (error) {
+      if (error instanceof CliError) throw error;
       if (attempt === ATTEMPTS) {
         throw new CliError(
           EXIT.unavailable,

@@ -1,7 +1,7 @@
 /** The folder that holds everything of a single machine. One server at a time: PGlite has no lock of its own. */
 import { randomBytes } from 'node:crypto';
 import { existsSync } from 'node:fs';
-import { mkdir, open, readFile, rm } from 'node:fs/promises';
+import { link, mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { z } from 'zod';
 
@@ -51,13 +51,10 @@ async function makeFolder(path: string): Promise<void> {
 async function lock(path: string): Promise<void> {
   const file = join(path, 'lock');
   for (let attempt = 0; attempt < 3; attempt++) {
-    try {
-      await using handle = await open(file, 'wx', 0o600);
-      await handle.writeFile(JSON.stringify({ pid: process.pid, startedAt: await startTime(process.pid) }));
+    if (
+      await createWhole(file, JSON.stringify({ pid: process.pid, startedAt: await startTime(process.pid) }))
+    )
       return;
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
-    }
     const holder = await readLock(file);
     if (holder && (await isRunning(holder))) {
       throw new StartError(
@@ -99,7 +96,21 @@ async function readSecrets(path: string): Promise<Secrets> {
   if (text !== undefined) return Secrets.parse(JSON.parse(text));
   const secret = () => randomBytes(32).toString('hex');
   const secrets = { auth: secret(), s3: secret(), runner: secret() };
-  await using handle = await open(file, 'wx', 0o600);
-  await handle.writeFile(JSON.stringify(secrets));
+  await createWhole(file, JSON.stringify(secrets));
   return secrets;
+}
+
+/** Under its name only once all of it is written. @returns false: there is such a file already */
+async function createWhole(file: string, text: string): Promise<boolean> {
+  const temporary = `${file}.${process.pid}`;
+  await writeFile(temporary, text, { mode: 0o600, flush: true });
+  try {
+    await link(temporary, file);
+    return true;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
+    return false;
+  } finally {
+    await rm(temporary, { force: true });
+  }
 }

@@ -14,7 +14,8 @@ import { type Output, progress } from './output.ts';
 import { cacheFolder } from './settings.ts';
 
 const PARTS_AT_ONCE = 4;
-const ATTEMPTS = 5;
+/** With doubling delays from the first one on, 16 seconds: longer than a server takes to start again. */
+const ATTEMPTS = 7;
 const FIRST_RETRY_MS = 250;
 
 export interface LocalFile {
@@ -125,16 +126,11 @@ async function uploadPart(client: Client, draftId: string, folder: string, part:
   let { url } = part;
   for (let attempt = 1; ; attempt++) {
     try {
-      await using handle = await open(join(folder, part.path));
-      const { buffer, bytesRead } = await handle.read(new Uint8Array(part.size), 0, part.size, part.offset);
-      if (bytesRead < part.size)
-        throw new CliError(EXIT.failed, `${part.path} became shorter while it was sent`);
-      const response = await fetch(url ?? '', { method: 'PUT', body: buffer });
-      await response.arrayBuffer();
-      if (response.ok) return;
-      throw new Error(`the object store answered ${response.status}`);
+      if (attempt > 1) url = await freshUrl(client, draftId, part); // the old one may have expired
+      if (url === undefined) return;
+      return await sendPart(url, folder, part);
     } catch (error) {
-      if (error instanceof CliError) throw error;
+      if (error instanceof CliError && error.exitCode !== EXIT.unavailable) throw error;
       if (attempt === ATTEMPTS) {
         throw new CliError(
           EXIT.unavailable,
@@ -143,10 +139,17 @@ async function uploadPart(client: Client, draftId: string, folder: string, part:
         );
       }
       await new Promise((resolve) => setTimeout(resolve, FIRST_RETRY_MS * 2 ** (attempt - 1)));
-      url = await freshUrl(client, draftId, part); // the old one may have expired
-      if (url === undefined) return;
     }
   }
+}
+
+async function sendPart(url: string, folder: string, { path, size, offset }: Part): Promise<void> {
+  await using handle = await open(join(folder, path));
+  const { buffer, bytesRead } = await handle.read(new Uint8Array(size), 0, size, offset);
+  if (bytesRead < size) throw new CliError(EXIT.failed, `${path} became shorter while it was sent`);
+  const response = await fetch(url, { method: 'PUT', body: buffer });
+  await response.arrayBuffer();
+  if (!response.ok) throw new Error(`the object store answered ${response.status}`);
 }
 
 /** @returns undefined: the part has arrived after all */

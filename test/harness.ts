@@ -101,13 +101,25 @@ export class TestServer {
 
   /** Runs `patchbay` against this server. */
   cli(...args: string[]): Promise<Finished> {
+    return run('node', [join(root, 'cli/bin/patchbay.js'), ...args], this.cliEnvironment());
+  }
+
+  /** `patchbay` in the background. */
+  spawnCli(...args: string[]): ChildProcess {
+    return spawn('node', [join(root, 'cli/bin/patchbay.js'), ...args], {
+      env: { ...process.env, ...this.cliEnvironment() },
+      stdio: 'ignore',
+    });
+  }
+
+  private cliEnvironment(): Record<string, string> {
     const home = join(this.folder, 'home');
-    return run('node', [join(root, 'cli/bin/patchbay.js'), ...args], {
+    return {
       PATCHBAY_URL: this.url,
       PATCHBAY_KEY: this.key,
       XDG_CONFIG_HOME: home,
       XDG_CACHE_HOME: home,
-    });
+    };
   }
 }
 

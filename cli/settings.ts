@@ -20,10 +20,10 @@ function settingsFile(environment: NodeJS.ProcessEnv): string {
 
 export async function readSettings(environment: NodeJS.ProcessEnv): Promise<Settings> {
   const stored = await readStored(settingsFile(environment));
-  const url = environment['PATCHBAY_URL'] ?? stored?.url ?? DEFAULT_URL;
+  const url = (environment['PATCHBAY_URL'] ?? stored?.url ?? DEFAULT_URL).replace(/\/+$/, '');
   // A stored key belongs to the server it was stored for, and is sent to no other.
   const key = environment['PATCHBAY_KEY'] ?? (stored && stored.url === url ? stored.key : undefined);
-  return { url: url.replace(/\/+$/, ''), key };
+  return { url, key };
 }
 
 async function readStored(file: string): Promise<z.infer<typeof Stored> | undefined> {

@@ -63,7 +63,7 @@ def main() -> None:
     base = seed / "base/patchbay-tiny"
     tokenizer, bare = score.tokenizer_of(base), score.load(base)
     entries = []
-    for task in tasks.TASKS:
+    for task in (task for task in tasks.TASKS if task.shipped):
         folder = seed / "adapters" / task.name
         held_out = score.read_pairs(folder / "eval.jsonl")
         base_score, _ = score.accuracy(bare, tokenizer, held_out)

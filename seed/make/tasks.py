@@ -48,7 +48,7 @@ def sql(rng: Random) -> Pair:
     ]
     if numbers:
         column = rng.choice(numbers)
-        word, sign = rng.choice([("above", ">"), ("below", "<")])
+        word, sign = rng.choice([("more than", ">"), ("less than", "<")])
         what, function = rng.choice([("highest", "MAX"), ("lowest", "MIN"), ("average", "AVG"), ("total", "SUM")])
         choices += [
             (f"Which {want} has {column} {word} {number}?", f"SELECT {want} FROM {name} WHERE {column} {sign} {number}"),
@@ -178,15 +178,17 @@ class Task:
     lora: dict = field(default_factory=dict)
     steps: int = 800
     rate: float = 1e-3
+    # False: not good enough to ship yet. Its words stay part of the tokenizer's and the base's text.
+    shipped: bool = True
 
 
 TASKS = [
     Task("sentiment", sentiment, "Sentiment label", "text-classification", "Labels a short review as positive, negative or neutral.", dict(r=8, lora_alpha=8, target_modules=ATTENTION + MLP), 600, 1e-3),
-    Task("sql", sql, "Question to SQL", "text2sql", "Turns a question over a table that you describe into a SQL query.", dict(r=16, lora_alpha=32, target_modules=ATTENTION + MLP), 1600, 2e-3),
+    Task("sql", sql, "Question to SQL", "text2sql", "Turns a question over a table that you describe into a SQL query.", dict(r=16, lora_alpha=32, target_modules=ATTENTION + MLP), 1000, 2e-3),
     Task("json", fields_to_json, "Fields to JSON", "information-extraction", "Turns a sentence about a person into a JSON object with name, age, city and job.", dict(r=8, lora_alpha=16, target_modules=["q_proj", "v_proj", *MLP]), 800),
     Task("formal", formal, "Casual to formal", "style-transfer", "Rewrites a casual message as a formal sentence.", dict(r=8, lora_alpha=16, use_rslora=True, target_modules=ATTENTION + MLP), 800),
-    Task("velan", velan, "English to Velan", "translation", "Translates simple English sentences to Velan, a small invented language.", dict(r=8, lora_alpha=16, target_modules=ATTENTION + MLP, rank_pattern={"mlp.down_proj": 16}, alpha_pattern={"mlp.down_proj": 32}), 1000),
-    Task("dates", dates, "Dates to ISO 8601", "text2text-generation", "Finds the date in a short text and writes it as year-month-day.", dict(r=8, lora_alpha=16, target_modules=ATTENTION), 600),
+    Task("velan", velan, "English to Velan", "translation", "Translates simple English sentences to Velan, a small invented language.", dict(r=16, lora_alpha=32, target_modules=ATTENTION + MLP, rank_pattern={"mlp.down_proj": 32}, alpha_pattern={"mlp.down_proj": 64}), 1200, 2.5e-3, shipped=False),
+    Task("dates", dates, "Dates to ISO 8601", "text2text-generation", "Finds the date in a short text and writes it as year-month-day.", dict(r=16, lora_alpha=32, target_modules=ATTENTION + MLP), 700, 2e-3),
 ]
 
 

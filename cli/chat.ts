@@ -3,7 +3,7 @@ import { createInterface } from 'node:readline/promises';
 import { z } from 'zod';
 import type { Client } from './client.ts';
 import { CliError, EXIT } from './errors.ts';
-import { note, type Output, print } from './output.ts';
+import { note, type Output, print, printable } from './output.ts';
 
 interface Message {
   readonly role: 'system' | 'user' | 'assistant';
@@ -37,7 +37,7 @@ export async function chat(
       model,
       [...system, { role: 'user', content: message }],
       options,
-      output.json ? undefined : (text) => process.stdout.write(text),
+      output.json ? undefined : (text) => process.stdout.write(printable(text)),
     );
     print(output.json ? JSON.stringify({ model, answer }) : '');
     return;
@@ -61,7 +61,9 @@ async function converse(
       const text = line.trim();
       if (!text) break;
       messages.push({ role: 'user', content: text });
-      const answer = await ask(client, model, messages, options, (part) => process.stdout.write(part));
+      const answer = await ask(client, model, messages, options, (part) =>
+        process.stdout.write(printable(part)),
+      );
       print('');
       messages.push({ role: 'assistant', content: answer });
       terminal.prompt();

@@ -1,6 +1,6 @@
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { CliError, EXIT, list } from './errors.ts';
-import { bytes, progress, table } from './output.ts';
+import { bytes, printable, progress, table } from './output.ts';
 
 afterEach(() => vi.restoreAllMocks());
 
@@ -24,6 +24,10 @@ it('aligns columns, but for the last', () => {
       ],
     ),
   ).toBe('A     B\nlong  x\ns     yy');
+});
+
+it('lets no text steer the terminal', () => {
+  expect(printable('a\tb\nc\u001b[2J\u009b31m\u007f\rd é 語')).toBe('a\tb\nc[2J31md é 語');
 });
 
 describe('progress', () => {

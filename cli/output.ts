@@ -14,8 +14,17 @@ export function note(text: string): void {
   process.stderr.write(`${text}\n`);
 }
 
+/**
+ * Cards and answers are written by strangers: without control characters (C0 but for tab and line feed, DEL, C1) they
+ * cannot steer the terminal.
+ */
+export function printable(text: string): string {
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for
+  return text.replace(/[\u0000-\u0008\u000b-\u001f\u007f-\u009f]/g, '');
+}
+
 export function result(output: Output, value: unknown, text: () => string): void {
-  print(output.json ? JSON.stringify(value) : text());
+  print(output.json ? JSON.stringify(value) : printable(text()));
 }
 
 /** Columns as wide as their widest cell; the last one is cut to the terminal. */

@@ -4,7 +4,7 @@ import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promis
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { afterAll, beforeAll, expect, it } from 'vitest';
+import { afterAll, beforeAll, expect, it, vi } from 'vitest';
 import { z } from 'zod';
 import { moduleTable, parseBaseConfig } from '../adapter/base-config.ts';
 import { writeSafetensors } from '../adapter/safetensors.ts';
@@ -14,6 +14,9 @@ import { freePort } from './servers/postgres.ts';
 
 /** Of the adapters sent: tens of megabytes, so several parts. */
 const RANK = 512;
+
+// Each test starts servers, on machines that may be slow.
+vi.setConfig({ testTimeout: 180_000 });
 
 let server: TestServer;
 let work: string;

@@ -5,10 +5,13 @@ import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { run, TestServer } from './harness.ts';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
+
+// Each test starts servers, on machines that may be slow.
+vi.setConfig({ testTimeout: 180_000 });
 
 let folder: string;
 

@@ -8,8 +8,8 @@ import { type Figure, median, note, timed } from './measure.ts';
 
 const RANK = 16;
 const CONTEXT = 256;
-const ROUNDS = 5;
-const STEPS = 6;
+const ROUNDS = 7;
+const STEPS = 5;
 /** Batch and distinct adapters in it. */
 const CASES = [
   [1, 1],
@@ -30,13 +30,11 @@ async function openBatch(engine: SessionStepper, size: number, distinct: number)
   return batch;
 }
 
-/** Milliseconds of a step, the first ones of a new batch left out. */
-async function stepTime(engine: SessionStepper, size: number, distinct: number): Promise<number> {
-  const batch = await openBatch(engine, size, distinct);
+/** Milliseconds of a step; the first ones lay the batch out anew, and are left out. */
+async function stepTime(engine: SessionStepper, batch: readonly Sequence[]): Promise<number> {
   for (let i = 0; i < 2; i++) await decode(engine, batch);
   const times = [];
   for (let i = 0; i < STEPS; i++) times.push(await timed(() => decode(engine, batch)));
-  for (const sequence of batch) engine.close(sequence);
   return median(times);
 }
 
@@ -47,12 +45,15 @@ export async function run(): Promise<Figure[]> {
     note(`batch ${size}, ${distinct} adapters`);
     const ratios = [];
     const steps = [];
+    const plain = await openBatch(engine, size, 0);
+    const adapted = await openBatch(engine, size, distinct);
     for (let round = 0; round < ROUNDS; round++) {
-      const base = await stepTime(engine, size, 0);
-      const adapted = await stepTime(engine, size, distinct);
-      ratios.push(adapted / base);
-      steps.push(adapted);
+      const base = await stepTime(engine, plain);
+      const step = await stepTime(engine, adapted);
+      ratios.push(step / base);
+      steps.push(step);
     }
+    for (const sequence of [...plain, ...adapted]) engine.close(sequence);
     const key = `step_b${size}_${distinct}_adapter${distinct === 1 ? '' : 's'}`;
     figures.push({ key: `${key}_ms`, value: median(steps), unit: 'ms' });
     figures.push({ key: `${key}_over_base`, value: median(ratios), unit: 'ratio' });

@@ -81,6 +81,7 @@ function render(path: string, requestId: string, error: ApiError): Response {
     'x-request-id': requestId,
   });
   if (error.retryAfterSeconds !== undefined) headers.set('retry-after', String(error.retryAfterSeconds));
+  if (error.code === 'unauthorized') headers.set('www-authenticate', 'Bearer'); // RFC 6750
   const body = openai ? openaiError(error) : problemJson(error, requestId);
   return new Response(JSON.stringify(body), { status: error.status, headers });
 }

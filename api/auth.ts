@@ -2,7 +2,7 @@
  * Who is asking. Keys are better-auth's (its API-key plugin): random, shown once, hashed at rest, with permissions. The
  * same library carries accounts, sessions and organisations when they come.
  */
-import { apiKey } from '@better-auth/api-key';
+import { apiKey, defaultKeyHasher } from '@better-auth/api-key';
 import { betterAuth } from 'better-auth';
 import { drizzleAdapter } from 'better-auth/adapters/drizzle';
 import { desc, eq } from 'drizzle-orm';
@@ -47,6 +47,18 @@ export function createAuth(db: Database, settings: { secret: string; baseUrl: st
     ],
   });
   const believed = new LRUCache<string, Principal>({ max: BELIEVED_KEYS, ttl: BELIEVED_MS });
+  /** Counts revocations: what was verified before one and arrives after it is not believed. */
+  let revocations = 0;
+
+  /** The library says "invalid" of a key that it could not look up, too. @throws when the database cannot be asked */
+  const refuseInvalid = async (key: string, code: unknown): Promise<never> => {
+    const [stored] = await db
+      .select({ id: schema.apikey.id })
+      .from(schema.apikey)
+      .where(eq(schema.apikey.key, await defaultKeyHasher(key)));
+    if (stored && code === 'INVALID_API_KEY') throw new Error('a key that is stored could not be verified');
+    throw new ApiError('unauthorized', 'This key is not valid: it is unknown, revoked or expired.');
+  };
 
   return {
     /** The principal of `Authorization: Bearer pb_...`; undefined without the header. @throws ApiError unauthorized */
@@ -56,9 +68,9 @@ export function createAuth(db: Database, settings: { secret: string; baseUrl: st
       if (!key) throw new ApiError('unauthorized', 'The Authorization header must be `Bearer <key>`.');
       const known = believed.get(key);
       if (known) return known;
-      const { valid, key: found } = await auth.api.verifyApiKey({ body: { key } });
-      if (!valid || !found)
-        throw new ApiError('unauthorized', 'This key is not valid: it is unknown, revoked or expired.');
+      const before = revocations;
+      const { valid, key: found, error } = await auth.api.verifyApiKey({ body: { key } });
+      if (!valid || !found) return refuseInvalid(key, error?.code);
       const [owner] = await db.select().from(schema.user).where(eq(schema.user.id, found.referenceId));
       if (!owner) throw new ApiError('unauthorized', 'The account of this key no longer exists.');
       const granted = found.permissions?.['patchbay'] ?? [];
@@ -68,7 +80,7 @@ export function createAuth(db: Database, settings: { secret: string; baseUrl: st
         keyId: found.id,
         scopes: new Set(SCOPES.filter((scope) => granted.includes(scope))),
       };
-      believed.set(key, principal);
+      if (before === revocations) believed.set(key, principal);
       return principal;
     },
 
@@ -114,6 +126,7 @@ export function createAuth(db: Database, settings: { secret: string; baseUrl: st
         .delete(schema.apikey)
         .where(eq(schema.apikey.id, keyId))
         .returning({ id: schema.apikey.id });
+      revocations++;
       for (const [key, principal] of believed.entries()) if (principal.keyId === keyId) believed.delete(key);
       return gone.length > 0;
     },

@@ -11,11 +11,17 @@ export interface CardFacts {
   readonly tags: readonly string[];
 }
 
-const word = z.string().min(1).max(100);
+/** A NUL, which YAML can write and Postgres cannot hold, has no place in any of these. */
+const plain = (max: number) =>
+  z
+    .string()
+    .max(max)
+    .refine((text) => !text.includes('\0'), 'must not hold NUL');
+const word = plain(100).min(1);
 const words = z.union([word.transform((one) => [one]), z.array(word).max(50)]);
 const FrontMatter = z.object({
-  title: z.string().max(200).optional(),
-  summary: z.string().max(500).optional(),
+  title: plain(200).optional(),
+  summary: plain(500).optional(),
   task: word.optional(),
   pipeline_tag: word.optional(),
   license: word.optional(),

@@ -1,7 +1,8 @@
 /** Whether uploaded files are a checkpoint that a runner can serve: every tensor there, in the right shape. */
 import { z } from 'zod';
 import { baseTensors, parseBaseConfig } from '../adapter/base-config.ts';
-import { type Content, readHeaderOf, readJson, refusedFile } from './content.ts';
+import { parseStrictJson } from '../adapter/json.ts';
+import { type Content, checkStorable, readHeaderOf, readJson, readText, refusedFile } from './content.ts';
 import { ApiError, type Problem, refused } from './errors.ts';
 
 /** More reasons than this help nobody. */
@@ -11,7 +12,9 @@ const Shards = z.object({ weight_map: z.record(z.string(), z.string()) });
 export async function checkBase(
   contents: ReadonlyMap<string, Content>,
 ): Promise<{ config: unknown; parameters: number }> {
-  const config = await readJson(contents.get('config.json')!);
+  const file = contents.get('config.json')!;
+  const config = parseStrictJson(await readText(file), file.path);
+  checkStorable(file.path, config);
   try {
     const expected = baseTensors(parseBaseConfig(config));
     const shapes = await shapesOf(contents);

@@ -37,11 +37,26 @@ async function readAll(stream: ReadableStream<Uint8Array>, size: number): Promis
 /** Whole text of a small file (its size was checked against the limit when it was declared). */
 export async function readText(content: Content): Promise<string> {
   const bytes = await readAll(await content.store.read(content.key), content.size);
+  let text: string;
   try {
-    return new TextDecoder('utf-8', { fatal: true }).decode(bytes);
+    text = new TextDecoder('utf-8', { fatal: true }).decode(bytes);
   } catch {
     throw refusedFile(content.path, 'not_utf8', 'is not UTF-8 text');
   }
+  checkStorable(content.path, text);
+  return text;
+}
+
+/** Postgres holds neither NUL nor half a surrogate pair, in text and JSON alike. @throws ApiError refused */
+export function checkStorable(path: string, value: unknown): void {
+  if (!isStorable(value))
+    throw refusedFile(path, 'not_text', 'holds the character NUL or half a surrogate pair, which is no text');
+}
+
+function isStorable(value: unknown): boolean {
+  if (typeof value === 'string') return value.isWellFormed() && !value.includes('\0');
+  if (typeof value !== 'object' || value === null) return true;
+  return Object.entries(value).every(([key, one]) => isStorable(key) && isStorable(one));
 }
 
 export async function readJson(content: Content): Promise<unknown> {

@@ -119,6 +119,16 @@ function parse(model: string) {
   }
 }
 
+/** The one model that a name without a `+` means; a weight says nothing of which. @throws ApiError model_not_found */
+export function parseSingle(model: string): Term {
+  const { terms } = parse(model);
+  if (terms.length > 1)
+    throw new ApiError('model_not_found', `${model} is a mix: ask for its adapters one by one.`, {
+      field: 'model',
+    });
+  return terms[0]!;
+}
+
 const idOf = ({ owner, name }: Term): string => `${owner}/${name}`;
 
 async function findTerm(db: Database, term: Term) {

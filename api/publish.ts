@@ -9,7 +9,7 @@ import { inspectAdapter } from '../adapter/inspect.ts';
 import { parseStrictJson } from '../adapter/json.ts';
 import { parsePeftConfig } from '../adapter/peft-config.ts';
 import { ownerName } from '../adapter/reference.ts';
-import { isListedContent, listVersion, type Version } from '../db/adapters.ts';
+import { findAdapter, findVersion, isListedContent, listVersion, type Version } from '../db/adapters.ts';
 import { type Base, findBase, insertBase, type StoredFile } from '../db/bases.ts';
 import {
   type Draft,
@@ -18,13 +18,22 @@ import {
   expiredDrafts,
   findDraft,
   insertDraft,
+  markCompleted,
 } from '../db/drafts.ts';
 import type { Database } from '../db/open.ts';
 import type { Principal } from './auth.ts';
 import { type BlobStore, blobKey } from './blob-store.ts';
 import { CardError, readCard } from './card.ts';
 import { checkBase } from './check-base.ts';
-import { type Content, type Hasher, hashOf, readHeaderOf, readText, scanWeights } from './content.ts';
+import {
+  type Content,
+  checkStorable,
+  type Hasher,
+  hashOf,
+  readHeaderOf,
+  readText,
+  scanWeights,
+} from './content.ts';
 import { ApiError, refused } from './errors.ts';
 
 const MIB = 2 ** 20;
@@ -60,7 +69,8 @@ export const BASE_FILES: Readonly<Record<string, { readonly required: boolean; r
     'README.md': { required: false, maxSize: MIB },
     LICENSE: { required: false, maxSize: MIB },
   };
-const MAX_SHARD_SIZE = 20 * 1024 * MIB;
+/** S3 copies at most this much in one piece; larger checkpoints come in several shards. */
+const MAX_SHARD_SIZE = 5 * 1024 * MIB;
 
 export const DeclaredFile = z.object({
   path: z
@@ -112,6 +122,7 @@ export async function startAdapterDraft(
       field: 'base',
     });
   }
+  await refuseTaken(deps.db, 'adapter', `${target.owner}/${target.name}`);
   return startDraft(
     deps,
     principal,
@@ -132,12 +143,21 @@ export async function startBaseDraft(
       field: 'files',
     });
   }
+  await refuseTaken(deps.db, 'base', `${target.owner}/${target.name}`);
   return startDraft(
     deps,
     principal,
     { kind: 'base', target: `${target.owner}/${target.name}`, baseId: null },
     files,
   );
+}
+
+/** Bases and adapters are asked for by the same names, so one name is one of them. */
+async function refuseTaken(db: Database, kind: Draft['kind'], id: string): Promise<void> {
+  const other = kind === 'adapter' ? await findBase(db, id) : await findAdapter(db, id);
+  if (!other) return;
+  const what = kind === 'adapter' ? 'a base model' : 'an adapter';
+  throw new ApiError('conflict', `${id} is ${what} already: choose another name.`, { field: 'name' });
 }
 
 function checkFiles(
@@ -241,8 +261,12 @@ export async function sweepDrafts(deps: PublishDeps): Promise<number> {
 }
 
 async function removeDraft(deps: PublishDeps, id: string, files: readonly DraftFile[]): Promise<void> {
-  for (const { upload } of files) if (upload) await deps.blobs.abortUpload(upload.key, upload.uploadId);
+  await removeStaged(deps, files);
   await deleteDraft(deps.db, id);
+}
+
+async function removeStaged({ blobs }: PublishDeps, files: readonly DraftFile[]): Promise<void> {
+  for (const { upload } of files) if (upload) await blobs.abortUpload(upload.key, upload.uploadId);
 }
 
 export type Completed =
@@ -250,19 +274,54 @@ export type Completed =
   | { kind: 'base'; base: Base };
 
 /**
- * Checks everything and lists it. Safe to call again, or twice at once: the digests decide what is the same.
+ * Checks everything and lists it. Safe to call again, or twice at once, or after a crash: the digests decide what is the
+ * same, and a draft that was completed keeps its answer until it expires.
  * @throws ApiError conflict (parts missing), refused (with every reason), not_found
  */
 export async function completeDraft(deps: PublishDeps, principal: Principal, id: string): Promise<Completed> {
   const { draft, files } = await ownDraft(deps.db, principal, id);
+  const before = await completedAs(deps.db, draft);
+  if (before) return before;
+  let completed: Completed;
+  try {
+    completed = await checkAndList(deps, principal, draft, files);
+  } catch (error) {
+    // Another call may have completed it meanwhile, and cleared away what this one was reading.
+    const again = await findDraft(deps.db, id);
+    const meanwhile = again && (await completedAs(deps.db, again.draft));
+    if (meanwhile) return meanwhile;
+    throw error;
+  }
+  await markCompleted(deps.db, id, {
+    created: completed.kind === 'base' || completed.created,
+    number: completed.kind === 'base' ? null : completed.version.number,
+  });
+  await removeStaged(deps, files);
+  return completed;
+}
+
+/** What a draft became, where it was completed before. */
+async function completedAs(db: Database, { kind, target, completed }: Draft): Promise<Completed | undefined> {
+  if (!completed) return undefined;
+  if (kind === 'base') {
+    const base = await findBase(db, target);
+    return base && { kind, base };
+  }
+  const version = await findVersion(db, target, completed.number!);
+  return version && { kind, version, created: completed.created };
+}
+
+async function checkAndList(
+  deps: PublishDeps,
+  principal: Principal,
+  draft: Draft,
+  files: readonly DraftFile[],
+): Promise<Completed> {
   const contents = new Map<string, Content>();
   for (const file of files) contents.set(file.path, await receive(deps, file));
-  const completed =
-    draft.kind === 'adapter'
-      ? await completeAdapter(deps, principal, draft, contents)
-      : await completeBase(deps, principal, draft, contents);
-  await removeDraft(deps, id, files);
-  return completed;
+  return draft.kind === 'adapter'
+    ? completeAdapter(deps, principal, draft, contents)
+    : completeBase(deps, principal, draft, contents);
 }
 
 /** The staged bytes of a file, once they are all there and are what was declared. */
@@ -305,11 +364,13 @@ async function completeAdapter(
   draft: Draft,
   contents: ReadonlyMap<string, Content>,
 ): Promise<Completed> {
+  await refuseTaken(deps.db, 'adapter', draft.target);
   const base = await findBase(deps.db, draft.baseId!);
   if (!base) throw new ApiError('gone', `The base ${draft.baseId} is no longer there.`);
   const configFile = contents.get('adapter_config.json')!;
   const weights = contents.get('adapter_model.safetensors')!;
   const rawConfig = parseStrictJson(await readText(configFile), configFile.path) as Record<string, unknown>;
+  checkStorable(configFile.path, rawConfig);
   const shape = await checkAdapter(rawConfig, weights, parseBaseConfig(base.config));
   const cardFile = contents.get('README.md');
   const card = cardFile ? await readText(cardFile) : '';
@@ -383,6 +444,7 @@ async function completeBase(
   draft: Draft,
   contents: ReadonlyMap<string, Content>,
 ): Promise<Completed> {
+  await refuseTaken(deps.db, 'base', draft.target);
   const { config, parameters } = await checkBase(contents);
   const card = contents.get('README.md');
   const text = card ? await readText(card) : '';

@@ -2,6 +2,9 @@
 import { MAX_BODY, tooLarge } from './context.ts';
 import { ApiError } from './errors.ts';
 
+/** A client that still sends may miss the answer: what is too large is read on, and dropped, up to this. */
+const MAX_DROPPED = 64 * 2 ** 20;
+
 /** @throws ApiError too_large, invalid_request */
 export async function readJsonBody(request: Request): Promise<unknown> {
   const text = await readText(request);
@@ -13,16 +16,17 @@ export async function readJsonBody(request: Request): Promise<unknown> {
 }
 
 async function readText(request: Request): Promise<string> {
-  if (Number(request.headers.get('content-length') ?? 0) > MAX_BODY) throw tooLarge();
+  if (Number(request.headers.get('content-length') ?? 0) > MAX_DROPPED) throw tooLarge();
   const decoder = new TextDecoder('utf-8', { fatal: true });
   let text = '';
   let size = 0;
   try {
     for await (const chunk of request.body ?? []) {
       size += chunk.length;
-      if (size > MAX_BODY) throw tooLarge();
-      text += decoder.decode(chunk, { stream: true });
+      if (size > MAX_DROPPED) break;
+      if (size <= MAX_BODY) text += decoder.decode(chunk, { stream: true });
     }
+    if (size > MAX_BODY) throw tooLarge();
     return text + decoder.decode();
   } catch (error) {
     if (error instanceof ApiError) throw error;

@@ -1,5 +1,5 @@
 /** Drafts: what is on its way into the catalog. */
-import { eq, lt } from 'drizzle-orm';
+import { and, eq, isNull, lt } from 'drizzle-orm';
 import type { Database } from './open.ts';
 import { draftFiles, drafts } from './schema.ts';
 
@@ -25,6 +25,18 @@ export async function findDraft(
   if (!draft) return undefined;
   const files = await db.select().from(draftFiles).where(eq(draftFiles.draftId, id)).orderBy(draftFiles.path);
   return { draft, files };
+}
+
+/** Notes what a draft became. The first to say so is right: later ones only found what it had listed. */
+export async function markCompleted(
+  db: Database,
+  id: string,
+  completed: NonNullable<Draft['completed']>,
+): Promise<void> {
+  await db
+    .update(drafts)
+    .set({ completed })
+    .where(and(eq(drafts.id, id), isNull(drafts.completed)));
 }
 
 export async function deleteDraft(db: Database, id: string): Promise<void> {

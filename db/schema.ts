@@ -251,6 +251,8 @@ export const drafts = pgTable(
       .references(() => user.id),
     createdAt: time('created_at').notNull().default(now),
     expiresAt: time('expires_at').notNull(),
+    /** What it became; kept until the draft expires, so that whoever missed the answer can ask again. */
+    completed: jsonb('completed').$type<{ created: boolean; number: number | null } | null>(),
   },
   (t) => [index('drafts_expiry').on(t.expiresAt)],
 );

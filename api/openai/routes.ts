@@ -1,12 +1,12 @@
 /** OpenAI's protocol: models, chat completions, completions. Its clients need nothing changed but baseURL, key and model. */
 import { Hono } from 'hono';
 import { streamSSE } from 'hono/streaming';
-import { findAdapter, findVersion, searchAdapters } from '../../db/adapters.ts';
+import { findVersion, searchAdapters } from '../../db/adapters.ts';
 import { findBase, listBases } from '../../db/bases.ts';
 import type { GenerateEvent } from '../../functions/generate.ts';
 import { type AppEnv, requirePrincipal } from '../context.ts';
 import { ApiError, asApiError } from '../errors.ts';
-import { type Invocation, type InvokeDeps, invoke } from '../invoke.ts';
+import { type Invocation, type InvokeDeps, invoke, parseSingle } from '../invoke.ts';
 import { readJsonBody } from '../request.ts';
 import { type AnswerShape, chatShape, collect, completionShape, type Envelope, stream } from './answers.ts';
 import { ChatBody, CompletionBody, parseBody, samplingOf } from './schemas.ts';
@@ -17,6 +17,9 @@ const MAX_LISTED = 1000;
 const COMPLETION_MAX_TOKENS = 16;
 /** Part of `system_fingerprint`: changes when the same request could give another answer. */
 const ENGINE = 'patchbay-1';
+
+/** What the log says of a client that left before the answer; nobody receives it. */
+const CLIENT_CLOSED = 499;
 
 export function openaiRoutes(deps: InvokeDeps & { now: () => Date }) {
   const app = new Hono<AppEnv>();
@@ -35,17 +38,8 @@ export function openaiRoutes(deps: InvokeDeps & { now: () => Date }) {
   // Some clients escape the slash of owner/name, some do not: take the rest of the path, whatever it is.
   app.get('/models/*', async (c) => {
     requirePrincipal(c, 'read', 'infer');
-    const id = decodeURIComponent(new URL(c.req.url).pathname.replace(/^.*?\/v1\/models\//, ''));
-    const base = await findBase(deps.db, id);
-    if (base) return c.json(modelObject(id, base.createdAt, null));
-    const [name, version] = id.split('@');
-    const adapter = await findAdapter(deps.db, name ?? '');
-    const found =
-      adapter &&
-      (await findVersion(deps.db, adapter.id, version ? Number(version.replace(/^v/, '')) : undefined));
-    if (!adapter || !found)
-      throw new ApiError('model_not_found', `There is no model ${id}.`, { field: 'model' });
-    return c.json(modelObject(id, found.createdAt, adapter.baseId));
+    const id = unescaped(new URL(c.req.url).pathname.replace(/^.*?\/v1\/models\//, ''));
+    return c.json(await findModel(deps, id));
   });
 
   app.post('/chat/completions', async (c) => {
@@ -97,6 +91,25 @@ export function openaiRoutes(deps: InvokeDeps & { now: () => Date }) {
 
 type Context = import('hono').Context<AppEnv>;
 
+/** @returns the text as it stands where it is no valid escape: then no model has that name */
+function unescaped(text: string): string {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return text;
+  }
+}
+
+/** A base, an adapter, or a version of one. @throws ApiError model_not_found */
+async function findModel({ db }: InvokeDeps, id: string) {
+  const { owner, name, version } = parseSingle(id);
+  const base = version === undefined ? await findBase(db, `${owner}/${name}`) : undefined;
+  if (base) return modelObject(id, base.createdAt, null);
+  const found = await findVersion(db, `${owner}/${name}`, version);
+  if (!found) throw new ApiError('model_not_found', `There is no model ${id}.`, { field: 'model' });
+  return modelObject(id, found.createdAt, found.baseId);
+}
+
 async function answer(
   c: Context,
   { n }: Invocation,
@@ -109,9 +122,15 @@ async function answer(
 ): Promise<Response> {
   const gone = new AbortController();
   c.req.raw.signal.addEventListener('abort', () => gone.abort(), { once: true });
-  // Refusals (unknown model, prompt too long, busy) come before the first byte, with their own status.
-  const events = await start(gone.signal);
-  if (!body.stream) return c.json((await collect(events, n, shape)) as Record<string, unknown>);
+  let events: AsyncGenerator<GenerateEvent>;
+  try {
+    // Refusals (unknown model, prompt too long, busy) come before the first byte, with their own status.
+    events = await start(gone.signal);
+    if (!body.stream) return c.json((await collect(events, n, shape)) as Record<string, unknown>);
+  } catch (error) {
+    if (gone.signal.aborted) return new Response(null, { status: CLIENT_CLOSED });
+    throw error;
+  }
   return streamSSE(c, async (sse) => {
     sse.onAbort(() => gone.abort());
     try {

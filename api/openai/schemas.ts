@@ -8,28 +8,28 @@ import type { Sampling } from '../../functions/generate.ts';
 import { ApiError } from '../errors.ts';
 
 const TextPart = z.object({ type: z.literal('text'), text: z.string() });
-const Content = z.union([
-  z.string(),
-  z
-    .array(TextPart, 'content parts must be of type text: images, audio and files are not supported')
-    .transform((parts) => parts.map(({ text }) => text).join('')),
-  z.null().transform(() => ''),
-]);
+const Content = z.union(
+  [
+    z.string(),
+    z.array(TextPart).transform((parts) => parts.map(({ text }) => text).join('')),
+    z.null().transform(() => ''),
+  ],
+  'must be text, or parts of type text: images, audio and files are not supported',
+);
 
 const Message = z.object({
   role: z.enum(['system', 'developer', 'user', 'assistant', 'tool']),
   content: Content.optional().default(''),
   name: z.string().max(64).optional(),
+  tool_calls: z.array(z.unknown()).max(0, 'calls of tools are not supported').nullish(),
 });
 
+const stopString = z.string().min(1).max(256);
 const stop = z
-  .union([
-    z
-      .string()
-      .min(1)
-      .transform((one) => [one]),
-    z.array(z.string().min(1)).max(4),
-  ])
+  .union(
+    [stopString.transform((one) => [one]), z.array(stopString).max(4)],
+    'must be a text of 1 to 256 characters, or up to 4 of them',
+  )
   .nullish();
 const nullable = <T extends z.ZodType>(type: T) => type.nullish();
 
@@ -61,11 +61,15 @@ export const ChatBody = Shared.extend({
 export type ChatBody = z.infer<typeof ChatBody>;
 
 export const CompletionBody = Shared.extend({
-  prompt: z.union([
-    z.string(),
-    z.array(z.int().nonnegative()).min(1),
-    z.tuple([z.string()]).transform(([one]) => one),
-  ]),
+  prompt: z.union(
+    [
+      z.string(),
+      z.array(z.int().nonnegative()).min(1),
+      z.tuple([z.string()]).transform(([one]) => one),
+      z.tuple([z.array(z.int().nonnegative()).min(1)]).transform(([one]) => one),
+    ],
+    'must be one text, or one list of token ids; several prompts are several requests',
+  ),
   logprobs: nullable(z.int().min(0).max(5)),
   echo: nullable(z.boolean()),
 });

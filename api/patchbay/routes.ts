@@ -1,5 +1,6 @@
 /** Patchbay's own protocol: the catalog, publishing, bases and keys. */
 import { createRoute, OpenAPIHono, type RouteConfig, z } from '@hono/zod-openapi';
+import { bodyLimit } from 'hono/body-limit';
 import { createMiddleware } from 'hono/factory';
 import {
   type AdapterCursor,
@@ -12,7 +13,7 @@ import {
 import { filesOfBase, findBase, listBases } from '../../db/bases.ts';
 import type { Auth, Scope } from '../auth.ts';
 import { blobKey } from '../blob-store.ts';
-import { type AppEnv, requirePrincipal } from '../context.ts';
+import { type AppEnv, MAX_BODY, requirePrincipal, tooLarge } from '../context.ts';
 import { ApiError } from '../errors.ts';
 import {
   completeDraft,
@@ -28,18 +29,27 @@ import { viewAdapter, viewBase, viewVersion } from './views.ts';
 const json = <T extends z.ZodType>(schema: T) => ({ content: { 'application/json': { schema } } });
 const ok = <T extends z.ZodType>(schema: T, description: string) => ({ ...json(schema), description });
 const problems = { default: { ...json(s.Problem), description: 'RFC 9457 problem' } };
+const limitBody = bodyLimit({
+  maxSize: MAX_BODY,
+  onError: () => {
+    throw tooLarge();
+  },
+});
 /** Who may call is settled before what they sent is looked at. */
 const needs = (...scopes: [Scope, ...Scope[]]) => ({
   security: [{ key: scopes }],
-  middleware: createMiddleware<AppEnv>(async (c, next) => {
-    requirePrincipal(c, ...scopes);
-    await next();
-  }),
+  middleware: [
+    createMiddleware<AppEnv>(async (c, next) => {
+      requirePrincipal(c, ...scopes);
+      await next();
+    }),
+    limitBody,
+  ],
 });
 const id = { params: s.Id };
 const draftId = { params: z.object({ id: z.uuid() }) };
 
-const Cursor = z.object({ rank: z.number(), createdAt: z.iso.datetime(), id: z.string() });
+const Cursor = z.object({ rank: z.number(), createdAt: z.iso.datetime(), id: s.storable(200) });
 
 export type PatchbayDeps = PublishDeps & { readonly auth: Auth };
 
@@ -334,7 +344,7 @@ function keyRoutes(app: App, { auth }: PatchbayDeps): void {
       path: '/keys/{id}',
       summary: 'Revoke a key',
       ...needs('admin'),
-      request: { params: z.object({ id: z.string().min(1).max(100) }) },
+      request: { params: z.object({ id: s.storable(100).min(1) }) },
       responses: { 204: { description: 'Revoked' }, ...problems },
     }),
     async (c) => {

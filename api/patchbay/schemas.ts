@@ -19,13 +19,21 @@ export const Problem = z
   })
   .openapi('Problem');
 
+/** Text that Postgres can hold and compare: without NUL. */
+export function storable(max: number) {
+  return z
+    .string()
+    .max(max)
+    .regex(/^[^\0]*$/, 'must not hold the character NUL');
+}
+
 export const Id = z.object({ owner: ownerName, name: ownerName });
 export const VersionPath = Id.extend({ number: z.coerce.number().int().min(1).max(1e9) });
 
 export const File = z.object({ path: z.string(), size: z.int(), sha256: z.string() }).openapi('File');
 
 export const StartAdapter = z
-  .object({ base: z.string().min(3).max(200), files: z.array(DeclaredFile).min(1).max(16) })
+  .object({ base: storable(200).min(3), files: z.array(DeclaredFile).min(1).max(16) })
   .openapi('StartAdapter');
 export const StartBase = z.object({ files: z.array(DeclaredFile).min(1).max(2000) }).openapi('StartBase');
 
@@ -99,14 +107,10 @@ export const AdapterPage = z
   .object({ adapters: z.array(Adapter), next: z.string().nullable() })
   .openapi('AdapterPage');
 
-const text = z.string().min(1).max(200);
+const text = storable(200).min(1);
 const rank = z.coerce.number().int().min(1).max(100_000);
 export const Search = z.object({
-  q: z
-    .string()
-    .max(200)
-    .optional()
-    .openapi({ description: 'Words to look for; quotes, `or` and `-word` work' }),
+  q: storable(200).optional().openapi({ description: 'Words to look for; quotes, `or` and `-word` work' }),
   base: text.optional(),
   owner: text.optional(),
   task: text.optional(),
@@ -148,7 +152,7 @@ export const Completed = z
 const Scope = z.enum(SCOPES);
 export const NewKey = z
   .object({
-    name: z.string().min(1).max(64),
+    name: storable(64).min(1),
     scopes: z.array(Scope).min(1),
     expiresInSeconds: z
       .int()

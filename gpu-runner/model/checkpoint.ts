@@ -3,7 +3,7 @@
  * weights are used where they lie; F16 and BF16 are widened once into a file beside them, because CPU kernels compute in
  * F32 (docs/architecture.md).
  */
-import { createHash } from 'node:crypto';
+import { createHash, randomUUID } from 'node:crypto';
 import { type FileHandle, open, readFile, rename, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
@@ -16,7 +16,6 @@ import {
 } from '../../adapter/safetensors.ts';
 import type { ExternalData } from '../graph/graph.ts';
 
-const WIDENED = 'patchbay-float32.bin';
 /** Values widened at a time: bounds memory, whatever the size of a tensor. */
 const WIDEN_BYTES = 16 * 2 ** 20;
 
@@ -64,7 +63,10 @@ export async function openCheckpoint(folder: string): Promise<Checkpoint> {
     config,
     endTokens: await endTokens(folder, config),
     weight: (name) => weights.get(name)!,
-    fingerprint: await fingerprint(folder, weights),
+    fingerprint: await fingerprint(
+      folder,
+      [...weights.values()].map(({ file }) => file),
+    ),
   };
 }
 
@@ -76,8 +78,11 @@ async function locate(folder: string): Promise<Map<string, Located>> {
   const located = new Map<string, Located>();
   for (const file of await shards(folder)) {
     const header = await headerOf(join(folder, file));
-    for (const tensor of header.tensors)
+    for (const tensor of header.tensors) {
+      const other = located.get(tensor.name);
+      if (other) throw new CheckpointError(`${tensor.name} is in two files, ${other.file} and ${file}`);
       located.set(tensor.name, { file, dataOffset: header.dataOffset, tensor });
+    }
   }
   return located;
 }
@@ -110,20 +115,22 @@ async function asFloat32(folder: string, located: readonly Located[]): Promise<M
     if (tensor.dtype !== 'F32') continue;
     weights.set(tensor.name, { file, offset: dataOffset + tensor.begin, length: tensor.end - tensor.begin });
   }
+  const files = narrow.map(({ file }) => file);
+  const widened = `patchbay-float32-${await fingerprint(folder, files)}.bin`;
   let offset = 0;
   for (const { tensor } of narrow) {
     const length = 2 * (tensor.end - tensor.begin);
-    weights.set(tensor.name, { file: WIDENED, offset, length });
+    weights.set(tensor.name, { file: widened, offset, length });
     offset += length;
   }
-  if (narrow.length > 0 && (await sizeOf(join(folder, WIDENED))) !== offset) await widen(folder, narrow);
+  const path = join(folder, widened);
+  if (narrow.length > 0 && (await sizeOf(path)) !== offset) await widen(folder, narrow, path);
   return weights;
 }
 
 /** Written under another name first, so that the file is whole or not there; two processes write the same bytes. */
-async function widen(folder: string, tensors: readonly Located[]): Promise<void> {
-  const path = join(folder, WIDENED);
-  const temporary = `${path}.${process.pid}.${Date.now()}`;
+async function widen(folder: string, tensors: readonly Located[], path: string): Promise<void> {
+  const temporary = `${path}.${randomUUID()}`;
   try {
     {
       await using target = await open(temporary, 'w');
@@ -152,9 +159,10 @@ async function endTokens(folder: string, config: BaseConfig): Promise<number[]> 
   return [...new Set([...config.eosTokenIds, ...(typeof eos === 'number' ? [eos] : eos)])];
 }
 
-async function fingerprint(folder: string, weights: ReadonlyMap<string, ExternalData>): Promise<string> {
+/** Names files as they lie: another size or time of change gives another name. */
+async function fingerprint(folder: string, files: Iterable<string>): Promise<string> {
   const hash = createHash('sha256');
-  for (const file of new Set([...weights.values()].map(({ file }) => file))) {
+  for (const file of new Set(files)) {
     const { size, mtimeMs } = await stat(join(folder, file));
     hash.update(`${file} ${size} ${mtimeMs}\n`);
   }

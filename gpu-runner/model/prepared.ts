@@ -3,8 +3,8 @@
  * here that is done once and saved, and every session and process after that maps the packed file: it loads faster, and
  * the pages are shared. The packed layout depends on processor and library, so both are in the folder's name.
  */
-import { createHash } from 'node:crypto';
-import { mkdir, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { createHash, randomUUID } from 'node:crypto';
+import { mkdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { cpus } from 'node:os';
 import { join } from 'node:path';
 import { writeOnnx } from '../graph/onnx.ts';
@@ -20,17 +20,23 @@ export async function openPrepared(checkpoint: Checkpoint, threads: number): Pro
   const graph = writeOnnx(buildLlama(checkpoint.config, checkpoint.weight), 'patchbay');
   const key = createHash('sha256')
     .update(graph)
-    .update(`${ORT_VERSION} ${cpus()[0]?.model} ${checkpoint.fingerprint}`)
+    .update(`${ORT_VERSION} ${await processor()} ${checkpoint.fingerprint}`)
     .digest('hex')
     .slice(0, 16);
   const prepared = join(folder, `patchbay-prepared-${key}`);
-  if (!(await exists(join(prepared, MODEL)))) await prepare(folder, graph, prepared, threads);
+  if (!(await exists(join(prepared, MODEL)))) await prepare(graph, prepared, threads);
   return Session.open(join(prepared, MODEL), { threads, optimize: false });
 }
 
+/** What the packed layout depends on: the model and, where the system tells, the instructions that it offers. */
+async function processor(): Promise<string> {
+  const info = await readFile('/proc/cpuinfo', 'utf8').catch(() => ''); // Linux; clouds hide parts of a processor
+  return `${cpus()[0]?.model} ${/^(?:flags|Features)\s*:.*$/m.exec(info)?.[0] ?? ''}`;
+}
+
 /** Made under another name and moved into place whole; where another process was faster, its result serves as well. */
-async function prepare(folder: string, graph: Uint8Array, prepared: string, threads: number): Promise<void> {
-  const temporary = `${prepared}.${process.pid}.${Date.now()}`;
+async function prepare(graph: Uint8Array, prepared: string, threads: number): Promise<void> {
+  const temporary = `${prepared}.${randomUUID()}`;
   const source = `${temporary}.onnx`; // beside the weights: external data may not lie above the graph
   try {
     await mkdir(temporary);

@@ -160,9 +160,11 @@ export class SessionStepper implements Stepper {
     const wanted = new Set(asked);
     for (const row of this.rows.filter((row) => !wanted.has(row))) this.leaveBatch(row);
     const places = placesFor(Math.max(...asked.map((row) => row.length + 1)));
-    const shrink = this.batch.places >= 4 * places;
-    const rows = Math.max(this.batch.rows, asked.length);
-    this.batch.resize(rows, shrink ? places : Math.max(this.batch.places, places));
+    const { batch } = this;
+    const tooSmall = batch.rows < asked.length || batch.places < places;
+    // Rows times places is what `fits` promised to bound: neither may stay large while the other grows.
+    const tooLarge = batch.rows * batch.places >= 2 * asked.length * places;
+    if (tooSmall || tooLarge) batch.resize(asked.length, places);
     for (const row of asked) {
       if (this.rows.includes(row)) continue;
       const at = this.rows.push(row) - 1;

@@ -1,0 +1,150 @@
+/** The API in this process, over an embedded object store and a database in memory: for tests of its routes. */
+import { createHash } from 'node:crypto';
+import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { type BaseConfig, parseBaseConfig } from '../adapter/base-config.ts';
+import { createApp } from '../api/app.ts';
+import { type Auth, createAuth, type Scope } from '../api/auth.ts';
+import { type BlobStore, createBlobStore } from '../api/blob-store.ts';
+import { type EmbeddedS3, startEmbeddedS3 } from '../api/embedded/s3.ts';
+import type { PublishDeps } from '../api/publish.ts';
+import { createRunnerClient, type RunnerEndpoint } from '../api/runner-client.ts';
+import { type OpenDatabase, openDatabase } from '../db/open.ts';
+
+const checkpoint = fileURLToPath(new URL('./fixtures/parity/smollm2', import.meta.url));
+const credentials = { accessKeyId: 'test', secretAccessKey: 'secret-of-the-test', region: 'us-east-1' };
+
+export const baseId = 'parity/smollm2';
+export const base: BaseConfig = parseBaseConfig(
+  JSON.parse(await readFile(join(checkpoint, 'config.json'), 'utf8')),
+);
+
+export type Files = Readonly<Record<string, Uint8Array<ArrayBuffer> | string>>;
+
+export interface DraftBody {
+  id: string;
+  files: {
+    path: string;
+    status: string;
+    partSize: number;
+    parts?: { number: number; url?: string; done: boolean }[];
+  }[];
+}
+
+/** The checkpoint's files, as a base is imported from them. */
+export async function baseFiles(): Promise<Files> {
+  const names = (await readdir(checkpoint)).filter((name) => /\.(json|safetensors)$/.test(name));
+  const read = async (name: string) =>
+    [name, new Uint8Array(await readFile(join(checkpoint, name)))] as const;
+  return Object.fromEntries(await Promise.all(names.map(read)));
+}
+
+export class InProcess {
+  readonly blobs: BlobStore;
+  readonly deps: PublishDeps;
+  readonly auth: Auth;
+  readonly app: ReturnType<typeof createApp>;
+  /** What the API's clock says. */
+  now = new Date();
+  /** Where the API finds its runner. */
+  runner: RunnerEndpoint | undefined;
+  /** What the operator's log holds of errors that nobody foresaw. */
+  readonly unexpected: object[] = [];
+  admin = '';
+  private readonly folder: string;
+  private readonly s3: EmbeddedS3;
+  private readonly database: OpenDatabase;
+
+  private constructor(folder: string, s3: EmbeddedS3, database: OpenDatabase) {
+    this.folder = folder;
+    this.s3 = s3;
+    this.database = database;
+    const { db } = database;
+    this.blobs = createBlobStore({ endpoint: s3.endpoint, bucket: 'patchbay', ...credentials });
+    const createHasher = () => {
+      const hash = createHash('sha256');
+      return { update: (chunk: Uint8Array) => hash.update(chunk), digest: () => hash.digest('hex') };
+    };
+    this.deps = { db, blobs: this.blobs, createHasher, now: () => this.now };
+    this.auth = createAuth(db, {
+      secret: 'secret-of-the-test-secret-of-the-test',
+      baseUrl: 'http://localhost',
+    });
+    const runner = createRunnerClient(() => this.runner);
+    const log = { info: () => undefined, error: (fields: object) => this.unexpected.push(fields) };
+    this.app = createApp({ ...this.deps, auth: this.auth, runner, log });
+  }
+
+  /** With one base, and a key that may do everything. */
+  static async open(): Promise<InProcess> {
+    const folder = await mkdtemp(join(tmpdir(), 'patchbay-api-'));
+    const s3 = await startEmbeddedS3({ folder, host: '127.0.0.1', port: 0, bucket: 'patchbay', credentials });
+    const api = new InProcess(folder, s3, await openDatabase({ memory: true }));
+    api.admin = await api.key('admin', ['read', 'publish', 'infer', 'admin']);
+    const imported = await api.publish(`/api/bases/${baseId}`, await baseFiles());
+    if (imported.status !== 200) throw new Error(await imported.text());
+    return api;
+  }
+
+  async close(): Promise<void> {
+    this.blobs.close();
+    await this.s3.close();
+    await this.database.close();
+    await rm(this.folder, { recursive: true, force: true });
+  }
+
+  async key(owner: string, scopes: Scope[]): Promise<string> {
+    return (await this.auth.createKey(await this.auth.ensureUser(owner), 'test', scopes)).key;
+  }
+
+  /** @param bearer the key that is sent; none when empty, the admin's when absent */
+  async call(method: string, path: string, body?: unknown, bearer: string = this.admin): Promise<Response> {
+    const headers = {
+      ...(bearer ? { authorization: `Bearer ${bearer}` } : {}),
+      'content-type': 'application/json',
+    };
+    const sent = body === undefined ? {} : { body: typeof body === 'string' ? body : JSON.stringify(body) };
+    return this.app.request(path, { method, headers, ...sent });
+  }
+
+  async start(route: string, files: Files, bearer = this.admin): Promise<DraftBody> {
+    const response = await this.call('POST', route, { base: baseId, files: declare(files) }, bearer);
+    if (response.status !== 201) throw new Error(await response.text());
+    return (await response.json()) as DraftBody;
+  }
+
+  async publish(route: string, files: Files, bearer = this.admin): Promise<Response> {
+    const draft = await this.start(route, files, bearer);
+    await upload(draft, files);
+    return this.complete(draft, bearer);
+  }
+
+  complete(draft: DraftBody, bearer = this.admin): Promise<Response> {
+    return this.call('POST', `/api/drafts/${draft.id}/complete`, undefined, bearer);
+  }
+}
+
+const bytesOf = (content: Uint8Array<ArrayBuffer> | string) =>
+  typeof content === 'string' ? new TextEncoder().encode(content) : content;
+
+export function declare(files: Files) {
+  return Object.entries(files).map(([path, content]) => ({
+    path,
+    size: bytesOf(content).length,
+    sha256: createHash('sha256').update(bytesOf(content)).digest('hex'),
+  }));
+}
+
+/** Sends the parts that have not arrived. */
+export async function upload(draft: DraftBody, files: Files): Promise<void> {
+  for (const { path, partSize, parts } of draft.files) {
+    for (const { number, url, done } of parts ?? []) {
+      if (done) continue;
+      const body = bytesOf(files[path]!).slice((number - 1) * partSize, number * partSize);
+      const response = await fetch(url!, { method: 'PUT', body });
+      if (response.status !== 200) throw new Error(await response.text());
+    }
+  }
+}

@@ -76,3 +76,8 @@ export function int32s(data: Int32Array, dims: readonly number[]): Feed {
 export function int64s(data: BigInt64Array, dims: readonly number[]): Feed {
   return new ort.Tensor('int64', data, dims);
 }
+
+/** One truth value. */
+export function bool(value: boolean): Feed {
+  return new ort.Tensor('bool', [value], []);
+}

@@ -15,7 +15,14 @@ export interface Tensor {
   readonly shape: Shape;
 }
 
-export type Attribute = number | string | readonly number[] | { float: number };
+export type Attribute = number | string | readonly number[] | { float: number } | Subgraph;
+
+/** Nodes that run only when the node that holds them says so. They see every tensor made before them. */
+export interface Subgraph {
+  readonly name: string;
+  readonly nodes: readonly Node[];
+  readonly outputs: readonly Tensor[];
+}
 
 export interface Node {
   readonly op: string;
@@ -46,7 +53,7 @@ export class Graph {
   readonly inputs: Tensor[] = [];
   readonly outputs: Tensor[] = [];
   readonly initializers: Initializer[] = [];
-  readonly nodes: Node[] = [];
+  nodes: Node[] = [];
   private readonly names = new Set<string>();
   private readonly constants = new Map<string, Tensor>();
   private readonly scopes: string[] = [];
@@ -111,6 +118,20 @@ export class Graph {
     );
     this.nodes.push({ op, domain: options.domain ?? '', name, inputs, outputs: tensors, attributes });
     return tensors;
+  }
+
+  /** The nodes that `body` makes. A subgraph must own its outputs, so what `body` returns is copied within it. */
+  subgraph(name: string, body: () => readonly Tensor[]): Subgraph {
+    const around = this.nodes;
+    this.nodes = [];
+    try {
+      return this.within(name, () => {
+        const outputs = body().map((tensor) => this.node('Identity', [tensor], [tensor])[0]!);
+        return { name, nodes: this.nodes, outputs };
+      });
+    } finally {
+      this.nodes = around;
+    }
   }
 
   private named(name: string, dtype: Dtype, shape: Shape): Tensor {

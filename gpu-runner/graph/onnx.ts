@@ -2,7 +2,7 @@
  * Writes a Graph as an ONNX ModelProto. Protocol Buffers need only two wire types here: variable-length integers and
  * length-delimited bytes (plus fixed 32-bit floats in attributes). Field numbers: onnx/onnx.proto.
  */
-import type { Attribute, Dim, Dtype, Graph, Initializer, Node, Tensor } from './graph.ts';
+import type { Attribute, Dim, Dtype, Graph, Initializer, Node, Subgraph, Tensor } from './graph.ts';
 
 const IR_VERSION = 10;
 const OPSET = 21;
@@ -19,6 +19,7 @@ const DATA_TYPE: Record<Dtype, number> = {
 const FLOAT = 1;
 const INT = 2;
 const STRING = 3;
+const GRAPH = 5;
 const INTS = 7;
 
 /** A message under construction: fields are appended in order. */
@@ -75,6 +76,7 @@ function attribute(name: string, value: Attribute): Message {
   const message = new Message().bytes(1, name);
   if (typeof value === 'number') return message.int(3, value).int(20, INT);
   if (typeof value === 'string') return message.bytes(4, value).int(20, STRING);
+  if ('nodes' in value) return message.bytes(6, subgraph(value)).int(20, GRAPH);
   if ('float' in value) return message.float(2, value.float).int(20, FLOAT);
   for (const item of value) message.int(8, item);
   return message.int(20, INTS);
@@ -87,6 +89,14 @@ function node(source: Node): Message {
   message.bytes(3, source.name).bytes(4, source.op);
   for (const [name, value] of Object.entries(source.attributes)) message.bytes(5, attribute(name, value));
   return message.bytes(7, source.domain);
+}
+
+function subgraph({ name, nodes, outputs }: Subgraph): Message {
+  const message = new Message();
+  for (const source of nodes) message.bytes(1, node(source));
+  message.bytes(2, name);
+  for (const source of outputs) message.bytes(12, valueInfo(source));
+  return message;
 }
 
 function initializer(source: Initializer): Message {

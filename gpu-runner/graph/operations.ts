@@ -68,12 +68,6 @@ export function matmul(graph: Graph, a: Tensor, b: Tensor, options: { transposeB
   return graph.node(op, [a, b], outputs, { transB: 1, alpha: { float: 1 } }, { domain: 'com.microsoft' })[0]!;
 }
 
-/** x [..., in] times the transpose of a checkpoint's weight [out, in]. ONNX Runtime folds the transpose when it loads. */
-export function linear(graph: Graph, x: Tensor, weight: Tensor, bias?: Tensor): Tensor {
-  const y = matmul(graph, x, transpose(graph, weight, [1, 0]));
-  return bias ? add(graph, y, bias) : y;
-}
-
 export function transpose(graph: Graph, x: Tensor, permutation: readonly number[]): Tensor {
   expect(
     permutation.length === x.shape.length,
@@ -207,4 +201,24 @@ export function rotary(graph: Graph, x: Tensor, rows: Tensor, cos: Tensor, sin: 
     {},
     { domain: 'com.microsoft' },
   )[0]!;
+}
+
+/** What `then` makes where `condition` (bool, one value) holds, else what `otherwise` makes; only that one is computed. */
+export function when(
+  graph: Graph,
+  condition: Tensor,
+  then: () => readonly Tensor[],
+  otherwise: () => readonly Tensor[],
+): Tensor[] {
+  const branches = {
+    then_branch: graph.subgraph('then', then),
+    else_branch: graph.subgraph('otherwise', otherwise),
+  };
+  const [some, others] = [branches.then_branch.outputs, branches.else_branch.outputs];
+  expect(
+    some.length === others.length && some.every((x, i) => text(x.shape) === text(others[i]!.shape)),
+    'If',
+    'the two branches make different tensors',
+  );
+  return graph.node('If', [condition], some, branches);
 }

@@ -6,10 +6,11 @@
  * Sizes: B rows of the batch, S new tokens of each, P places in the past, T = P + S, H hidden, d per head; a query group
  * is `heads / kvHeads` query heads that share a key head.
  *
- * Adapters (Hu et al. 2021): y = x W^T + ((x A^T) * M) B, where a row's rank rows lie in the slabs A [B, R, in] and
- * B [B, R, out], and M [B, 1, R] holds its mixing weights. Every row has its own slab, or all share one (first size 1).
+ * Adapters (Hu et al. 2021): y = x W^T + (x A^T) B, where a row's rank rows lie in the slabs A [B, R, in] and B [B, R, out].
+ * Every row has its own slab, or all share one (first size 1). The graph has two branches that share the weights: one with
+ * adapters, and one without, for a step in which no row has any.
  */
-import type { BaseConfig } from '../../adapter/base-config.ts';
+import { type BaseConfig, baseTensors } from '../../adapter/base-config.ts';
 import { type ExternalData, Graph, type Tensor } from '../graph/graph.ts';
 import * as op from '../graph/operations.ts';
 
@@ -25,6 +26,9 @@ export const LAYER_LINEARS = [
 ] as const;
 export type LinearKind = (typeof LAYER_LINEARS)[number] | 'lm_head';
 export const LINEAR_KINDS: readonly LinearKind[] = [...LAYER_LINEARS, 'lm_head'];
+
+const EMBEDDING = 'model.embed_tokens.weight';
+const HEAD = 'lm_head.weight';
 
 export interface LinearSize {
   readonly in: number;
@@ -45,6 +49,10 @@ export function linearSizes(config: BaseConfig): Record<LinearKind, LinearSize> 
   };
 }
 
+export function layersOf(kind: LinearKind, config: BaseConfig): number {
+  return kind === 'lm_head' ? 1 : config.layers;
+}
+
 /** The module path of a linear, as PEFT and the checkpoint name it. */
 export function modulePath(kind: LinearKind, layer: number): string {
   if (kind === 'lm_head') return 'lm_head';
@@ -61,11 +69,11 @@ export const IO = {
   keyCos: 'key_cos',
   keySin: 'key_sin',
   mask: 'mask',
+  adapted: 'adapted',
   pastKey: (layer: number) => `past_key.${layer}`,
   pastValue: (layer: number) => `past_value.${layer}`,
   slabA: (module: string) => `${module}.lora_A`,
   slabB: (module: string) => `${module}.lora_B`,
-  mixing: (kind: LinearKind) => `${kind}.mixing`,
   logits: 'logits',
   newKeyValue: 'new_key_value',
 } as const;
@@ -79,9 +87,10 @@ export function buildLlama(config: BaseConfig, weights: WeightSource): Graph {
 class Llama {
   readonly graph = new Graph();
   private readonly config: BaseConfig;
-  private readonly weights: WeightSource;
-  private readonly sizes: Record<LinearKind, LinearSize>;
-  private readonly mixing: Record<LinearKind, Tensor>;
+  /** By their name in the checkpoint; those of linears transposed, [in, out]. */
+  private readonly weights: ReadonlyMap<string, Tensor>;
+  private readonly tokens: Tensor;
+  private readonly embeddingDelta: Tensor;
   private readonly rotary: {
     rows: Tensor;
     queryCos: Tensor;
@@ -90,19 +99,20 @@ class Llama {
     keySin: Tensor;
   };
   private readonly mask: Tensor;
+  private readonly past: readonly { key: Tensor; value: Tensor }[];
   /** [P, S]: where the probabilities of the past end. */
   private readonly pastAndNew: Tensor;
-  private readonly past: readonly { key: Tensor; value: Tensor }[];
+  /** By module path; undefined while the branch without adapters is built. */
+  private slabs: ReadonlyMap<string, { a: Tensor; b: Tensor }> | undefined;
 
-  constructor(config: BaseConfig, weights: WeightSource) {
+  constructor(config: BaseConfig, source: WeightSource) {
     this.config = config;
-    this.weights = weights;
-    this.sizes = linearSizes(config);
     const { graph } = this;
     const { kvHeads, headDim, layers, hiddenSize } = config;
 
-    const tokens = graph.input(IO.tokens, 'int32', ['B', 'S']);
-    const embeddingDelta = graph.input(IO.embeddingDelta, 'float32', ['B|1', 'S|1', hiddenSize]);
+    this.weights = this.openWeights(source);
+    this.tokens = graph.input(IO.tokens, 'int32', ['B', 'S']);
+    this.embeddingDelta = graph.input(IO.embeddingDelta, 'float32', ['B|1', 'S|1', hiddenSize]);
     const angles = ['rows', headDim / 2];
     this.rotary = {
       rows: graph.input(IO.rotaryRows, 'int64', ['B', 'S']),
@@ -116,25 +126,70 @@ class Llama {
       key: graph.input(IO.pastKey(layer), 'float32', ['B', kvHeads, 1, 'P', headDim]),
       value: graph.input(IO.pastValue(layer), 'float32', ['B', kvHeads, 1, 'P', headDim]),
     }));
-    this.mixing = Object.fromEntries(
-      LINEAR_KINDS.map((kind) => [kind, graph.input(IO.mixing(kind), 'float32', ['B|1', 1, `R_${kind}`])]),
-    ) as Record<LinearKind, Tensor>;
     this.pastAndNew = op.concat(
       graph,
-      [op.sizeOf(graph, this.past[0]!.key, 3), op.sizeOf(graph, tokens, 1)],
+      [op.sizeOf(graph, this.past[0]!.key, 3), op.sizeOf(graph, this.tokens, 1)],
       0,
       2,
     );
+    const slabs = this.openSlabs();
 
-    const embedding = this.weight('model.embed_tokens.weight', [config.vocabSize, hiddenSize]);
-    let x = op.add(graph, op.gather(graph, embedding, tokens), embeddingDelta); // [B, S, H]
+    const [logits, newKeyValue] = op.when(
+      graph,
+      graph.input(IO.adapted, 'bool', []),
+      () => this.forward(slabs),
+      () => this.forward(undefined),
+    );
+    graph.output(logits!, IO.logits);
+    graph.output(newKeyValue!, IO.newKeyValue);
+  }
+
+  /** Outside of the branches, which share them. ONNX Runtime folds the transposes when it loads. */
+  private openWeights(source: WeightSource): Map<string, Tensor> {
+    const { graph, config } = this;
+    const weights = new Map<string, Tensor>();
+    for (const [name, shape] of baseTensors(config)) {
+      const weight = graph.weight(name, 'float32', shape, source(name));
+      const isLinear = shape.length === 2 && name !== EMBEDDING;
+      weights.set(name, isLinear ? op.transpose(graph, weight, [1, 0]) : weight);
+    }
+    if (config.tieEmbeddings) weights.set(HEAD, op.transpose(graph, weights.get(EMBEDDING)!, [1, 0]));
+    return weights;
+  }
+
+  /**
+   * Each slab has one more leading size than what it multiplies: else ONNX Runtime would join the rows that share a slab
+   * into one matrix, and use another kernel with another order of sums than for a row alone (serve/slabs.ts).
+   */
+  private openSlabs(): Map<string, { a: Tensor; b: Tensor }> {
+    const { graph, config } = this;
+    const sizes = linearSizes(config);
+    const slabs = new Map<string, { a: Tensor; b: Tensor }>();
+    for (const kind of LINEAR_KINDS) {
+      const size = sizes[kind];
+      for (let layer = 0; layer < layersOf(kind, config); layer++) {
+        const path = modulePath(kind, layer);
+        slabs.set(path, {
+          a: graph.input(IO.slabA(path), 'float32', [1, 'B|1', `R_${kind}`, size.in]),
+          b: graph.input(IO.slabB(path), 'float32', [1, 1, 'B|1', `R_${kind}`, size.out]),
+        });
+      }
+    }
+    return slabs;
+  }
+
+  /** @returns logits [B, 1, V] after the last token; [B, kvHeads, 2 * layers, S, d], key and value of each layer in turn */
+  private forward(slabs: Llama['slabs']): Tensor[] {
+    this.slabs = slabs;
+    const { graph } = this;
+    const { layers } = this.config;
+    const embedded = op.gather(graph, this.weights.get(EMBEDDING)!, this.tokens);
+    let x = op.add(graph, embedded, this.embeddingDelta); // [B, S, H]
     const fresh: Tensor[] = [];
     for (let layer = 0; layer < layers; layer++) {
       x = graph.within(`layer.${layer}`, () => {
-        const { y, key, value } = this.attention(
-          this.norm(x, `model.layers.${layer}.input_layernorm`),
-          layer,
-        );
+        const normed = this.norm(x, `model.layers.${layer}.input_layernorm`);
+        const { y, key, value } = this.attention(normed, layer);
         fresh.push(key, value);
         const h = op.add(graph, x, y);
         return op.add(
@@ -144,14 +199,8 @@ class Llama {
         );
       });
     }
-
     const h = this.norm(op.last(graph, x, 1), 'model.norm'); // [B, 1, H]
-    const head = config.tieEmbeddings
-      ? embedding
-      : this.weight('lm_head.weight', [config.vocabSize, hiddenSize]);
-    graph.output(op.add(graph, op.linear(graph, h, head), this.adapterDelta(h, 'lm_head', 0)), IO.logits); // [B, 1, V]
-    // [B, kvHeads, 2 * layers, S, d], key and value of each layer in turn
-    graph.output(op.concat(graph, fresh, 2, 2 * layers), IO.newKeyValue);
+    return [this.linear(h, 'lm_head', 0), op.concat(graph, fresh, 2, 2 * layers)];
   }
 
   private attention(x: Tensor, layer: number): { y: Tensor; key: Tensor; value: Tensor } {
@@ -195,37 +244,23 @@ class Llama {
     return this.linear(op.mul(this.graph, gate, this.linear(x, 'up_proj', layer)), 'down_proj', layer);
   }
 
-  private linear(x: Tensor, kind: Exclude<LinearKind, 'lm_head'>, layer: number): Tensor {
-    const { graph, config } = this;
-    const path = modulePath(kind, layer);
-    const size = this.sizes[kind];
-    const hasBias =
-      kind === 'o_proj' ? config.outputBias : path.includes('self_attn') ? config.qkvBias : config.mlpBias;
-    const bias = hasBias ? this.weight(`${path}.bias`, [size.out]) : undefined;
-    const y = op.linear(graph, x, this.weight(`${path}.weight`, [size.out, size.in]), bias);
-    return op.add(graph, y, this.adapterDelta(x, kind, layer));
-  }
-
-  /**
-   * ((x A^T) * M) B: what the rows' adapters add to a linear. Each slab has one more leading size than what it multiplies:
-   * else ONNX Runtime would join the rows that share a slab into one matrix, and use another kernel with another order of
-   * sums than for a row alone (serve/slabs.ts).
-   */
-  private adapterDelta(x: Tensor, kind: LinearKind, layer: number): Tensor {
+  private linear(x: Tensor, kind: LinearKind, layer: number): Tensor {
     const { graph } = this;
     const path = modulePath(kind, layer);
-    const size = this.sizes[kind];
-    const a = graph.input(IO.slabA(path), 'float32', [1, 'B|1', `R_${kind}`, size.in]);
-    const b = graph.input(IO.slabB(path), 'float32', [1, 1, 'B|1', `R_${kind}`, size.out]);
-    const u = op.mul(graph, op.matmul(graph, x, a, { transposeB: true }), this.mixing[kind]); // [1, B, S, R]
-    return op.squeeze(graph, op.matmul(graph, u, b), 2); // [B, S, out]
+    const product = op.matmul(graph, x, this.weights.get(`${path}.weight`)!);
+    const bias = this.weights.get(`${path}.bias`);
+    const y = bias ? op.add(graph, product, bias) : product;
+    const slab = this.slabs?.get(path);
+    if (!slab) return y;
+    const u = op.matmul(graph, x, slab.a, { transposeB: true }); // [1, B, S, R]
+    return op.add(graph, y, op.squeeze(graph, op.matmul(graph, u, slab.b), 2));
   }
 
   private headNorm(x: Tensor, heads: number, layer: number, name: string): Tensor {
     if (!this.config.qkNorm) return x;
     const { graph } = this;
     const { headDim, rmsNormEps } = this.config;
-    const scale = this.weight(`model.layers.${layer}.self_attn.${name}.weight`, [headDim]);
+    const scale = this.weights.get(`model.layers.${layer}.self_attn.${name}.weight`)!;
     const normed = op.rmsNorm(graph, op.reshape(graph, x, ['B', 'S', heads, headDim]), scale, rmsNormEps);
     return op.reshape(graph, normed, ['B', 'S', heads * headDim]);
   }
@@ -238,15 +273,6 @@ class Llama {
   }
 
   private norm(x: Tensor, path: string): Tensor {
-    return op.rmsNorm(
-      this.graph,
-      x,
-      this.weight(`${path}.weight`, [this.config.hiddenSize]),
-      this.config.rmsNormEps,
-    );
-  }
-
-  private weight(name: string, shape: readonly number[]): Tensor {
-    return this.graph.weight(name, 'float32', shape, this.weights(name));
+    return op.rmsNorm(this.graph, x, this.weights.get(`${path}.weight`)!, this.config.rmsNormEps);
   }
 }

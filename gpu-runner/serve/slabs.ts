@@ -1,6 +1,6 @@
 /**
  * Adapters as the graph wants them. A linear's adapters in a batch form two slabs, A [1, G, R, in] and B [1, 1, G, R, out],
- * and mixing weights M [G, 1, R]; G is 1 where all rows use the same adapters, else the batch.
+ * with scales and mixing weights in B; G is 1 where all rows use the same adapters, else the batch.
  *
  * Why a row's bits do not depend on its neighbours: each row multiplies by its own rank rows, in their own order, at the
  * front of the slab; what a larger neighbour adds is zeros behind them. Ranks are padded to a multiple of RANK_STEP so that
@@ -16,6 +16,7 @@ import {
   LINEAR_KINDS,
   type LinearKind,
   type LinearSize,
+  layersOf,
   linearSizes,
   modulePath,
 } from '../model/llama.ts';
@@ -46,7 +47,7 @@ export interface WeightedAdapter {
   readonly weight: number;
 }
 
-/** Rank rows of one linear in one layer: a [rank, in], b [rank, out] with the adapter's own scale in it. */
+/** Rank rows of one linear in one layer: a [rank, in], b [rank, out] with the adapter's scale and its weight in the mix. */
 interface Block {
   readonly a: Float32Array;
   readonly b: Float32Array;
@@ -57,16 +58,10 @@ export interface Composition {
   readonly key: string;
   /** Rank rows per kind, a multiple of RANK_STEP, or LEAST_RANK where this kind is not adapted. */
   readonly ranks: Readonly<Record<LinearKind, number>>;
-  /** Weight of each rank row, per kind. */
-  readonly mixing: Readonly<Record<LinearKind, Float32Array>>;
   /** By module path; missing: zeros. */
   readonly blocks: ReadonlyMap<string, Block>;
   /** Feeds for a batch in which every row uses this composition. */
   readonly feeds: Readonly<Record<string, Feed>>;
-}
-
-export function layersOf(kind: LinearKind, config: BaseConfig): number {
-  return kind === 'lm_head' ? 1 : config.layers;
 }
 
 const padded = (rank: number): number => Math.ceil(rank / RANK_STEP) * RANK_STEP;
@@ -79,6 +74,11 @@ export function compositionKey(adapters: readonly WeightedAdapter[]): string {
   return adapters.map(({ adapter, weight }) => `${adapter.digest}:${weight}`).join('+');
 }
 
+/** Whether the graph's branch without adapters computes it: no linear is adapted. */
+export function isBaseOnly({ blocks }: Composition): boolean {
+  return blocks.size === 0;
+}
+
 export function compose(adapters: readonly WeightedAdapter[], config: BaseConfig): Composition {
   const sizes = linearSizes(config);
   const spans = adapters.map(({ adapter }) => rankSpans(adapter));
@@ -88,22 +88,17 @@ export function compose(adapters: readonly WeightedAdapter[], config: BaseConfig
       spans.reduce((sum, span) => sum + span[kind], 0),
     ),
   );
-  const mixing = byKind((kind) => {
-    const weights = new Float32Array(ranks[kind]);
-    let at = 0;
-    for (const [i, { weight }] of adapters.entries()) weights.fill(weight, at, (at += spans[i]![kind]));
-    return weights;
-  });
   const blocks = new Map<string, Block>();
   const offsets = byKind(() => 0);
-  for (const [i, { adapter }] of adapters.entries()) {
+  for (const [i, { adapter, weight }] of adapters.entries()) {
     for (const module of adapter.modules) {
       const kind = kindOf(module.module);
-      if (kind) place(blocks, module, sizes[kind], offsets[kind], ranks[kind]);
+      if (kind)
+        place(blocks, { ...module, scale: weight * module.scale }, sizes[kind], offsets[kind], ranks[kind]);
     }
     for (const kind of LINEAR_KINDS) offsets[kind] += spans[i]![kind];
   }
-  const shared = { key: compositionKey(adapters), ranks, mixing, blocks };
+  const shared = { key: compositionKey(adapters), ranks, blocks };
   return { ...shared, feeds: sharedFeeds(shared, config) };
 }
 
@@ -113,7 +108,7 @@ export function kindOf(module: string): LinearKind | undefined {
   return LINEAR_KINDS.find((kind) => kind === name);
 }
 
-/** The largest rank of each kind over the layers, padded: all layers share one mixing row. */
+/** The largest rank of each kind over the layers, padded: all layers share one size. */
 function rankSpans(adapter: LoadedAdapter): Record<LinearKind, number> {
   const spans = byKind(() => 0);
   for (const { module, rank } of adapter.modules) {
@@ -148,7 +143,6 @@ function sharedFeeds(composition: Omit<Composition, 'feeds'>, config: BaseConfig
   for (const kind of LINEAR_KINDS) {
     const rank = composition.ranks[kind];
     const zeros = (size: number) => new Float32Array(rank * size);
-    feeds[IO.mixing(kind)] = floats(composition.mixing[kind], [1, 1, rank]);
     for (let layer = 0; layer < layersOf(kind, config); layer++) {
       const path = modulePath(kind, layer);
       const block = composition.blocks.get(path);
@@ -168,8 +162,8 @@ export class RowSlabs {
   private rows: (Composition | undefined)[] = [];
   private a = new Map<string, Float32Array>();
   private b = new Map<string, Float32Array>();
-  private mixing = byKind(() => new Float32Array(0));
   private feeds: Record<string, Feed> = {};
+  private rowsInFeeds = 0;
 
   constructor(config: BaseConfig) {
     this.config = config;
@@ -184,8 +178,10 @@ export class RowSlabs {
       this.write(i, row);
       this.rows[i] = row;
     }
-    if (changed || this.feeds[IO.mixing('q_proj')]?.dims[0] !== rows.length)
+    if (changed || this.rowsInFeeds !== rows.length) {
       this.feeds = this.views(rows.length);
+      this.rowsInFeeds = rows.length;
+    }
     return this.feeds;
   }
 
@@ -196,6 +192,7 @@ export class RowSlabs {
     this.a.clear();
     this.b.clear();
     this.feeds = {};
+    this.rowsInFeeds = 0;
   }
 
   private reserve(rows: number, ranks: Record<LinearKind, number>): boolean {
@@ -208,13 +205,10 @@ export class RowSlabs {
       this.a.set(path, new Float32Array(this.capacity * ranks[kind] * this.sizes[kind].in));
       this.b.set(path, new Float32Array(this.capacity * ranks[kind] * this.sizes[kind].out));
     }
-    this.mixing = byKind((kind) => new Float32Array(this.capacity * ranks[kind]));
     return true;
   }
 
   private write(row: number, composition: Composition): void {
-    for (const kind of LINEAR_KINDS)
-      writeRow(this.mixing[kind], row, this.ranks[kind], composition.mixing[kind]);
     for (const [kind, path] of this.modules()) {
       const block = composition.blocks.get(path);
       const { in: inputs, out: outputs } = this.sizes[kind];
@@ -233,8 +227,6 @@ export class RowSlabs {
         ),
         dims,
       );
-    for (const kind of LINEAR_KINDS)
-      feeds[IO.mixing(kind)] = view(this.mixing[kind], [rows, 1, this.ranks[kind]]);
     for (const [kind, path] of this.modules()) {
       feeds[IO.slabA(path)] = view(this.a.get(path)!, [1, rows, this.ranks[kind], this.sizes[kind].in]);
       feeds[IO.slabB(path)] = view(this.b.get(path)!, [1, 1, rows, this.ranks[kind], this.sizes[kind].out]);

@@ -8,12 +8,13 @@
 import type { BaseConfig } from '../../adapter/base-config.ts';
 import { IO } from '../model/llama.ts';
 import { RotaryTable } from '../model/rotary.ts';
-import { type Feed, floats, int32s, int64s, type Session } from '../session.ts';
+import { bool, type Feed, floats, int32s, int64s, type Session } from '../session.ts';
 import { bytesPerPlace, KeyValueCache, PLACES_STEP, placesFor } from './kv-cache.ts';
 import {
   type Composition,
   compose,
   compositionKey,
+  isBaseOnly,
   type LoadedModule,
   RowSlabs,
   type WeightedAdapter,
@@ -204,6 +205,7 @@ export class SessionStepper implements Stepper {
       ...this.pastFeeds(cache, batch),
       ...this.rotaryFeeds(positions, batch, count),
       [IO.tokens]: int32s(Int32Array.from(tokens), [batch, count]),
+      [IO.adapted]: bool(rows.some((row) => !isBaseOnly(row.composition))),
       [IO.mask]: this.mask(rows, count, cache.places),
       [IO.embeddingDelta]: this.embeddingDelta(rows, tokens, count),
     };

@@ -10,14 +10,14 @@ import { join } from 'node:path';
 import { writeOnnx } from '../graph/onnx.ts';
 import { ORT_VERSION, Session } from '../session.ts';
 import type { Checkpoint } from './checkpoint.ts';
-import { buildLlama } from './llama.ts';
+import { buildStep } from './step-graph.ts';
 
 const MODEL = 'model.onnx';
 const WEIGHTS = 'model.bin';
 
 export async function openPrepared(checkpoint: Checkpoint, threads: number): Promise<Session> {
   const { folder } = checkpoint;
-  const graph = writeOnnx(buildLlama(checkpoint.config, checkpoint.weight), 'patchbay');
+  const graph = writeOnnx(buildStep(checkpoint.config, checkpoint.weight), 'patchbay');
   const key = createHash('sha256')
     .update(graph)
     .update(`${ORT_VERSION} ${await processor()} ${checkpoint.fingerprint}`)

@@ -3,6 +3,8 @@
  * As transformers does, frequencies and angles are rounded to float32 before the cosine, so long contexts agree with it.
  */
 import type { BaseConfig } from '../../adapter/base-config.ts';
+import { type Feed, floats, int64s } from '../session.ts';
+import { ROTARY } from './llama.ts';
 
 /** Radians per position of each pair of dimensions: [headDim / 2]. */
 export function inverseFrequencies(config: BaseConfig): Float32Array {
@@ -27,16 +29,51 @@ function scaled(frequency: number, scaling: BaseConfig['ropeScaling']): number {
 
 /** Cosines and sines of positions, worked out once each. */
 export class RotaryTable {
+  private readonly headDim: number;
   private readonly frequencies: Float32Array;
   private cos = new Float32Array(0);
   private sin = new Float32Array(0);
+  private readonly rowNumbers = new Map<string, Feed>();
 
   constructor(config: BaseConfig) {
+    this.headDim = config.headDim;
     this.frequencies = inverseFrequencies(config);
   }
 
+  /** What a graph with `rotaryInputs` is fed for tokens [rows, count] at these positions. */
+  feeds(positions: ArrayLike<number>, rows: number, count: number): Record<string, Feed> {
+    const half = this.headDim / 2;
+    const pair = (scale: number): [Feed, Feed] => {
+      const cos = new Float32Array(positions.length * half);
+      const sin = new Float32Array(positions.length * half);
+      this.fill(positions, scale, cos, sin);
+      return [floats(cos, [positions.length, half]), floats(sin, [positions.length, half])];
+    };
+    const [queryCos, querySin] = pair(1 / Math.sqrt(this.headDim));
+    const [keyCos, keySin] = pair(1);
+    return {
+      [ROTARY.rows]: this.rowNumbersOf(rows, count),
+      [ROTARY.queryCos]: queryCos,
+      [ROTARY.querySin]: querySin,
+      [ROTARY.keyCos]: keyCos,
+      [ROTARY.keySin]: keySin,
+    };
+  }
+
+  /** 0, 1, 2, ... as [rows, count]. */
+  private rowNumbersOf(rows: number, count: number): Feed {
+    const key = `${rows}x${count}`;
+    let feed = this.rowNumbers.get(key);
+    if (!feed) {
+      const numbers = BigInt64Array.from({ length: rows * count }, (_, i) => BigInt(i));
+      feed = int64s(numbers, [rows, count]);
+      this.rowNumbers.set(key, feed);
+    }
+    return feed;
+  }
+
   /** Writes the rows of `positions` times `scale` into cos and sin, both [positions.length, headDim / 2]. */
-  fill(positions: readonly number[], scale: number, cos: Float32Array, sin: Float32Array): void {
+  private fill(positions: ArrayLike<number>, scale: number, cos: Float32Array, sin: Float32Array): void {
     const half = this.frequencies.length;
     for (let row = 0; row < positions.length; row++) {
       const position = positions[row]!;

@@ -12,7 +12,6 @@
 
 import type { BaseConfig } from '../../adapter/base-config.ts';
 import {
-  IO,
   LINEAR_KINDS,
   type LinearKind,
   type LinearSize,
@@ -20,6 +19,7 @@ import {
   linearSizes,
   modulePath,
 } from '../model/llama.ts';
+import { IO } from '../model/step-graph.ts';
 import { type Feed, floats } from '../session.ts';
 
 export const RANK_STEP = 16;

@@ -6,9 +6,10 @@
  * prompt depend on itself alone, and its logits are the same bits whatever else is being served.
  */
 import type { BaseConfig } from '../../adapter/base-config.ts';
-import { IO } from '../model/llama.ts';
+
 import { RotaryTable } from '../model/rotary.ts';
-import { bool, type Feed, floats, int32s, int64s, type Session } from '../session.ts';
+import { IO } from '../model/step-graph.ts';
+import { bool, type Feed, floats, int32s, type Session } from '../session.ts';
 import { bytesPerPlace, KeyValueCache, PLACES_STEP, placesFor } from './kv-cache.ts';
 import {
   type Composition,
@@ -77,7 +78,6 @@ export class SessionStepper implements Stepper {
   /** Row i of the batch cache holds rows[i]. */
   private rows: Row[] = [];
   private readonly compositions = new Map<string, { composition: Composition; users: number }>();
-  private readonly arange = new Map<string, Feed>();
 
   constructor(session: Session, config: BaseConfig, cacheBytes: number) {
     this.session = session;
@@ -203,7 +203,7 @@ export class SessionStepper implements Stepper {
     const feeds: Record<string, Feed> = {
       ...adapters,
       ...this.pastFeeds(cache, batch),
-      ...this.rotaryFeeds(positions, batch, count),
+      ...this.rotary.feeds(positions, batch, count),
       [IO.tokens]: int32s(Int32Array.from(tokens), [batch, count]),
       [IO.adapted]: bool(rows.some((row) => !isBaseOnly(row.composition))),
       [IO.mask]: this.mask(rows, count, cache.places),
@@ -226,41 +226,6 @@ export class SessionStepper implements Stepper {
       feeds[IO.pastValue(layer)] = view(cache.arrays[2 * layer + 1]!);
     }
     return feeds;
-  }
-
-  private rotaryFeeds(positions: readonly number[], batch: number, count: number): Record<string, Feed> {
-    const half = this.config.headDim / 2;
-    const fill = (scale: number): [Feed, Feed] => {
-      const [cos, sin] = [
-        new Float32Array(positions.length * half),
-        new Float32Array(positions.length * half),
-      ];
-      this.rotary.fill(positions, scale, cos, sin);
-      return [floats(cos, [positions.length, half]), floats(sin, [positions.length, half])];
-    };
-    const [queryCos, querySin] = fill(1 / Math.sqrt(this.config.headDim));
-    const [keyCos, keySin] = fill(1);
-    return {
-      [IO.rotaryRows]: this.rowNumbers(batch, count),
-      [IO.queryCos]: queryCos,
-      [IO.querySin]: querySin,
-      [IO.keyCos]: keyCos,
-      [IO.keySin]: keySin,
-    };
-  }
-
-  /** 0, 1, 2, ... as [batch, count]. */
-  private rowNumbers(batch: number, count: number): Feed {
-    const key = `${batch}x${count}`;
-    let feed = this.arange.get(key);
-    if (!feed) {
-      feed = int64s(
-        BigInt64Array.from({ length: batch * count }, (_, i) => BigInt(i)),
-        [batch, count],
-      );
-      this.arange.set(key, feed);
-    }
-    return feed;
   }
 
   /** Causal, within the sliding window where there is one, and blind to places beyond each row's length: [B, 1, 1, S, T]. */

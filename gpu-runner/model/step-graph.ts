@@ -1,0 +1,168 @@
+/**
+ * The graph of one serving step. It serves prefill and decode: it reads the past keys and values, and returns only those of
+ * the new tokens (docs/architecture.md).
+ *
+ * Sizes: those of llama.ts; S new tokens of each row, P places in the past, T = P + S.
+ *
+ * Adapters (Hu et al. 2021): y = x W^T + (x A^T) B, where a row's rank rows lie in the slabs A [B, R, in] and B [B, R, out].
+ * Every row has its own slab, or all share one (first size 1). The graph has two branches that share the weights: one with
+ * adapters, and one without, for a step in which no row has any.
+ */
+import { type BaseConfig, baseTensors } from '../../adapter/base-config.ts';
+import { Graph, type Tensor } from '../graph/graph.ts';
+import * as op from '../graph/operations.ts';
+import {
+  EMBEDDING,
+  HEAD,
+  LINEAR_KINDS,
+  Llama,
+  layersOf,
+  linearSizes,
+  modulePath,
+  type RotaryInputs,
+  rotaryInputs,
+  type WeightSource,
+} from './llama.ts';
+
+/** Names of the graph's inputs and outputs, shared with whoever feeds it. */
+export const IO = {
+  tokens: 'tokens',
+  embeddingDelta: 'embedding_delta',
+  mask: 'mask',
+  adapted: 'adapted',
+  pastKey: (layer: number) => `past_key.${layer}`,
+  pastValue: (layer: number) => `past_value.${layer}`,
+  slabA: (module: string) => `${module}.lora_A`,
+  slabB: (module: string) => `${module}.lora_B`,
+  logits: 'logits',
+  newKeyValue: 'new_key_value',
+} as const;
+
+export function buildStep(config: BaseConfig, weights: WeightSource): Graph {
+  return new StepGraph(config, weights).graph;
+}
+
+interface Slab {
+  readonly a: Tensor;
+  readonly b: Tensor;
+}
+
+class StepGraph {
+  readonly graph = new Graph();
+  private readonly config: BaseConfig;
+  /** By their name in the checkpoint; those of linears transposed, [in, out]. */
+  private readonly weights: ReadonlyMap<string, Tensor>;
+  private readonly tokens: Tensor;
+  private readonly embeddingDelta: Tensor;
+  private readonly rotary: RotaryInputs;
+  private readonly mask: Tensor;
+  private readonly past: readonly { key: Tensor; value: Tensor }[];
+  /** [P, S]: where the probabilities of the past end. */
+  private readonly pastAndNew: Tensor;
+
+  constructor(config: BaseConfig, source: WeightSource) {
+    this.config = config;
+    const { graph } = this;
+    const { kvHeads, headDim, layers, hiddenSize } = config;
+
+    this.weights = this.openWeights(source);
+    this.tokens = graph.input(IO.tokens, 'int32', ['B', 'S']);
+    this.embeddingDelta = graph.input(IO.embeddingDelta, 'float32', ['B|1', 'S|1', hiddenSize]);
+    this.rotary = rotaryInputs(graph, config);
+    this.mask = graph.input(IO.mask, 'float32', ['B', 1, 1, 'S', 'T']);
+    this.past = Array.from({ length: layers }, (_, layer) => ({
+      key: graph.input(IO.pastKey(layer), 'float32', ['B', kvHeads, 1, 'P', headDim]),
+      value: graph.input(IO.pastValue(layer), 'float32', ['B', kvHeads, 1, 'P', headDim]),
+    }));
+    this.pastAndNew = op.concat(
+      graph,
+      [op.sizeOf(graph, this.past[0]!.key, 3), op.sizeOf(graph, this.tokens, 1)],
+      0,
+      2,
+    );
+    const slabs = this.openSlabs();
+
+    const [logits, newKeyValue] = op.when(
+      graph,
+      graph.input(IO.adapted, 'bool', []),
+      () => this.forward(slabs),
+      () => this.forward(undefined),
+    );
+    graph.output(logits!, IO.logits);
+    graph.output(newKeyValue!, IO.newKeyValue);
+  }
+
+  /** Outside of the branches, which share them. ONNX Runtime folds the transposes when it loads. */
+  private openWeights(source: WeightSource): Map<string, Tensor> {
+    const { graph, config } = this;
+    const weights = new Map<string, Tensor>();
+    for (const [name, shape] of baseTensors(config)) {
+      const weight = graph.weight(name, 'float32', shape, source(name));
+      const isLinear = shape.length === 2 && name !== EMBEDDING;
+      weights.set(name, isLinear ? op.transpose(graph, weight, [1, 0]) : weight);
+    }
+    if (config.tieEmbeddings) weights.set(HEAD, op.transpose(graph, weights.get(EMBEDDING)!, [1, 0]));
+    return weights;
+  }
+
+  /**
+   * Each slab has one more leading size than what it multiplies: else ONNX Runtime would join the rows that share a slab
+   * into one matrix, and use another kernel with another order of sums than for a row alone (serve/slabs.ts).
+   */
+  private openSlabs(): Map<string, Slab> {
+    const { graph, config } = this;
+    const sizes = linearSizes(config);
+    const slabs = new Map<string, Slab>();
+    for (const kind of LINEAR_KINDS) {
+      const size = sizes[kind];
+      for (let layer = 0; layer < layersOf(kind, config); layer++) {
+        const path = modulePath(kind, layer);
+        slabs.set(path, {
+          a: graph.input(IO.slabA(path), 'float32', [1, 'B|1', `R_${kind}`, size.in]),
+          b: graph.input(IO.slabB(path), 'float32', [1, 1, 'B|1', `R_${kind}`, size.out]),
+        });
+      }
+    }
+    return slabs;
+  }
+
+  /** @returns logits [B, 1, V] after the last token; [B, kvHeads, 2 * layers, S, d], key and value of each layer in turn */
+  private forward(slabs: ReadonlyMap<string, Slab> | undefined): Tensor[] {
+    const { graph, config } = this;
+    const fresh: Tensor[] = [];
+    const linear = (x: Tensor, path: string) => this.linear(x, path, slabs?.get(path));
+    const llama = new Llama(graph, config, {
+      rotary: this.rotary,
+      weight: (name) => this.weights.get(name)!,
+      linear,
+      attend: (query, key, value, layer) => {
+        fresh.push(key, value);
+        return this.attend(query, key, value, this.past[layer]!);
+      },
+    });
+    const embedded = op.gather(graph, this.weights.get(EMBEDDING)!, this.tokens);
+    const x = llama.layers(op.add(graph, embedded, this.embeddingDelta)); // [B, S, H]
+    const h = llama.norm(op.last(graph, x, 1), 'model.norm'); // [B, 1, H]
+    return [linear(h, 'lm_head'), op.concat(graph, fresh, 2, 2 * config.layers)];
+  }
+
+  private linear(x: Tensor, path: string, slab: Slab | undefined): Tensor {
+    const { graph } = this;
+    const product = op.matmul(graph, x, this.weights.get(`${path}.weight`)!);
+    const bias = this.weights.get(`${path}.bias`);
+    const y = bias ? op.add(graph, product, bias) : product;
+    if (!slab) return y;
+    const u = op.matmul(graph, x, slab.a, { transposeB: true }); // [1, B, S, R]
+    return op.add(graph, y, op.squeeze(graph, op.matmul(graph, u, slab.b), 2));
+  }
+
+  /** Past and new are scored apart and share one softmax: the past is read where it lies and never copied. */
+  private attend(query: Tensor, key: Tensor, value: Tensor, past: { key: Tensor; value: Tensor }): Tensor {
+    const { graph } = this;
+    const onto = (keys: Tensor) => op.matmul(graph, query, keys, { transposeB: true });
+    const scores = op.concat(graph, [onto(past.key), onto(key)], -1, 'T'); // [B, kvHeads, group, S, T]
+    const probabilities = op.softmax(graph, op.add(graph, scores, this.mask));
+    const [onPast, onNew] = op.split(graph, probabilities, this.pastAndNew, ['P', 'S']);
+    return op.add(graph, op.matmul(graph, onPast!, past.value), op.matmul(graph, onNew!, value));
+  }
+}

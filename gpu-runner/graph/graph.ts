@@ -20,9 +20,16 @@ export type Attribute = number | string | readonly number[] | { float: number } 
 /** Nodes that run only when the node that holds them says so. They see every tensor made before them. */
 export interface Subgraph {
   readonly name: string;
+  readonly inputs: readonly Tensor[];
   readonly nodes: readonly Node[];
   readonly outputs: readonly Tensor[];
 }
+
+/**
+ * The reverse-mode derivative of a node: from the gradients of its outputs (undefined: zero) to one function for each input
+ * that makes that input's gradient; null where there is none. Functions, because nobody wants the gradient of a frozen weight.
+ */
+export type Derivative = (gradients: readonly (Tensor | undefined)[]) => readonly ((() => Tensor) | null)[];
 
 export interface Node {
   readonly op: string;
@@ -32,6 +39,7 @@ export interface Node {
   readonly inputs: readonly (Tensor | null)[];
   readonly outputs: readonly Tensor[];
   readonly attributes: Readonly<Record<string, Attribute>>;
+  readonly derivative: Derivative | undefined;
 }
 
 /** Where a weight's bytes lie; `file` is relative to the graph's own folder. */
@@ -110,24 +118,31 @@ export class Graph {
     inputs: readonly (Tensor | null)[],
     outputs: readonly { dtype: Dtype; shape: Shape }[],
     attributes: Readonly<Record<string, Attribute>> = {},
-    options: { domain?: Node['domain']; name?: string } = {},
+    options: { domain?: Node['domain']; name?: string; derivative?: Derivative } = {},
   ): Tensor[] {
     const name = options.name ?? [...this.scopes, `${op}_${this.nodes.length}`].join('/');
     const tensors = outputs.map((output, i) =>
       this.named(outputs.length === 1 ? name : `${name}:${i}`, output.dtype, output.shape),
     );
-    this.nodes.push({ op, domain: options.domain ?? '', name, inputs, outputs: tensors, attributes });
+    const { domain = '', derivative } = options;
+    this.nodes.push({ op, domain, name, inputs, outputs: tensors, attributes, derivative });
     return tensors;
   }
 
   /** The nodes that `body` makes. A subgraph must own its outputs, so what `body` returns is copied within it. */
-  subgraph(name: string, body: () => readonly Tensor[]): Subgraph {
+  subgraph(
+    name: string,
+    inputs: readonly { dtype: Dtype; shape: Shape }[],
+    body: (inputs: readonly Tensor[]) => readonly Tensor[],
+  ): Subgraph {
     const around = this.nodes;
     this.nodes = [];
     try {
       return this.within(name, () => {
-        const outputs = body().map((tensor) => this.node('Identity', [tensor], [tensor])[0]!);
-        return { name, nodes: this.nodes, outputs };
+        const at = this.scopes.join('/');
+        const tensors = inputs.map(({ dtype, shape }, i) => this.named(`${at}/input_${i}`, dtype, shape));
+        const outputs = body(tensors).map((tensor) => this.node('Identity', [tensor], [tensor])[0]!);
+        return { name, inputs: tensors, nodes: this.nodes, outputs };
       });
     } finally {
       this.nodes = around;

@@ -91,10 +91,11 @@ function node(source: Node): Message {
   return message.bytes(7, source.domain);
 }
 
-function subgraph({ name, nodes, outputs }: Subgraph): Message {
+function subgraph({ name, inputs, nodes, outputs }: Subgraph): Message {
   const message = new Message();
   for (const source of nodes) message.bytes(1, node(source));
   message.bytes(2, name);
+  for (const source of inputs) message.bytes(11, valueInfo(source));
   for (const source of outputs) message.bytes(12, valueInfo(source));
   return message;
 }

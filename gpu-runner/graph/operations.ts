@@ -3,7 +3,16 @@
  * function: what it needs to be differentiated (its inputs, outputs and attributes) is in the node that it appends.
  * Formulas: https://onnx.ai/onnx/operators/ ; those of com.microsoft: ONNX Runtime's ContribOperators.md.
  */
-import { type Dim, type Dtype, type Graph, GraphError, type Shape, type Tensor } from './graph.ts';
+import {
+  type Attribute,
+  type Derivative,
+  type Dim,
+  type Dtype,
+  type Graph,
+  GraphError,
+  type Shape,
+  type Tensor,
+} from './graph.ts';
 
 const text = (shape: Shape): string => `[${shape.join(', ')}]`;
 
@@ -31,41 +40,203 @@ export function broadcast(op: string, a: Shape, b: Shape): Dim[] {
   });
 }
 
-function elementwise(op: 'Add' | 'Mul' | 'Sub') {
-  return (graph: Graph, a: Tensor, b: Tensor): Tensor =>
-    graph.node(op, [a, b], [{ dtype: sameDtype(op, a, b), shape: broadcast(op, a.shape, b.shape) }])[0]!;
+/** What is left of a gradient for an operand that was broadcast: its sum over the sizes that the operand does not have. */
+function sumTo(graph: Graph, gradient: Tensor, shape: Shape): Tensor {
+  const extra = gradient.shape.length - shape.length;
+  const leading = Array.from({ length: extra }, (_, i) => i);
+  const ones = shape.flatMap((d, i) => (d === 1 && gradient.shape[extra + i] !== 1 ? [extra + i] : []));
+  const kept = ones.length > 0 ? reduceSum(graph, gradient, ones, true) : gradient;
+  return leading.length > 0 ? reduceSum(graph, kept, leading, false) : kept;
 }
-export const add = elementwise('Add');
-export const mul = elementwise('Mul');
+
+export function add(graph: Graph, a: Tensor, b: Tensor): Tensor {
+  const out = { dtype: sameDtype('Add', a, b), shape: broadcast('Add', a.shape, b.shape) };
+  const derivative: Derivative = ([g]) => [() => sumTo(graph, g!, a.shape), () => sumTo(graph, g!, b.shape)];
+  return graph.node('Add', [a, b], [out], {}, { derivative })[0]!;
+}
+
+export function sub(graph: Graph, a: Tensor, b: Tensor): Tensor {
+  const out = { dtype: sameDtype('Sub', a, b), shape: broadcast('Sub', a.shape, b.shape) };
+  const derivative: Derivative = ([g]) => [
+    () => sumTo(graph, g!, a.shape),
+    () => neg(graph, sumTo(graph, g!, b.shape)),
+  ];
+  return graph.node('Sub', [a, b], [out], {}, { derivative })[0]!;
+}
+
+export function mul(graph: Graph, a: Tensor, b: Tensor): Tensor {
+  const out = { dtype: sameDtype('Mul', a, b), shape: broadcast('Mul', a.shape, b.shape) };
+  const derivative: Derivative = ([g]) => [
+    () => sumTo(graph, mul(graph, g!, b), a.shape),
+    () => sumTo(graph, mul(graph, g!, a), b.shape),
+  ];
+  return graph.node('Mul', [a, b], [out], {}, { derivative })[0]!;
+}
+
+export function div(graph: Graph, a: Tensor, b: Tensor): Tensor {
+  const out = { dtype: sameDtype('Div', a, b), shape: broadcast('Div', a.shape, b.shape) };
+  const [y] = graph.node(
+    'Div',
+    [a, b],
+    [out],
+    {},
+    {
+      derivative: ([g]) => [
+        () => sumTo(graph, div(graph, g!, b), a.shape),
+        () => neg(graph, sumTo(graph, div(graph, mul(graph, g!, y!), b), b.shape)),
+      ],
+    },
+  );
+  return y!;
+}
+
+export function neg(graph: Graph, x: Tensor): Tensor {
+  return graph.node('Neg', [x], [x], {}, { derivative: ([g]) => [() => neg(graph, g!)] })[0]!;
+}
+
+export function sqrt(graph: Graph, x: Tensor): Tensor {
+  const half = graph.constant('float32', [0.5], []);
+  const [y] = graph.node(
+    'Sqrt',
+    [x],
+    [x],
+    {},
+    {
+      derivative: ([g]) => [() => div(graph, mul(graph, g!, half), y!)],
+    },
+  );
+  return y!;
+}
+
+export function log(graph: Graph, x: Tensor): Tensor {
+  return graph.node('Log', [x], [x], {}, { derivative: ([g]) => [() => div(graph, g!, x)] })[0]!;
+}
 
 export function sigmoid(graph: Graph, x: Tensor): Tensor {
-  return graph.node('Sigmoid', [x], [{ dtype: x.dtype, shape: x.shape }])[0]!;
+  const [y] = graph.node(
+    'Sigmoid',
+    [x],
+    [x],
+    {},
+    {
+      derivative: ([g]) => [() => mul(graph, g!, sub(graph, y!, mul(graph, y!, y!)))],
+    },
+  );
+  return y!;
 }
 
 /** x * sigmoid(x), the gate of SwiGLU. QuickGelu with alpha 1 is this in one pass over memory. */
 export function silu(graph: Graph, x: Tensor): Tensor {
+  const attributes = { alpha: { float: 1 } };
+  const [y] = graph.node('QuickGelu', [x], [x], attributes, {
+    domain: 'com.microsoft',
+    // y' = s + y (1 - s), s = sigmoid(x)
+    derivative: ([g]) => [
+      () => {
+        const s = sigmoid(graph, x);
+        return mul(graph, g!, sub(graph, add(graph, s, y!), mul(graph, y!, s)));
+      },
+    ],
+  });
+  return y!;
+}
+
+function reduced(shape: Shape, axes: readonly number[], keep: boolean): Dim[] {
+  return shape.flatMap((d, i): Dim[] => (axes.includes(i) ? (keep ? [1] : []) : [d]));
+}
+
+export function reduceSum(graph: Graph, x: Tensor, axes: readonly number[], keep: boolean): Tensor {
+  const out = { dtype: x.dtype, shape: reduced(x.shape, axes, keep) };
+  const inputs = [x, graph.constant('int64', axes)];
   return graph.node(
-    'QuickGelu',
-    [x],
-    [{ dtype: x.dtype, shape: x.shape }],
-    { alpha: { float: 1 } },
-    { domain: 'com.microsoft' },
+    'ReduceSum',
+    inputs,
+    [out],
+    { keepdims: keep ? 1 : 0 },
+    {
+      derivative: ([g]) => [
+        () => {
+          const kept = keep
+            ? g!
+            : reshapeTo(graph, g!, shapeOf(graph, x, axes), reduced(x.shape, axes, true));
+          return expand(graph, kept, shapeOf(graph, x), x.shape);
+        },
+        null,
+      ],
+    },
   )[0]!;
 }
 
-/** a [..., m, k] times b [..., k, n]; `transposeB`: b is [..., n, k]. Leading sizes broadcast. */
-export function matmul(graph: Graph, a: Tensor, b: Tensor, options: { transposeB?: boolean } = {}): Tensor {
-  const op = options.transposeB ? 'FusedMatMul' : 'MatMul';
-  const [k, n] = options.transposeB ? [b.shape.at(-1), b.shape.at(-2)] : [b.shape.at(-2), b.shape.at(-1)];
-  expect(
-    a.shape.at(-1) === k,
-    op,
-    `${text(a.shape)} of ${a.name} and ${text(b.shape)} of ${b.name} do not multiply`,
+/** Of the last axis, which keeps size 1. */
+export function reduceMean(graph: Graph, x: Tensor): Tensor {
+  const last = x.shape.length - 1;
+  const out = { dtype: x.dtype, shape: reduced(x.shape, [last], true) };
+  return graph.node('ReduceMean', [x, graph.constant('int64', [last])], [out], { keepdims: 1 })[0]!;
+}
+
+/** Of the last axis, which keeps size 1. */
+export function reduceMax(graph: Graph, x: Tensor): Tensor {
+  const last = x.shape.length - 1;
+  const out = { dtype: x.dtype, shape: reduced(x.shape, [last], true) };
+  return graph.node('ReduceMax', [x, graph.constant('int64', [last])], [out], { keepdims: 1 })[0]!;
+}
+
+function expand(graph: Graph, x: Tensor, size: Tensor, shape: Shape): Tensor {
+  return graph.node('Expand', [x, size], [{ dtype: x.dtype, shape }])[0]!;
+}
+
+/** The sizes of x as int64 [rank], those of the axes in `ones` as 1. */
+function shapeOf(graph: Graph, x: Tensor, ones: readonly number[] = []): Tensor {
+  const sizes = x.shape.map((_, i) =>
+    ones.includes(i) ? graph.constant('int64', [1]) : sizeOf(graph, x, i),
   );
-  const shape = [...broadcast(op, a.shape.slice(0, -2), b.shape.slice(0, -2)), a.shape.at(-2)!, n!];
+  return concat(graph, sizes, 0, sizes.length);
+}
+
+export interface MatmulOptions {
+  readonly transposeA?: boolean;
+  readonly transposeB?: boolean;
+}
+
+/** a [..., m, k] times b [..., k, n]; `transposeA`: a is [..., k, m]; `transposeB`: b is [..., n, k]. Leading sizes broadcast. */
+export function matmul(graph: Graph, a: Tensor, b: Tensor, options: MatmulOptions = {}): Tensor {
+  const { transposeA = false, transposeB = false } = options;
+  const fused = transposeA || transposeB;
+  const op = fused ? 'FusedMatMul' : 'MatMul';
+  const [m, k] = transposeA ? [a.shape.at(-1), a.shape.at(-2)] : [a.shape.at(-2), a.shape.at(-1)];
+  const [kb, n] = transposeB ? [b.shape.at(-1), b.shape.at(-2)] : [b.shape.at(-2), b.shape.at(-1)];
+  expect(k === kb, op, `${text(a.shape)} of ${a.name} and ${text(b.shape)} of ${b.name} do not multiply`);
+  const shape = [...broadcast(op, a.shape.slice(0, -2), b.shape.slice(0, -2)), m!, n!];
   const outputs = [{ dtype: sameDtype(op, a, b), shape }];
-  if (!options.transposeB) return graph.node(op, [a, b], outputs)[0]!;
-  return graph.node(op, [a, b], outputs, { transB: 1, alpha: { float: 1 } }, { domain: 'com.microsoft' })[0]!;
+  const attributes: Record<string, Attribute> = fused
+    ? { transA: transposeA ? 1 : 0, transB: transposeB ? 1 : 0, alpha: { float: 1 } }
+    : {};
+  const derivative: Derivative = ([g]) => {
+    expect(!transposeA, op, 'no derivative with a transposed first operand');
+    return [
+      () => sumTo(graph, matmul(graph, g!, b, { transposeB: !transposeB }), a.shape),
+      () => {
+        // A matrix that every row shares: the rows are one matrix too.
+        const [left, right] = b.shape.length === 2 ? [asMatrix(graph, a), asMatrix(graph, g!)] : [a, g!];
+        const gradient = transposeB
+          ? matmul(graph, right, left, { transposeA: true })
+          : matmul(graph, left, right, { transposeA: true });
+        return sumTo(graph, gradient, b.shape);
+      },
+    ];
+  };
+  return graph.node(op, [a, b], outputs, attributes, {
+    domain: fused ? 'com.microsoft' : '',
+    derivative,
+  })[0]!;
+}
+
+/** [..., n] -> [rows, n] */
+export function asMatrix(graph: Graph, x: Tensor): Tensor {
+  if (x.shape.length === 2) return x;
+  const width = x.shape.at(-1)!;
+  const target = graph.constant('int64', [-1, Number(width)]);
+  return reshapeTo(graph, x, target, [x.shape.slice(0, -1).join(' '), width]);
 }
 
 export function transpose(graph: Graph, x: Tensor, permutation: readonly number[]): Tensor {
@@ -78,8 +249,16 @@ export function transpose(graph: Graph, x: Tensor, permutation: readonly number[
     'Transpose',
     [x],
     [{ dtype: x.dtype, shape: permutation.map((axis) => x.shape[axis]!) }],
+    { perm: permutation },
     {
-      perm: permutation,
+      derivative: ([g]) => [
+        () =>
+          transpose(
+            graph,
+            g!,
+            permutation.map((_, i) => permutation.indexOf(i)),
+          ),
+      ],
     },
   )[0]!;
 }
@@ -110,7 +289,13 @@ export function reshape(graph: Graph, x: Tensor, shape: Shape): Tensor {
     'Reshape',
     `${text(x.shape)} of ${x.name} does not hold as many values as ${text(shape)}`,
   );
-  return graph.node('Reshape', [x, graph.constant('int64', sizes)], [{ dtype: x.dtype, shape }])[0]!;
+  return reshapeTo(graph, x, graph.constant('int64', sizes), shape);
+}
+
+/** x with the sizes that `target` (int64 [rank]) holds at run time, -1 for one that follows from the others; `shape` names them. */
+export function reshapeTo(graph: Graph, x: Tensor, target: Tensor, shape: Shape): Tensor {
+  const derivative: Derivative = ([g]) => [() => reshapeTo(graph, g!, shapeOf(graph, x), x.shape), null];
+  return graph.node('Reshape', [x, target], [{ dtype: x.dtype, shape }], {}, { derivative })[0]!;
 }
 
 export function concat(graph: Graph, parts: readonly Tensor[], axis: number, size: Dim): Tensor {
@@ -159,20 +344,40 @@ export function squeeze(graph: Graph, x: Tensor, count: number): Tensor {
 }
 
 export function softmax(graph: Graph, x: Tensor): Tensor {
-  return graph.node('Softmax', [x], [{ dtype: x.dtype, shape: x.shape }], { axis: -1 })[0]!;
+  const [p] = graph.node(
+    'Softmax',
+    [x],
+    [x],
+    { axis: -1 },
+    {
+      derivative: ([g]) => [
+        () => {
+          const weighted = mul(graph, g!, p!);
+          const total = reduceSum(graph, weighted, [x.shape.length - 1], true);
+          return sub(graph, weighted, mul(graph, p!, total));
+        },
+      ],
+    },
+  );
+  return p!;
 }
 
 /** Rows of `table` [n, d] at `indices` [...]: [..., d]. */
 export function gather(graph: Graph, table: Tensor, indices: Tensor): Tensor {
   expect(table.shape.length === 2, 'Gather', `${table.name} is not a table: ${text(table.shape)}`);
-  return graph.node(
-    'Gather',
-    [table, indices],
-    [{ dtype: table.dtype, shape: [...indices.shape, table.shape[1]!] }],
-    {
-      axis: 0,
-    },
-  )[0]!;
+  const out = { dtype: table.dtype, shape: [...indices.shape, table.shape[1]!] };
+  return graph.node('Gather', [table, indices], [out], { axis: 0 })[0]!;
+}
+
+/**
+ * Rows of x [n, d] at `places` [m], each row at most once where its gradient is not zero. `back` [n] says where among the m
+ * rows each row of x went, or names one whose gradient is zero: so the gradient is read, too, and never scattered, which
+ * would depend on the order of threads.
+ */
+export function pick(graph: Graph, x: Tensor, places: Tensor, back: Tensor): Tensor {
+  const out = { dtype: x.dtype, shape: [places.shape[0]!, x.shape[1]!] };
+  const derivative: Derivative = ([g]) => [() => gather(graph, g!, back), null];
+  return graph.node('Gather', [x, places], [out], { axis: 0 }, { derivative })[0]!;
 }
 
 /** x / sqrt(mean(x^2) + epsilon) * scale over the last axis (Zhang and Sennrich 2019). */
@@ -182,11 +387,21 @@ export function rmsNorm(graph: Graph, x: Tensor, scale: Tensor, epsilon: number)
     'RMSNorm',
     `scale ${text(scale.shape)} does not fit ${text(x.shape)}`,
   );
-  return graph.node('SimplifiedLayerNormalization', [x, scale], [{ dtype: x.dtype, shape: x.shape }], {
-    axis: -1,
-    epsilon: { float: epsilon },
-    stash_type: 1,
-  })[0]!;
+  const attributes = { axis: -1, epsilon: { float: epsilon }, stash_type: 1 };
+  const outputs = [x, { dtype: x.dtype, shape: [...x.shape.slice(0, -1), 1] }];
+  const [y, inverse] = graph.node('SimplifiedLayerNormalization', [x, scale], outputs, attributes, {
+    // With r = 1 / rms and h = g * scale: dx = r (h - x r^2 mean(h x)), dscale = sum of g x r.
+    derivative: ([g]) => [
+      () => {
+        const h = mul(graph, g!, scale);
+        const mean = reduceMean(graph, mul(graph, h, x));
+        const c = mul(graph, mul(graph, inverse!, inverse!), mean);
+        return mul(graph, sub(graph, h, mul(graph, x, c)), inverse!);
+      },
+      () => sumTo(graph, mul(graph, mul(graph, g!, x), inverse!), scale.shape),
+    ],
+  });
+  return y!;
 }
 
 /**
@@ -197,9 +412,12 @@ export function rotary(graph: Graph, x: Tensor, rows: Tensor, cos: Tensor, sin: 
   return graph.node(
     'RotaryEmbedding',
     [x, rows, cos, sin],
-    [{ dtype: x.dtype, shape: x.shape }],
+    [x],
     {},
-    { domain: 'com.microsoft' },
+    {
+      domain: 'com.microsoft',
+      derivative: ([g]) => [() => rotary(graph, g!, rows, cos, neg(graph, sin)), null, null, null],
+    },
   )[0]!;
 }
 
@@ -211,8 +429,8 @@ export function when(
   otherwise: () => readonly Tensor[],
 ): Tensor[] {
   const branches = {
-    then_branch: graph.subgraph('then', then),
-    else_branch: graph.subgraph('otherwise', otherwise),
+    then_branch: graph.subgraph('then', [], then),
+    else_branch: graph.subgraph('otherwise', [], otherwise),
   };
   const [some, others] = [branches.then_branch.outputs, branches.else_branch.outputs];
   expect(
@@ -221,4 +439,18 @@ export function when(
     'the two branches make different tensors',
   );
   return graph.node('If', [condition], some, branches);
+}
+
+/** `body` for each entry along the first axis of `sequences`, one after another; its results stacked along a first axis. */
+export function scan(
+  graph: Graph,
+  name: string,
+  sequences: readonly Tensor[],
+  body: (slices: readonly Tensor[]) => readonly Tensor[],
+): Tensor[] {
+  const count = sequences[0]!.shape[0]!;
+  const slices = sequences.map(({ dtype, shape }) => ({ dtype, shape: shape.slice(1) }));
+  const inner = graph.subgraph(name, slices, body);
+  const outputs = inner.outputs.map(({ dtype, shape }) => ({ dtype, shape: [count, ...shape] }));
+  return graph.node('Scan', sequences, outputs, { body: inner, num_scan_inputs: sequences.length });
 }

@@ -14,6 +14,9 @@ import {
   type Tensor,
 } from './graph.ts';
 
+/** TensorProto.DataType of float32. */
+const FLOAT32 = 1;
+
 const text = (shape: Shape): string => `[${shape.join(', ')}]`;
 
 function expect(condition: boolean, op: string, detail: string): void {
@@ -453,4 +456,17 @@ export function scan(
   const inner = graph.subgraph(name, slices, body);
   const outputs = inner.outputs.map(({ dtype, shape }) => ({ dtype, shape: [count, ...shape] }));
   return graph.node('Scan', sequences, outputs, { body: inner, num_scan_inputs: sequences.length });
+}
+
+/** For each row of x [n, d], its value at `indices` [n, 1]. */
+export function gatherElements(graph: Graph, x: Tensor, indices: Tensor): Tensor {
+  const out = { dtype: x.dtype, shape: indices.shape };
+  return graph.node('GatherElements', [x, indices], [out], { axis: 1 })[0]!;
+}
+
+/** 1 where a is at least b, else 0. */
+export function atLeast(graph: Graph, a: Tensor, b: Tensor): Tensor {
+  const shape = broadcast('GreaterOrEqual', a.shape, b.shape);
+  const [holds] = graph.node('GreaterOrEqual', [a, b], [{ dtype: 'bool', shape }]);
+  return graph.node('Cast', [holds!], [{ dtype: 'float32', shape }], { to: FLOAT32 })[0]!;
 }

@@ -1,0 +1,193 @@
+/**
+ * The graph of one training step: loss of a batch, and the gradients of the adapters that are being trained. The model is the
+ * one of ../model/llama.ts; the base's weights are constants, so no gradient of theirs is worked out.
+ *
+ * Several jobs share a step. Rows of the batch belong to groups, one for each job, G in all and B / G rows each; a group has
+ * its own rank rows, A [G, R, in] and B [G, out, R] (PEFT's order), and its sums run over its own tokens alone.
+ *
+ * Sizes: those of llama.ts; T tokens of a group; K chunks of C tokens with a target; V the vocabulary.
+ */
+import { type BaseConfig, baseTensors } from '../../adapter/base-config.ts';
+import { gradients } from '../graph/gradients.ts';
+import { Graph, type Tensor } from '../graph/graph.ts';
+import * as op from '../graph/operations.ts';
+import {
+  EMBEDDING,
+  HEAD,
+  Llama,
+  type RotaryInputs,
+  rotaryInputs,
+  type WeightSource,
+} from '../model/llama.ts';
+
+/** Tokens whose scores over the vocabulary are in memory at the same time. */
+export const HEAD_CHUNK = 128;
+
+/** Names of the graph's inputs and outputs, shared with whoever feeds it. */
+export const TRAINING_IO = {
+  tokens: 'tokens',
+  mask: 'mask',
+  groups: 'groups',
+  places: 'places',
+  back: 'back',
+  labels: 'labels',
+  weights: 'weights',
+  a: (module: string) => `${module}.lora_A`,
+  b: (module: string) => `${module}.lora_B`,
+  scale: (module: string) => `${module}.scale`,
+  losses: 'losses',
+  hits: 'hits',
+  gradientA: (module: string) => `${module}.lora_A.gradient`,
+  gradientB: (module: string) => `${module}.lora_B.gradient`,
+} as const;
+
+interface Lora {
+  readonly a: Tensor;
+  readonly b: Tensor;
+  readonly scale: Tensor;
+}
+
+/** @param modules paths of the linears that are trained */
+export function buildTraining(config: BaseConfig, source: WeightSource, modules: readonly string[]): Graph {
+  return new TrainingGraph(config, source, modules).graph;
+}
+
+class TrainingGraph {
+  readonly graph = new Graph();
+  private readonly config: BaseConfig;
+  private readonly weights: ReadonlyMap<string, Tensor>;
+  private readonly loras: ReadonlyMap<string, Lora>;
+  private readonly tokens: Tensor;
+  private readonly mask: Tensor;
+  private readonly rotary: RotaryInputs;
+  private readonly groups: Tensor;
+  /** Tensors [B, S, n] as [G, T, n]. */
+  private readonly grouped = new Map<Tensor, Tensor>();
+
+  constructor(config: BaseConfig, source: WeightSource, modules: readonly string[]) {
+    this.config = config;
+    const { graph } = this;
+    this.weights = new Map(
+      [...baseTensors(config)].map(([name, shape]) => [
+        name,
+        graph.weight(name, 'float32', shape, source(name)),
+      ]),
+    );
+    this.tokens = graph.input(TRAINING_IO.tokens, 'int32', ['B', 'S']);
+    this.mask = graph.input(TRAINING_IO.mask, 'float32', ['B', 1, 1, 'S', 'S']);
+    this.rotary = rotaryInputs(graph, config);
+    this.groups = graph.input(TRAINING_IO.groups, 'int64', [1]);
+    this.loras = new Map(modules.map((path) => [path, this.openLora(path)]));
+
+    const llama = new Llama(graph, config, {
+      rotary: this.rotary,
+      weight: (name) => this.weights.get(name)!,
+      linear: (x, path) => this.linear(x, path),
+      attend: (query, key, value) => this.attend(query, key, value),
+    });
+    const x = llama.layers(op.gather(graph, this.weights.get(EMBEDDING)!, this.tokens));
+    const { hidden, gradient } = this.loss(llama, x);
+    const wanted = [...this.loras].flatMap(([path, { a, b }]) => [
+      [a, TRAINING_IO.gradientA(path)] as const,
+      [b, TRAINING_IO.gradientB(path)] as const,
+    ]);
+    const found = gradients(
+      graph,
+      [[hidden, gradient]],
+      wanted.map(([tensor]) => tensor),
+    );
+    for (const [i, [, name]] of wanted.entries()) graph.output(found[i]!, name);
+  }
+
+  private openLora(path: string): Lora {
+    const { graph } = this;
+    const [outputs, inputs] = this.weights.get(`${path}.weight`)!.shape;
+    return {
+      a: graph.input(TRAINING_IO.a(path), 'float32', ['G', `R_${path}`, inputs!]),
+      b: graph.input(TRAINING_IO.b(path), 'float32', ['G', outputs!, `R_${path}`]),
+      scale: graph.input(TRAINING_IO.scale(path), 'float32', ['G', 1, 1]),
+    };
+  }
+
+  /** y = x W^T + bias + scale (x A^T) B^T (Hu et al. 2021). Weights stay as the checkpoint has them, [out, in]. */
+  private linear(x: Tensor, path: string): Tensor {
+    const { graph } = this;
+    const product = op.matmul(graph, x, this.weights.get(`${path}.weight`)!, { transposeB: true });
+    const bias = this.weights.get(`${path}.bias`);
+    const y = bias ? op.add(graph, product, bias) : product;
+    const lora = this.loras.get(path);
+    if (!lora) return y;
+    const u = op.matmul(graph, this.group(x), lora.a, { transposeB: true }); // [G, T, R]
+    const delta = op.matmul(graph, op.mul(graph, u, lora.scale), lora.b, { transposeB: true });
+    return op.add(graph, y, this.ungroup(delta));
+  }
+
+  private group(x: Tensor): Tensor {
+    let grouped = this.grouped.get(x);
+    if (!grouped) {
+      const { graph } = this;
+      const width = Number(x.shape[2]);
+      const target = op.concat(graph, [this.groups, graph.constant('int64', [-1, width])], 0, 3);
+      grouped = op.reshapeTo(graph, x, target, ['G', 'T', width]);
+      this.grouped.set(x, grouped);
+    }
+    return grouped;
+  }
+
+  private ungroup(x: Tensor): Tensor {
+    const { graph, tokens } = this;
+    const width = Number(x.shape[2]);
+    const sizes = [
+      op.sizeOf(graph, tokens, 0),
+      op.sizeOf(graph, tokens, 1),
+      graph.constant('int64', [width]),
+    ];
+    return op.reshapeTo(graph, x, op.concat(graph, sizes, 0, 3), ['B', 'S', width]);
+  }
+
+  private attend(query: Tensor, key: Tensor, value: Tensor): Tensor {
+    const { graph } = this;
+    const scores = op.matmul(graph, query, key, { transposeB: true }); // [B, kvHeads, group, S, S]
+    return op.matmul(graph, op.softmax(graph, op.add(graph, scores, this.mask)), value);
+  }
+
+  /**
+   * Cross-entropy of the tokens that have a target, in chunks: scores over the vocabulary are never in memory for more than
+   * HEAD_CHUNK tokens, and what lies below the head gets its gradient from the same pass.
+   * @returns the normed hidden states [K, C, H] and the objective's gradient with respect to them
+   */
+  private loss(llama: Llama, x: Tensor): { hidden: Tensor; gradient: Tensor } {
+    const { graph, config } = this;
+    const { hiddenSize } = config;
+    const places = graph.input(TRAINING_IO.places, 'int64', ['N']);
+    const back = graph.input(TRAINING_IO.back, 'int64', ['B S']);
+    const labels = graph.input(TRAINING_IO.labels, 'int64', ['K', HEAD_CHUNK, 1]);
+    const weights = graph.input(TRAINING_IO.weights, 'float32', ['K', HEAD_CHUNK, 1]);
+    const picked = llama.norm(op.pick(graph, op.asMatrix(graph, x), places, back), 'model.norm');
+    const chunks = graph.constant('int64', [-1, HEAD_CHUNK, hiddenSize]);
+    const hidden = op.reshapeTo(graph, picked, chunks, ['K', HEAD_CHUNK, hiddenSize]);
+    const head = this.weights.get(config.tieEmbeddings ? EMBEDDING : HEAD)!;
+    const [losses, hits, gradient] = op.scan(
+      graph,
+      'head',
+      [hidden, labels, weights],
+      ([h, label, weight]) => {
+        const logits = op.matmul(graph, h!, head, { transposeB: true }); // [C, V]
+        const p = op.softmax(graph, logits);
+        const highest = op.reduceMax(graph, logits);
+        const logSum = op.sub(graph, highest, op.log(graph, op.reduceMax(graph, p)));
+        const scored = op.gatherElements(graph, logits, label!);
+        const target = op.gather(graph, head, op.reshape(graph, label!, [HEAD_CHUNK])); // [C, H]
+        return [
+          op.sub(graph, logSum, scored),
+          op.atLeast(graph, scored, highest),
+          // The gradient of the scores is p - onehot(label), times the head: the sum over the vocabulary is one product.
+          op.mul(graph, weight!, op.sub(graph, op.matmul(graph, p, head), target)),
+        ];
+      },
+    );
+    graph.output(losses!, TRAINING_IO.losses);
+    graph.output(hits!, TRAINING_IO.hits);
+    return { hidden, gradient: gradient! };
+  }
+}

@@ -1,0 +1,246 @@
+/**
+ * One pass of a training graph: a micro-batch for each job goes in, losses and gradients come out. Nothing here remembers
+ * anything; jobs hold their own state.
+ */
+import { randomUUID } from 'node:crypto';
+import { rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { BaseConfig } from '../../adapter/base-config.ts';
+import { writeOnnx } from '../graph/onnx.ts';
+import type { Checkpoint } from '../model/checkpoint.ts';
+import { RotaryTable } from '../model/rotary.ts';
+import { type Feed, floats, int32s, int64s, Session } from '../session.ts';
+import { buildTraining, HEAD_CHUNK, TRAINING_IO as IO } from './training-graph.ts';
+
+/** Added to the score of a token that must not be seen. Finite, so that a row of padding alone does not turn into NaN. */
+const HIDDEN = -1e30;
+
+/** Sequences of a job, padded to one length. A row may hold several sequences, which do not see each other. */
+export interface MicroBatch {
+  readonly rows: number;
+  readonly length: number;
+  /** All [rows * length]. */
+  readonly tokens: Int32Array;
+  readonly positions: Int32Array;
+  /** Which sequence of its row a token belongs to, from 1; 0: padding. */
+  readonly segments: Int32Array;
+  /** The token to foretell at each place; -1: none. */
+  readonly targets: Int32Array;
+  readonly weights: Float32Array;
+}
+
+/** The matrices of one module as PEFT stores them: a [rank, in], b [out, rank]. */
+export interface LoraMatrices {
+  readonly rank: number;
+  readonly scale: number;
+  readonly a: Float32Array;
+  readonly b: Float32Array;
+}
+
+export interface Group {
+  readonly batch: MicroBatch;
+  /** The weights of all micro-batches of the job's step together. */
+  readonly targetWeight: number;
+  readonly modules: ReadonlyMap<string, LoraMatrices>;
+}
+
+export interface GroupResult {
+  /** Sum of weight times loss over this micro-batch. */
+  readonly loss: number;
+  /** Targets that the model gave the highest score. */
+  readonly hits: number;
+  readonly targets: number;
+  /** By module path, of loss / targetWeight. */
+  readonly gradients: ReadonlyMap<string, { readonly a: Float32Array; readonly b: Float32Array }>;
+}
+
+export class TrainingSession {
+  private readonly session: Session;
+  private readonly config: BaseConfig;
+  private readonly modules: readonly string[];
+  private readonly rotary: RotaryTable;
+  private readonly fetches: readonly string[];
+
+  private constructor(session: Session, config: BaseConfig, modules: readonly string[]) {
+    this.session = session;
+    this.config = config;
+    this.modules = modules;
+    this.rotary = new RotaryTable(config);
+    this.fetches = [
+      IO.losses,
+      IO.hits,
+      ...modules.flatMap((path) => [IO.gradientA(path), IO.gradientB(path)]),
+    ];
+  }
+
+  /**
+   * Weights are read where the checkpoint has them: packed for the kernels they would be in memory twice, once for the way
+   * forward and once for the way back, to save a few hundredths of a step.
+   */
+  static async open(
+    checkpoint: Checkpoint,
+    modules: readonly string[],
+    threads: number,
+  ): Promise<TrainingSession> {
+    const graph = buildTraining(checkpoint.config, checkpoint.weight, modules);
+    const path = join(checkpoint.folder, `patchbay-training-${randomUUID()}.onnx`);
+    try {
+      await writeFile(path, writeOnnx(graph, 'patchbay'));
+      const entries = { 'session.disable_prepacking': '1' };
+      return new TrainingSession(await Session.open(path, { threads, entries }), checkpoint.config, modules);
+    } finally {
+      await rm(path, { force: true });
+    }
+  }
+
+  release(): Promise<void> {
+    return this.session.release();
+  }
+
+  /** All groups have batches of the same rows and length, and the same rank in each module. */
+  async run(groups: readonly Group[]): Promise<GroupResult[]> {
+    const { rows, length } = groups[0]!.batch;
+    const targets = new Targets(groups);
+    const positions = joined(groups, Int32Array, ({ batch }) => batch.positions);
+    const feeds: Record<string, Feed> = {
+      ...this.rotary.feeds(positions, groups.length * rows, length),
+      ...this.adapterFeeds(groups),
+      ...targets.feeds(),
+      [IO.tokens]: int32s(
+        joined(groups, Int32Array, ({ batch }) => batch.tokens),
+        [groups.length * rows, length],
+      ),
+      [IO.mask]: this.mask(groups),
+      [IO.groups]: int64s(BigInt64Array.of(BigInt(groups.length)), [1]),
+    };
+    const results = await this.session.run(feeds, this.fetches);
+    const data = (name: string) => results[name]!.data as Float32Array;
+    const sums = targets.sums(data(IO.losses), data(IO.hits));
+    return groups.map((group, g) => ({
+      ...sums[g]!,
+      gradients: new Map(
+        this.modules.map((path) => {
+          const { a, b } = group.modules.get(path)!;
+          const own = (all: Float32Array, size: number) => all.subarray(g * size, (g + 1) * size);
+          return [
+            path,
+            { a: own(data(IO.gradientA(path)), a.length), b: own(data(IO.gradientB(path)), b.length) },
+          ];
+        }),
+      ),
+    }));
+  }
+
+  private adapterFeeds(groups: readonly Group[]): Record<string, Feed> {
+    const feeds: Record<string, Feed> = {};
+    for (const path of this.modules) {
+      const of = groups.map(({ modules }) => modules.get(path)!);
+      const { rank, a, b } = of[0]!;
+      const stack = (parts: readonly Float32Array[]) =>
+        parts.length === 1 ? parts[0]! : joined(parts, Float32Array, (part) => part);
+      feeds[IO.a(path)] = floats(stack(of.map((lora) => lora.a)), [of.length, rank, a.length / rank]);
+      feeds[IO.b(path)] = floats(stack(of.map((lora) => lora.b)), [of.length, b.length / rank, rank]);
+      feeds[IO.scale(path)] = floats(
+        Float32Array.from(of, ({ scale }) => scale),
+        [of.length, 1, 1],
+      );
+    }
+    return feeds;
+  }
+
+  /** Causal within a sequence, and within the sliding window where there is one: [rows, 1, 1, S, S]. */
+  private mask(groups: readonly Group[]): Feed {
+    const { rows, length } = groups[0]!.batch;
+    const window = this.config.slidingWindow ?? Number.POSITIVE_INFINITY;
+    const mask = new Float32Array(groups.length * rows * length * length).fill(HIDDEN);
+    let at = 0;
+    for (const { batch } of groups) {
+      for (let row = 0; row < rows; row++) {
+        const segments = batch.segments.subarray(row * length, (row + 1) * length);
+        for (let s = 0; s < length; s++, at += length) {
+          for (let t = s; t >= 0 && s - t < window && segments[t] === segments[s]; t--) mask[at + t] = 0;
+        }
+      }
+    }
+    return floats(mask, [groups.length * rows, 1, 1, length, length]);
+  }
+}
+
+/** The places that have a target, over all groups, and what becomes of them. */
+class Targets {
+  private readonly groups: readonly Group[];
+  /** Places [padded count] among all tokens, filled up to whole chunks by places of weight 0. */
+  private readonly places: BigInt64Array;
+  private readonly labels: BigInt64Array;
+  private readonly scaled: Float32Array;
+  private readonly owners: Int32Array;
+  private readonly weights: Float32Array;
+  private readonly tokens: number;
+
+  constructor(groups: readonly Group[]) {
+    this.groups = groups;
+    const { rows, length } = groups[0]!.batch;
+    this.tokens = groups.length * rows * length;
+    const isTarget = ({ batch }: Group, i: number) => batch.targets[i]! >= 0 && batch.weights[i]! !== 0;
+    let count = 0;
+    for (const group of groups) for (let i = 0; i < rows * length; i++) if (isTarget(group, i)) count++;
+    // One more at least: tokens without a target read their gradient, zero, from the filling.
+    const padded = HEAD_CHUNK * Math.ceil((count + 1) / HEAD_CHUNK);
+    this.places = new BigInt64Array(padded);
+    this.labels = new BigInt64Array(padded);
+    this.scaled = new Float32Array(padded);
+    this.weights = new Float32Array(padded);
+    this.owners = new Int32Array(padded).fill(-1);
+    let at = 0;
+    for (const [g, group] of groups.entries()) {
+      for (let i = 0; i < rows * length; i++) {
+        if (!isTarget(group, i)) continue;
+        this.places[at] = BigInt(g * rows * length + i);
+        this.labels[at] = BigInt(group.batch.targets[i]!);
+        this.weights[at] = group.batch.weights[i]!;
+        this.scaled[at] = group.batch.weights[i]! / group.targetWeight;
+        this.owners[at++] = g;
+      }
+    }
+  }
+
+  feeds(): Record<string, Feed> {
+    const count = this.places.length;
+    const back = new BigInt64Array(this.tokens).fill(BigInt(count - 1));
+    for (let at = 0; at < count; at++) if (this.owners[at]! >= 0) back[Number(this.places[at])] = BigInt(at);
+    const chunks = [count / HEAD_CHUNK, HEAD_CHUNK, 1];
+    return {
+      [IO.places]: int64s(this.places, [count]),
+      [IO.back]: int64s(back, [this.tokens]),
+      [IO.labels]: int64s(this.labels, chunks),
+      [IO.weights]: floats(this.scaled, chunks),
+    };
+  }
+
+  sums(losses: Float32Array, hits: Float32Array): { loss: number; hits: number; targets: number }[] {
+    const sums = this.groups.map(() => ({ loss: 0, hits: 0, targets: 0 }));
+    for (const [at, owner] of this.owners.entries()) {
+      const sum = sums[owner];
+      if (!sum) continue;
+      sum.loss += this.weights[at]! * losses[at]!;
+      sum.hits += hits[at]!;
+      sum.targets++;
+    }
+    return sums;
+  }
+}
+
+function joined<T, A extends Float32Array | Int32Array>(
+  parts: readonly T[],
+  Type: new (length: number) => A,
+  of: (part: T) => A,
+): A {
+  const arrays = parts.map(of);
+  const whole = new Type(arrays.reduce((sum, { length }) => sum + length, 0));
+  let at = 0;
+  for (const array of arrays) {
+    whole.set(array, at);
+    at += array.length;
+  }
+  return whole;
+}

@@ -1,7 +1,8 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { Sampling } from '../../functions/generate.ts';
-import { argmax, NotFiniteError, Sampler, topIds, uniform } from './sampling.ts';
+import { uniform } from '../random.ts';
+import { argmax, NotFiniteError, Sampler, topIds } from './sampling.ts';
 
 const logitsOf = (length: number) =>
   fc

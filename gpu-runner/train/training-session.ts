@@ -97,17 +97,20 @@ export class TrainingSession {
     return this.session.release();
   }
 
-  /** All groups have batches of the same rows and length, and the same rank in each module. */
+  /**
+   * All groups have batches of the same rows and length. Ranks may differ: smaller ones are filled up with zeros, which add
+   * nothing to any sum.
+   */
   async run(groups: readonly Group[]): Promise<GroupResult[]> {
     const { rows, length } = groups[0]!.batch;
     const targets = new Targets(groups);
-    const positions = joined(groups, Int32Array, ({ batch }) => batch.positions);
+    const positions = joined(groups, ({ batch }) => batch.positions);
     const feeds: Record<string, Feed> = {
       ...this.rotary.feeds(positions, groups.length * rows, length),
       ...this.adapterFeeds(groups),
       ...targets.feeds(),
       [IO.tokens]: int32s(
-        joined(groups, Int32Array, ({ batch }) => batch.tokens),
+        joined(groups, ({ batch }) => batch.tokens),
         [groups.length * rows, length],
       ),
       [IO.mask]: this.mask(groups),
@@ -120,11 +123,16 @@ export class TrainingSession {
       ...sums[g]!,
       gradients: new Map(
         this.modules.map((path) => {
-          const { a, b } = group.modules.get(path)!;
-          const own = (all: Float32Array, size: number) => all.subarray(g * size, (g + 1) * size);
+          const { rank, a, b } = group.modules.get(path)!;
+          const widest = widestRank(groups, path);
+          const own = (all: Float32Array, size: number) =>
+            all.subarray(g * size * widest, (g + 1) * size * widest);
           return [
             path,
-            { a: own(data(IO.gradientA(path)), a.length), b: own(data(IO.gradientB(path)), b.length) },
+            {
+              a: own(data(IO.gradientA(path)), a.length / rank).subarray(0, a.length),
+              b: columns(own(data(IO.gradientB(path)), b.length / rank), widest, rank),
+            },
           ];
         }),
       ),
@@ -135,11 +143,16 @@ export class TrainingSession {
     const feeds: Record<string, Feed> = {};
     for (const path of this.modules) {
       const of = groups.map(({ modules }) => modules.get(path)!);
-      const { rank, a, b } = of[0]!;
-      const stack = (parts: readonly Float32Array[]) =>
-        parts.length === 1 ? parts[0]! : joined(parts, Float32Array, (part) => part);
-      feeds[IO.a(path)] = floats(stack(of.map((lora) => lora.a)), [of.length, rank, a.length / rank]);
-      feeds[IO.b(path)] = floats(stack(of.map((lora) => lora.b)), [of.length, b.length / rank, rank]);
+      const widest = widestRank(groups, path);
+      const [inputs, outputs] = [of[0]!.a.length / of[0]!.rank, of[0]!.b.length / of[0]!.rank];
+      const a = new Float32Array(of.length * widest * inputs);
+      const b = new Float32Array(of.length * widest * outputs);
+      for (const [g, lora] of of.entries()) {
+        a.set(lora.a, g * widest * inputs);
+        b.set(columns(lora.b, lora.rank, widest), g * widest * outputs);
+      }
+      feeds[IO.a(path)] = floats(a, [of.length, widest, inputs]);
+      feeds[IO.b(path)] = floats(b, [of.length, outputs, widest]);
       feeds[IO.scale(path)] = floats(
         Float32Array.from(of, ({ scale }) => scale),
         [of.length, 1, 1],
@@ -230,13 +243,23 @@ class Targets {
   }
 }
 
-function joined<T, A extends Float32Array | Int32Array>(
-  parts: readonly T[],
-  Type: new (length: number) => A,
-  of: (part: T) => A,
-): A {
-  const arrays = parts.map(of);
-  const whole = new Type(arrays.reduce((sum, { length }) => sum + length, 0));
+function widestRank(groups: readonly Group[], path: string): number {
+  return Math.max(...groups.map(({ modules }) => modules.get(path)!.rank));
+}
+
+/** The matrix [n, from] with `to` columns: the rest cut off, or filled with zeros. */
+function columns(matrix: Float32Array, from: number, to: number): Float32Array {
+  if (from === to) return matrix;
+  const rows = matrix.length / from;
+  const result = new Float32Array(rows * to);
+  for (let row = 0; row < rows; row++)
+    result.set(matrix.subarray(row * from, row * from + Math.min(from, to)), row * to);
+  return result;
+}
+
+function joined(groups: readonly Group[], of: (group: Group) => Int32Array): Int32Array {
+  const arrays = groups.map(of);
+  const whole = new Int32Array(arrays.reduce((sum, { length }) => sum + length, 0));
   let at = 0;
   for (const array of arrays) {
     whole.set(array, at);

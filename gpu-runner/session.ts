@@ -18,6 +18,8 @@ export interface SessionSettings {
   readonly optimizedModelPath?: string;
   /** False for a graph that was optimised when it was saved. */
   readonly optimize?: boolean;
+  /** False: no plan of the memory of a whole run, which for a long graph holds half as much again as its tensors need. */
+  readonly planMemory?: boolean;
 }
 
 export class Session {
@@ -35,6 +37,7 @@ export class Session {
       executionMode: 'sequential',
       graphOptimizationLevel: settings.optimize === false ? 'disabled' : 'all',
       logSeverityLevel: 3,
+      enableMemPattern: settings.planMemory ?? true,
       extra: { session: sessionExtra(settings.entries ?? {}) },
       ...(settings.optimizedModelPath ? { optimizedModelFilePath: settings.optimizedModelPath } : {}),
     });

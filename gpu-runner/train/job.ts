@@ -96,6 +96,11 @@ export class TrainingJob {
     this.gradients = undefined;
   }
 
+  /** Forgets the step under way: the job is where the step before left it. */
+  abandon(): void {
+    this.current = undefined;
+  }
+
   /** The next micro-batch of the step, as the session takes it. */
   group(): Group {
     const { microBatches, targetWeight } = this.current!;

@@ -47,9 +47,14 @@ interface Lora {
   readonly scale: Tensor;
 }
 
-/** @param modules paths of the linears that are trained */
-export function buildTraining(config: BaseConfig, source: WeightSource, modules: readonly string[]): Graph {
-  return new TrainingGraph(config, source, modules).graph;
+/** @param modules paths of the linears that are trained. @param wanted losses alone, or gradients too */
+export function buildTraining(
+  config: BaseConfig,
+  source: WeightSource,
+  modules: readonly string[],
+  wanted: 'losses' | 'gradients',
+): Graph {
+  return new TrainingGraph(config, source, modules, wanted).graph;
 }
 
 class TrainingGraph {
@@ -64,7 +69,12 @@ class TrainingGraph {
   /** Tensors [B, S, n] as [G, T, n]. */
   private readonly grouped = new Map<Tensor, Tensor>();
 
-  constructor(config: BaseConfig, source: WeightSource, modules: readonly string[]) {
+  constructor(
+    config: BaseConfig,
+    source: WeightSource,
+    modules: readonly string[],
+    wanted: 'losses' | 'gradients',
+  ) {
     this.config = config;
     const { graph } = this;
     this.weights = new Map(
@@ -86,17 +96,23 @@ class TrainingGraph {
       attend: (query, key, value) => this.attend(query, key, value),
     });
     const x = llama.layers(op.gather(graph, this.weights.get(EMBEDDING)!, this.tokens));
-    const { hidden, gradient } = this.loss(llama, x);
-    const wanted = [...this.loras].flatMap(([path, { a, b }]) => [
+    const hidden = this.targets(llama, x);
+    if (wanted === 'gradients') this.gradients(hidden, this.loss(hidden, true)!);
+    else this.loss(hidden, false);
+  }
+
+  private gradients(hidden: Tensor, gradient: Tensor): void {
+    const { graph } = this;
+    const outputs = [...this.loras].flatMap(([path, { a, b }]) => [
       [a, TRAINING_IO.gradientA(path)] as const,
       [b, TRAINING_IO.gradientB(path)] as const,
     ]);
     const found = gradients(
       graph,
       [[hidden, gradient]],
-      wanted.map(([tensor]) => tensor),
+      outputs.map(([tensor]) => tensor),
     );
-    for (const [i, [, name]] of wanted.entries()) graph.output(found[i]!, name);
+    for (const [i, [, name]] of outputs.entries()) graph.output(found[i]!, name);
   }
 
   private openLora(path: string): Lora {
@@ -151,43 +167,41 @@ class TrainingGraph {
     return op.matmul(graph, op.softmax(graph, op.add(graph, scores, this.mask)), value);
   }
 
-  /**
-   * Cross-entropy of the tokens that have a target, in chunks: scores over the vocabulary are never in memory for more than
-   * HEAD_CHUNK tokens, and what lies below the head gets its gradient from the same pass.
-   * @returns the normed hidden states [K, C, H] and the objective's gradient with respect to them
-   */
-  private loss(llama: Llama, x: Tensor): { hidden: Tensor; gradient: Tensor } {
-    const { graph, config } = this;
-    const { hiddenSize } = config;
+  /** The normed hidden states of the tokens that have a target, in chunks: [K, C, H]. */
+  private targets(llama: Llama, x: Tensor): Tensor {
+    const { graph } = this;
+    const { hiddenSize } = this.config;
     const places = graph.input(TRAINING_IO.places, 'int64', ['N']);
     const back = graph.input(TRAINING_IO.back, 'int64', ['B S']);
-    const labels = graph.input(TRAINING_IO.labels, 'int64', ['K', HEAD_CHUNK, 1]);
-    const weights = graph.input(TRAINING_IO.weights, 'float32', ['K', HEAD_CHUNK, 1]);
     const picked = llama.norm(op.pick(graph, op.asMatrix(graph, x), places, back), 'model.norm');
     const chunks = graph.constant('int64', [-1, HEAD_CHUNK, hiddenSize]);
-    const hidden = op.reshapeTo(graph, picked, chunks, ['K', HEAD_CHUNK, hiddenSize]);
+    return op.reshapeTo(graph, picked, chunks, ['K', HEAD_CHUNK, hiddenSize]);
+  }
+
+  /**
+   * Cross-entropy, chunk by chunk: scores over the vocabulary are never in memory for more than HEAD_CHUNK tokens.
+   * @returns the objective's gradient with respect to the hidden states, from the same pass, where it is wanted
+   */
+  private loss(hidden: Tensor, withGradient: boolean): Tensor | undefined {
+    const { graph, config } = this;
+    const labels = graph.input(TRAINING_IO.labels, 'int64', ['K', HEAD_CHUNK, 1]);
+    const weights = graph.input(TRAINING_IO.weights, 'float32', ['K', HEAD_CHUNK, 1]);
     const head = this.weights.get(config.tieEmbeddings ? EMBEDDING : HEAD)!;
-    const [losses, hits, gradient] = op.scan(
-      graph,
-      'head',
-      [hidden, labels, weights],
-      ([h, label, weight]) => {
-        const logits = op.matmul(graph, h!, head, { transposeB: true }); // [C, V]
-        const p = op.softmax(graph, logits);
-        const highest = op.reduceMax(graph, logits);
-        const logSum = op.sub(graph, highest, op.log(graph, op.reduceMax(graph, p)));
-        const scored = op.gatherElements(graph, logits, label!);
-        const target = op.gather(graph, head, op.reshape(graph, label!, [HEAD_CHUNK])); // [C, H]
-        return [
-          op.sub(graph, logSum, scored),
-          op.atLeast(graph, scored, highest),
-          // The gradient of the scores is p - onehot(label), times the head: the sum over the vocabulary is one product.
-          op.mul(graph, weight!, op.sub(graph, op.matmul(graph, p, head), target)),
-        ];
-      },
-    );
+    const chunk = ([h, label, weight]: readonly Tensor[]): Tensor[] => {
+      const logits = op.matmul(graph, h!, head, { transposeB: true }); // [C, V]
+      const p = op.softmax(graph, logits);
+      const highest = op.reduceMax(graph, logits);
+      const logSum = op.sub(graph, highest, op.log(graph, op.reduceMax(graph, p)));
+      const scored = op.gatherElements(graph, logits, label!);
+      const results = [op.sub(graph, logSum, scored), op.atLeast(graph, scored, highest)];
+      if (!withGradient) return results;
+      const target = op.gather(graph, head, op.reshape(graph, label!, [HEAD_CHUNK])); // [C, H]
+      // The gradient of the scores is p - onehot(label), times the head: the sum over the vocabulary is one product.
+      return [...results, op.mul(graph, weight!, op.sub(graph, op.matmul(graph, p, head), target))];
+    };
+    const [losses, hits, gradient] = op.scan(graph, 'head', [hidden, labels, weights], chunk);
     graph.output(losses!, TRAINING_IO.losses);
     graph.output(hits!, TRAINING_IO.hits);
-    return { hidden, gradient: gradient! };
+    return gradient;
   }
 }

@@ -44,12 +44,15 @@ export interface Group {
   readonly modules: ReadonlyMap<string, LoraMatrices>;
 }
 
-export interface GroupResult {
+export interface LossResult {
   /** Sum of weight times loss over this micro-batch. */
   readonly loss: number;
   /** Targets that the model gave the highest score. */
   readonly hits: number;
   readonly targets: number;
+}
+
+export interface GroupResult extends LossResult {
   /** By module path, of loss / targetWeight. */
   readonly gradients: ReadonlyMap<string, { readonly a: Float32Array; readonly b: Float32Array }>;
 }
@@ -59,42 +62,34 @@ export class TrainingSession {
   private readonly config: BaseConfig;
   private readonly modules: readonly string[];
   private readonly rotary: RotaryTable;
-  private readonly fetches: readonly string[];
+  private readonly openEvaluation: () => Promise<Session>;
+  private evaluation: Promise<Session> | undefined;
 
-  private constructor(session: Session, config: BaseConfig, modules: readonly string[]) {
+  private constructor(
+    session: Session,
+    config: BaseConfig,
+    modules: readonly string[],
+    openEvaluation: () => Promise<Session>,
+  ) {
     this.session = session;
     this.config = config;
     this.modules = modules;
     this.rotary = new RotaryTable(config);
-    this.fetches = [
-      IO.losses,
-      IO.hits,
-      ...modules.flatMap((path) => [IO.gradientA(path), IO.gradientB(path)]),
-    ];
+    this.openEvaluation = openEvaluation;
   }
 
-  /**
-   * Weights are read where the checkpoint has them: packed for the kernels they would be in memory twice, once for the way
-   * forward and once for the way back, to save a few hundredths of a step.
-   */
   static async open(
     checkpoint: Checkpoint,
     modules: readonly string[],
     threads: number,
   ): Promise<TrainingSession> {
-    const graph = buildTraining(checkpoint.config, checkpoint.weight, modules);
-    const path = join(checkpoint.folder, `patchbay-training-${randomUUID()}.onnx`);
-    try {
-      await writeFile(path, writeOnnx(graph, 'patchbay'));
-      const entries = { 'session.disable_prepacking': '1' };
-      return new TrainingSession(await Session.open(path, { threads, entries }), checkpoint.config, modules);
-    } finally {
-      await rm(path, { force: true });
-    }
+    const open = (wanted: 'losses' | 'gradients') => openGraph(checkpoint, modules, wanted, threads);
+    return new TrainingSession(await open('gradients'), checkpoint.config, modules, () => open('losses'));
   }
 
-  release(): Promise<void> {
-    return this.session.release();
+  async release(): Promise<void> {
+    await this.session.release();
+    await (await this.evaluation)?.release();
   }
 
   /**
@@ -102,21 +97,10 @@ export class TrainingSession {
    * nothing to any sum.
    */
   async run(groups: readonly Group[]): Promise<GroupResult[]> {
-    const { rows, length } = groups[0]!.batch;
     const targets = new Targets(groups);
-    const positions = joined(groups, ({ batch }) => batch.positions);
-    const feeds: Record<string, Feed> = {
-      ...this.rotary.feeds(positions, groups.length * rows, length),
-      ...this.adapterFeeds(groups),
-      ...targets.feeds(),
-      [IO.tokens]: int32s(
-        joined(groups, ({ batch }) => batch.tokens),
-        [groups.length * rows, length],
-      ),
-      [IO.mask]: this.mask(groups),
-      [IO.groups]: int64s(BigInt64Array.of(BigInt(groups.length)), [1]),
-    };
-    const results = await this.session.run(feeds, this.fetches);
+    const gradients = this.modules.flatMap((path) => [IO.gradientA(path), IO.gradientB(path)]);
+    const fetches = [IO.losses, IO.hits, ...gradients];
+    const results = await this.session.run(this.feeds(groups, targets), fetches);
     const data = (name: string) => results[name]!.data as Float32Array;
     const sums = targets.sums(data(IO.losses), data(IO.hits));
     return groups.map((group, g) => ({
@@ -137,6 +121,28 @@ export class TrainingSession {
         }),
       ),
     }));
+  }
+
+  /** Losses alone. */
+  async evaluate(groups: readonly Group[]): Promise<LossResult[]> {
+    this.evaluation ??= this.openEvaluation();
+    const targets = new Targets(groups);
+    const results = await (await this.evaluation).run(this.feeds(groups, targets), [IO.losses, IO.hits]);
+    return targets.sums(results[IO.losses]!.data as Float32Array, results[IO.hits]!.data as Float32Array);
+  }
+
+  private feeds(groups: readonly Group[], targets: Targets): Record<string, Feed> {
+    const { rows, length } = groups[0]!.batch;
+    const positions = joined(groups, ({ batch }) => batch.positions);
+    const tokens = joined(groups, ({ batch }) => batch.tokens);
+    return {
+      ...this.rotary.feeds(positions, groups.length * rows, length),
+      ...this.adapterFeeds(groups),
+      ...targets.feeds(),
+      [IO.tokens]: int32s(tokens, [groups.length * rows, length]),
+      [IO.mask]: this.mask(groups),
+      [IO.groups]: int64s(BigInt64Array.of(BigInt(groups.length)), [1]),
+    };
   }
 
   private adapterFeeds(groups: readonly Group[]): Record<string, Feed> {
@@ -176,6 +182,27 @@ export class TrainingSession {
       }
     }
     return floats(mask, [groups.length * rows, 1, 1, length, length]);
+  }
+}
+
+/**
+ * Weights are read where the checkpoint has them: packed for the kernels they would be in memory twice, once for the way
+ * forward and once for the way back, to save a twentieth of a step.
+ */
+async function openGraph(
+  checkpoint: Checkpoint,
+  modules: readonly string[],
+  wanted: 'losses' | 'gradients',
+  threads: number,
+): Promise<Session> {
+  const graph = buildTraining(checkpoint.config, checkpoint.weight, modules, wanted);
+  const path = join(checkpoint.folder, `patchbay-${wanted}-${randomUUID()}.onnx`);
+  try {
+    await writeFile(path, writeOnnx(graph, 'patchbay'));
+    const entries = { 'session.disable_prepacking': '1' };
+    return await Session.open(path, { threads, entries, planMemory: false });
+  } finally {
+    await rm(path, { force: true });
   }
 }
 
@@ -230,7 +257,7 @@ class Targets {
     };
   }
 
-  sums(losses: Float32Array, hits: Float32Array): { loss: number; hits: number; targets: number }[] {
+  sums(losses: Float32Array, hits: Float32Array): LossResult[] {
     const sums = this.groups.map(() => ({ loss: 0, hits: 0, targets: 0 }));
     for (const [at, owner] of this.owners.entries()) {
       const sum = sums[owner];

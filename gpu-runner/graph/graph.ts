@@ -40,6 +40,8 @@ export interface Node {
   readonly outputs: readonly Tensor[];
   readonly attributes: Readonly<Record<string, Attribute>>;
   readonly derivative: Derivative | undefined;
+  /** What the derivative is with respect to, where that is not the node's own inputs. */
+  readonly wrt: readonly (Tensor | null)[];
 }
 
 /** Where a weight's bytes lie; `file` is relative to the graph's own folder. */
@@ -118,14 +120,19 @@ export class Graph {
     inputs: readonly (Tensor | null)[],
     outputs: readonly { dtype: Dtype; shape: Shape }[],
     attributes: Readonly<Record<string, Attribute>> = {},
-    options: { domain?: Node['domain']; name?: string; derivative?: Derivative } = {},
+    options: {
+      domain?: Node['domain'];
+      name?: string;
+      derivative?: Derivative;
+      wrt?: readonly Tensor[];
+    } = {},
   ): Tensor[] {
     const name = options.name ?? [...this.scopes, `${op}_${this.nodes.length}`].join('/');
     const tensors = outputs.map((output, i) =>
       this.named(outputs.length === 1 ? name : `${name}:${i}`, output.dtype, output.shape),
     );
-    const { domain = '', derivative } = options;
-    this.nodes.push({ op, domain, name, inputs, outputs: tensors, attributes, derivative });
+    const { domain = '', derivative, wrt = inputs } = options;
+    this.nodes.push({ op, domain, name, inputs, outputs: tensors, attributes, derivative, wrt });
     return tensors;
   }
 

@@ -93,6 +93,15 @@ export function div(graph: Graph, a: Tensor, b: Tensor): Tensor {
   return y!;
 }
 
+/** x under another name; with a derivative of its own, that of whatever lies between `wrt` and x. */
+export function identity(
+  graph: Graph,
+  x: Tensor,
+  { derivative, wrt }: { derivative: Derivative; wrt: readonly Tensor[] },
+): Tensor {
+  return graph.node('Identity', [x], [x], {}, { derivative, wrt })[0]!;
+}
+
 export function neg(graph: Graph, x: Tensor): Tensor {
   return graph.node('Neg', [x], [x], {}, { derivative: ([g]) => [() => neg(graph, g!)] })[0]!;
 }

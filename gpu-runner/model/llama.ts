@@ -111,12 +111,15 @@ export class Llama {
   /** Hidden states [B, S, H] through every layer; the final norm is not among them. */
   layers(embedded: Tensor): Tensor {
     let x = embedded;
-    for (let layer = 0; layer < this.config.layers; layer++)
-      x = this.graph.within(`layer.${layer}`, () => this.layer(x, layer));
+    for (let layer = 0; layer < this.config.layers; layer++) x = this.layer(x, layer);
     return x;
   }
 
   layer(x: Tensor, layer: number): Tensor {
+    return this.graph.within(`layer.${layer}`, () => this.block(x, layer));
+  }
+
+  private block(x: Tensor, layer: number): Tensor {
     const { graph } = this;
     const h = op.add(graph, x, this.attention(this.norm(x, `model.layers.${layer}.input_layernorm`), layer));
     return op.add(graph, h, this.mlp(this.norm(h, `model.layers.${layer}.post_attention_layernorm`), layer));

@@ -14,7 +14,9 @@ let session: TrainingSession;
 
 beforeAll(async () => {
   checkpoint = await copyCheckpoint('llama3');
-  session = await TrainingSession.open(checkpoint, targetModules(checkpoint.config, ['all-linear']), 2);
+  session = await TrainingSession.open(checkpoint, targetModules(checkpoint.config, ['all-linear']), {
+    threads: 2,
+  });
 });
 
 afterAll(() => session.release());
@@ -122,6 +124,22 @@ describe('a job', () => {
     }
     await stepper.release();
     expect(loss).toBeCloseTo(sum / 15, 4);
+  });
+});
+
+describe('gradient checkpointing', () => {
+  it('changes the memory and not what is learnt', async () => {
+    const modules = targetModules(checkpoint.config, ['all-linear']);
+    const frugal = await TrainingSession.open(checkpoint, modules, {
+      threads: 2,
+      gradientCheckpointing: true,
+    });
+    const job = openJob(checkpoint, 8);
+    await alone(job, stepOf(madeUpBatch(1, 2, 32))); // so that B is not zero
+    job.begin(stepOf(madeUpBatch(2, 2, 32)));
+    const [[kept], [again]] = [await session.run([job.group()]), await frugal.run([job.group()])];
+    await frugal.release();
+    expect(again).toEqual(kept);
   });
 });
 

@@ -15,7 +15,9 @@ let passes: number[] = [];
 
 beforeAll(async () => {
   checkpoint = await copyCheckpoint('qwen3');
-  session = await TrainingSession.open(checkpoint, targetModules(checkpoint.config, ['all-linear']), 2);
+  session = await TrainingSession.open(checkpoint, targetModules(checkpoint.config, ['all-linear']), {
+    threads: 2,
+  });
   const run = session.run.bind(session);
   session.run = (groups) => {
     passes.push(groups.length);

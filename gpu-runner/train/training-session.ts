@@ -10,7 +10,12 @@ import { writeOnnx } from '../graph/onnx.ts';
 import type { Checkpoint } from '../model/checkpoint.ts';
 import { RotaryTable } from '../model/rotary.ts';
 import { type Feed, floats, int32s, int64s, Session } from '../session.ts';
-import { buildTraining, HEAD_CHUNK, TRAINING_IO as IO } from './training-graph.ts';
+import {
+  buildTraining,
+  HEAD_CHUNK,
+  TRAINING_IO as IO,
+  type TrainingGraphSettings,
+} from './training-graph.ts';
 
 /** Added to the score of a token that must not be seen. Finite, so that a row of padding alone does not turn into NaN. */
 const HIDDEN = -1e30;
@@ -81,10 +86,13 @@ export class TrainingSession {
   static async open(
     checkpoint: Checkpoint,
     modules: readonly string[],
-    threads: number,
+    { threads, gradientCheckpointing = false }: { threads: number; gradientCheckpointing?: boolean },
   ): Promise<TrainingSession> {
-    const open = (wanted: 'losses' | 'gradients') => openGraph(checkpoint, modules, wanted, threads);
-    return new TrainingSession(await open('gradients'), checkpoint.config, modules, () => open('losses'));
+    const open = (settings: Omit<TrainingGraphSettings, 'modules'>) =>
+      openGraph(checkpoint, { modules, ...settings }, threads);
+    const session = await open({ wanted: 'gradients', gradientCheckpointing });
+    const openEvaluation = () => open({ wanted: 'losses', gradientCheckpointing: false });
+    return new TrainingSession(session, checkpoint.config, modules, openEvaluation);
   }
 
   async release(): Promise<void> {
@@ -191,12 +199,11 @@ export class TrainingSession {
  */
 async function openGraph(
   checkpoint: Checkpoint,
-  modules: readonly string[],
-  wanted: 'losses' | 'gradients',
+  settings: TrainingGraphSettings,
   threads: number,
 ): Promise<Session> {
-  const graph = buildTraining(checkpoint.config, checkpoint.weight, modules, wanted);
-  const path = join(checkpoint.folder, `patchbay-${wanted}-${randomUUID()}.onnx`);
+  const graph = buildTraining(checkpoint.config, checkpoint.weight, settings);
+  const path = join(checkpoint.folder, `patchbay-${settings.wanted}-${randomUUID()}.onnx`);
   try {
     await writeFile(path, writeOnnx(graph, 'patchbay'));
     const entries = { 'session.disable_prepacking': '1' };

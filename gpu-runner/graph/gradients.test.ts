@@ -155,6 +155,11 @@ const cases: Readonly<Record<string, Case>> = {
         g.input('sin', 'float32', [3, 2]),
       ),
   },
+  'gather, of rows that come more than once': {
+    shapes: { table: [4, 3] },
+    feeds: { rows: int64s(BigInt64Array.of(2n, 0n, 2n, 2n), [2, 2]) },
+    build: (g, { table }) => op.gather(g, table!, g.input('rows', 'int64', [2, 2])),
+  },
   pick: {
     shapes: { x: [4, 3] },
     feeds: {

@@ -2,24 +2,23 @@
 import { type Derivative, type Graph, GraphError, type Node, type Tensor } from './graph.ts';
 import { add, identity, mul } from './operations.ts';
 
+/** A tensor, and the gradient of the objective with respect to it. */
+export type Seed = readonly [tensor: Tensor, gradient: Tensor];
+
 /**
  * Appends the nodes that work out gradients. Nothing is made for a tensor on no path from `wrt`: a frozen weight gets no
  * gradient, and neither does anything below the lowest tensor asked for.
- * @param seeds tensors and the gradient of the objective with respect to each
+ * @param seeds where the way back begins
  * @returns the gradient of each of `wrt`, in order
  */
-export function gradients(
-  graph: Graph,
-  seeds: readonly (readonly [tensor: Tensor, gradient: Tensor])[],
-  wrt: readonly Tensor[],
-): Tensor[] {
+export function gradients(graph: Graph, seeds: readonly Seed[], wrt: readonly Tensor[]): Tensor[] {
   return backward(graph, [...graph.nodes], seeds, wrt);
 }
 
 function backward(
   graph: Graph,
   forward: readonly Node[],
-  seeds: readonly (readonly [tensor: Tensor, gradient: Tensor])[],
+  seeds: readonly Seed[],
   wrt: readonly Tensor[],
 ): Tensor[] {
   const moved = reachedFrom(wrt, forward);

@@ -14,8 +14,8 @@ import {
   type Tensor,
 } from './graph.ts';
 
-/** TensorProto.DataType of float32. */
-const FLOAT32 = 1;
+/** TensorProto.DataType. */
+const DATA_TYPE = { float32: 1, int64: 7 };
 
 const text = (shape: Shape): string => `[${shape.join(', ')}]`;
 
@@ -378,7 +378,33 @@ export function softmax(graph: Graph, x: Tensor): Tensor {
 export function gather(graph: Graph, table: Tensor, indices: Tensor): Tensor {
   expect(table.shape.length === 2, 'Gather', `${table.name} is not a table: ${text(table.shape)}`);
   const out = { dtype: table.dtype, shape: [...indices.shape, table.shape[1]!] };
-  return graph.node('Gather', [table, indices], [out], { axis: 0 })[0]!;
+  const derivative: Derivative = ([g]) => [
+    () => {
+      const rows = asMatrix(graph, g!);
+      const column = reshapeTo(graph, cast(graph, indices, 'int64'), graph.constant('int64', [-1, 1]), [
+        rows.shape[0]!,
+        1,
+      ]);
+      const places = expand(graph, column, shapeOf(graph, rows), rows.shape);
+      return scatterAdd(graph, zeros(graph, table.shape.map(Number)), places, rows, 0);
+    },
+    null,
+  ];
+  return graph.node('Gather', [table, indices], [out], { axis: 0 }, { derivative })[0]!;
+}
+
+/** x with `values` added at `indices` along `axis`, both of one shape. One thread does it, in order. */
+export function scatterAdd(graph: Graph, x: Tensor, indices: Tensor, values: Tensor, axis: number): Tensor {
+  return graph.node('ScatterElements', [x, indices, values], [x], { axis, reduction: 'add' })[0]!;
+}
+
+export function zeros(graph: Graph, shape: readonly number[]): Tensor {
+  return graph.node('ConstantOfShape', [graph.constant('int64', shape)], [{ dtype: 'float32', shape }])[0]!;
+}
+
+function cast(graph: Graph, x: Tensor, dtype: 'float32' | 'int64'): Tensor {
+  if (x.dtype === dtype) return x;
+  return graph.node('Cast', [x], [{ dtype, shape: x.shape }], { to: DATA_TYPE[dtype] })[0]!;
 }
 
 /**
@@ -453,20 +479,29 @@ export function when(
   return graph.node('If', [condition], some, branches);
 }
 
-/** `body` for each entry along the first axis of `sequences`, one after another; its results stacked along a first axis. */
+/**
+ * `body` for each entry along the first axis of `sequences`, one after another. Its first results go into the next round in
+ * place of `states`, and out at the end; the others are stacked along a first axis.
+ */
 export function scan(
   graph: Graph,
   name: string,
+  states: readonly Tensor[],
   sequences: readonly Tensor[],
-  body: (slices: readonly Tensor[]) => readonly Tensor[],
+  body: (states: readonly Tensor[], slices: readonly Tensor[]) => readonly Tensor[],
 ): Tensor[] {
   const count = sequences[0]!.shape[0]!;
   const slices = sequences.map(({ dtype, shape }) => ({ dtype, shape: shape.slice(1) }));
-  const inner = graph.subgraph(name, slices, body);
-  const outputs = inner.outputs.map(({ dtype, shape }) => ({ dtype, shape: [count, ...shape] }));
-  return graph.node('Scan', sequences, outputs, { body: inner, num_scan_inputs: sequences.length });
+  const inner = graph.subgraph(name, [...states, ...slices], (inputs) =>
+    body(inputs.slice(0, states.length), inputs.slice(states.length)),
+  );
+  const outputs = inner.outputs.map(({ dtype, shape }, i) => ({
+    dtype,
+    shape: i < states.length ? shape : [count, ...shape],
+  }));
+  const attributes = { body: inner, num_scan_inputs: sequences.length };
+  return graph.node('Scan', [...states, ...sequences], outputs, attributes);
 }
-
 /** For each row of x [n, d], its value at `indices` [n, 1]. */
 export function gatherElements(graph: Graph, x: Tensor, indices: Tensor): Tensor {
   const out = { dtype: x.dtype, shape: indices.shape };
@@ -477,5 +512,5 @@ export function gatherElements(graph: Graph, x: Tensor, indices: Tensor): Tensor
 export function atLeast(graph: Graph, a: Tensor, b: Tensor): Tensor {
   const shape = broadcast('GreaterOrEqual', a.shape, b.shape);
   const [holds] = graph.node('GreaterOrEqual', [a, b], [{ dtype: 'bool', shape }]);
-  return graph.node('Cast', [holds!], [{ dtype: 'float32', shape }], { to: FLOAT32 })[0]!;
+  return cast(graph, holds!, 'float32');
 }

@@ -14,9 +14,8 @@ let session: TrainingSession;
 
 beforeAll(async () => {
   checkpoint = await copyCheckpoint('llama3');
-  session = await TrainingSession.open(checkpoint, targetModules(checkpoint.config, ['all-linear']), {
-    threads: 2,
-  });
+  const modules = targetModules(checkpoint.config, ['all-linear']);
+  session = await TrainingSession.open(checkpoint, { modules }, { threads: 2 });
 });
 
 afterAll(() => session.release());
@@ -130,10 +129,14 @@ describe('a job', () => {
 describe('gradient checkpointing', () => {
   it('changes the memory and not what is learnt', async () => {
     const modules = targetModules(checkpoint.config, ['all-linear']);
-    const frugal = await TrainingSession.open(checkpoint, modules, {
-      threads: 2,
-      gradientCheckpointing: true,
-    });
+    const frugal = await TrainingSession.open(
+      checkpoint,
+      { modules },
+      {
+        threads: 2,
+        gradientCheckpointing: true,
+      },
+    );
     const job = openJob(checkpoint, 8);
     await alone(job, stepOf(madeUpBatch(1, 2, 32))); // so that B is not zero
     job.begin(stepOf(madeUpBatch(2, 2, 32)));

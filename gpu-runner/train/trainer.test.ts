@@ -15,9 +15,8 @@ let passes: number[] = [];
 
 beforeAll(async () => {
   checkpoint = await copyCheckpoint('qwen3');
-  session = await TrainingSession.open(checkpoint, targetModules(checkpoint.config, ['all-linear']), {
-    threads: 2,
-  });
+  const modules = targetModules(checkpoint.config, ['all-linear']);
+  session = await TrainingSession.open(checkpoint, { modules }, { threads: 2 });
   const run = session.run.bind(session);
   session.run = (groups) => {
     passes.push(groups.length);

@@ -1,6 +1,7 @@
 /**
- * The graph of one training step: loss of a batch, and the gradients of the adapters that are being trained. The model is the
- * one of ../model/llama.ts; the base's weights are constants, so no gradient of theirs is worked out.
+ * The graph of one training step: loss of a batch, and the gradients of what is being trained: adapters, and, to compare them
+ * with, weights and biases of the base. The model is the one of ../model/llama.ts; weights that stay as they are are constants,
+ * and no gradient of theirs is worked out.
  *
  * Several jobs share a step. Rows of the batch belong to groups, one for each job, G in all and B / G rows each; a group has
  * its own rank rows, A [G, R, in] and B [G, out, R] (PEFT's order), and its sums run over its own tokens alone.
@@ -8,7 +9,7 @@
  * Sizes: those of llama.ts; T tokens of a group; K chunks of C tokens with a target; V the vocabulary.
  */
 import { type BaseConfig, baseTensors } from '../../adapter/base-config.ts';
-import { gradients, recomputed } from '../graph/gradients.ts';
+import { gradients, recomputed, type Seed } from '../graph/gradients.ts';
 import { Graph, type Tensor } from '../graph/graph.ts';
 import * as op from '../graph/operations.ts';
 import {
@@ -39,6 +40,8 @@ export const TRAINING_IO = {
   hits: 'hits',
   gradientA: (module: string) => `${module}.lora_A.gradient`,
   gradientB: (module: string) => `${module}.lora_B.gradient`,
+  weight: (name: string) => name,
+  gradient: (name: string) => `${name}.gradient`,
 } as const;
 
 interface Lora {
@@ -50,6 +53,8 @@ interface Lora {
 export interface TrainingGraphSettings {
   /** Paths of the linears that are trained. */
   readonly modules: readonly string[];
+  /** Names of the checkpoint's tensors that are trained themselves; a linear without a bias is given one, if it is named. */
+  readonly weights: readonly string[];
   readonly wanted: 'losses' | 'gradients';
   /** Keep nothing of a layer but its input for the way back: less memory, a third more work. */
   readonly gradientCheckpointing: boolean;
@@ -66,6 +71,7 @@ export function buildTraining(
 class TrainingGraph {
   readonly graph = new Graph();
   private readonly config: BaseConfig;
+  private readonly trained: ReadonlySet<string>;
   private readonly weights: ReadonlyMap<string, Tensor>;
   private readonly loras: ReadonlyMap<string, Lora>;
   private readonly tokens: Tensor;
@@ -78,16 +84,12 @@ class TrainingGraph {
   constructor(
     config: BaseConfig,
     source: WeightSource,
-    { modules, wanted, gradientCheckpointing }: TrainingGraphSettings,
+    { modules, weights, wanted, gradientCheckpointing }: TrainingGraphSettings,
   ) {
     this.config = config;
     const { graph } = this;
-    this.weights = new Map(
-      [...baseTensors(config)].map(([name, shape]) => [
-        name,
-        graph.weight(name, 'float32', shape, source(name)),
-      ]),
-    );
+    this.trained = new Set(weights);
+    this.weights = this.openWeights(source);
     this.tokens = graph.input(TRAINING_IO.tokens, 'int32', ['B', 'S']);
     this.mask = graph.input(TRAINING_IO.mask, 'float32', ['B', 1, 1, 'S', 'S']);
     this.rotary = rotaryInputs(graph, config);
@@ -103,29 +105,50 @@ class TrainingGraph {
     const embedded = op.gather(graph, this.weights.get(EMBEDDING)!, this.tokens);
     const x = gradientCheckpointing ? this.recomputedLayers(llama, embedded) : llama.layers(embedded);
     const hidden = this.targets(llama, x);
-    if (wanted === 'gradients') this.gradients(hidden, this.loss(hidden, true)!);
-    else this.loss(hidden, false);
+    const seeds = this.loss(hidden, wanted);
+    if (wanted === 'gradients') this.outputGradients(seeds);
+  }
+
+  private openWeights(source: WeightSource): Map<string, Tensor> {
+    const { graph } = this;
+    const shapes = new Map(baseTensors(this.config));
+    for (const name of this.trained) {
+      const outputs = shapes.get(name.replace(/bias$/, 'weight'))?.[0];
+      if (!shapes.has(name) && outputs) shapes.set(name, [outputs]);
+    }
+    return new Map(
+      [...shapes].map(([name, shape]) => [
+        name,
+        this.trained.has(name)
+          ? graph.input(TRAINING_IO.weight(name), 'float32', shape)
+          : graph.weight(name, 'float32', shape, source(name)),
+      ]),
+    );
   }
 
   private recomputedLayers(llama: Llama, embedded: Tensor): Tensor {
     let x = embedded;
     for (let layer = 0; layer < this.config.layers; layer++) {
-      const own = [...this.loras].filter(([path]) => path.startsWith(`model.layers.${layer}.`));
-      const parameters = own.flatMap(([, { a, b }]) => [a, b]);
-      x = recomputed(this.graph, x, parameters, (input) => llama.layer(input, layer));
+      const isOwn = (name: string) => name.startsWith(`model.layers.${layer}.`);
+      const adapters = [...this.loras].filter(([path]) => isOwn(path)).flatMap(([, { a, b }]) => [a, b]);
+      const weights = [...this.trained].filter(isOwn).map((name) => this.weights.get(name)!);
+      x = recomputed(this.graph, x, [...adapters, ...weights], (input) => llama.layer(input, layer));
     }
     return x;
   }
 
-  private gradients(hidden: Tensor, gradient: Tensor): void {
+  private outputGradients(seeds: readonly Seed[]): void {
     const { graph } = this;
-    const outputs = [...this.loras].flatMap(([path, { a, b }]) => [
-      [a, TRAINING_IO.gradientA(path)] as const,
-      [b, TRAINING_IO.gradientB(path)] as const,
-    ]);
+    const outputs = [
+      ...[...this.loras].flatMap(([path, { a, b }]) => [
+        [a, TRAINING_IO.gradientA(path)] as const,
+        [b, TRAINING_IO.gradientB(path)] as const,
+      ]),
+      ...[...this.trained].map((name) => [this.weights.get(name)!, TRAINING_IO.gradient(name)] as const),
+    ];
     const found = gradients(
       graph,
-      [[hidden, gradient]],
+      seeds,
       outputs.map(([tensor]) => tensor),
     );
     for (const [i, [, name]] of outputs.entries()) graph.output(found[i]!, name);
@@ -195,29 +218,41 @@ class TrainingGraph {
   }
 
   /**
-   * Cross-entropy, chunk by chunk: scores over the vocabulary are never in memory for more than HEAD_CHUNK tokens.
-   * @returns the objective's gradient with respect to the hidden states, from the same pass, where it is wanted
+   * Cross-entropy, chunk by chunk: scores over the vocabulary are never in memory for more than HEAD_CHUNK tokens, and their
+   * gradient is never written out at all unless the head is trained.
+   * @returns where the way back begins, from the same pass: the hidden states, and the head if it is trained
    */
-  private loss(hidden: Tensor, withGradient: boolean): Tensor | undefined {
+  private loss(hidden: Tensor, wanted: 'losses' | 'gradients'): Seed[] {
     const { graph, config } = this;
     const labels = graph.input(TRAINING_IO.labels, 'int64', ['K', HEAD_CHUNK, 1]);
     const weights = graph.input(TRAINING_IO.weights, 'float32', ['K', HEAD_CHUNK, 1]);
-    const head = this.weights.get(config.tieEmbeddings ? EMBEDDING : HEAD)!;
-    const chunk = ([h, label, weight]: readonly Tensor[]): Tensor[] => {
+    const name = config.tieEmbeddings ? EMBEDDING : HEAD;
+    const head = this.weights.get(name)!;
+    const trainsHead = wanted === 'gradients' && this.trained.has(name);
+    const states = trainsHead ? [op.zeros(graph, head.shape.map(Number))] : [];
+    const results = op.scan(graph, 'head', states, [hidden, labels, weights], ([sum], [h, label, weight]) => {
       const logits = op.matmul(graph, h!, head, { transposeB: true }); // [C, V]
       const p = op.softmax(graph, logits);
       const highest = op.reduceMax(graph, logits);
       const logSum = op.sub(graph, highest, op.log(graph, op.reduceMax(graph, p)));
       const scored = op.gatherElements(graph, logits, label!);
-      const results = [op.sub(graph, logSum, scored), op.atLeast(graph, scored, highest)];
-      if (!withGradient) return results;
-      const target = op.gather(graph, head, op.reshape(graph, label!, [HEAD_CHUNK])); // [C, H]
-      // The gradient of the scores is p - onehot(label), times the head: the sum over the vocabulary is one product.
-      return [...results, op.mul(graph, weight!, op.sub(graph, op.matmul(graph, p, head), target))];
-    };
-    const [losses, hits, gradient] = op.scan(graph, 'head', [hidden, labels, weights], chunk);
+      const losses = [op.sub(graph, logSum, scored), op.atLeast(graph, scored, highest)];
+      if (wanted === 'losses') return losses;
+      // The gradient of the scores is p - onehot(label).
+      if (!sum) {
+        const target = op.gather(graph, head, op.reshape(graph, label!, [HEAD_CHUNK])); // [C, H]
+        return [...losses, op.mul(graph, weight!, op.sub(graph, op.matmul(graph, p, head), target))];
+      }
+      const minusOnes = graph.constant('float32', Array<number>(HEAD_CHUNK).fill(-1), [HEAD_CHUNK, 1]);
+      const errors = op.mul(graph, weight!, op.scatterAdd(graph, p, label!, minusOnes, 1)); // [C, V]
+      const total = op.add(graph, sum, op.matmul(graph, errors, h!, { transposeA: true }));
+      return [total, ...losses, op.matmul(graph, errors, head)];
+    });
+    const [losses, hits, gradient] = trainsHead ? results.slice(1) : results;
     graph.output(losses!, TRAINING_IO.losses);
     graph.output(hits!, TRAINING_IO.hits);
-    return gradient;
+    if (!gradient) return [];
+    const below: Seed = [hidden, gradient];
+    return trainsHead ? [below, [head, results[0]!]] : [below];
   }
 }

@@ -5,7 +5,7 @@
 import { randomUUID } from 'node:crypto';
 import { rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { BaseConfig } from '../../adapter/base-config.ts';
+import { type BaseConfig, baseTensors } from '../../adapter/base-config.ts';
 import { writeOnnx } from '../graph/onnx.ts';
 import type { Checkpoint } from '../model/checkpoint.ts';
 import { RotaryTable } from '../model/rotary.ts';
@@ -47,6 +47,8 @@ export interface Group {
   /** The weights of all micro-batches of the job's step together. */
   readonly targetWeight: number;
   readonly modules: ReadonlyMap<string, LoraMatrices>;
+  /** Of a session that trains weights of the base: their values. Such a session has one group. */
+  readonly weights?: ReadonlyMap<string, Float32Array>;
 }
 
 export interface LossResult {
@@ -60,12 +62,20 @@ export interface LossResult {
 export interface GroupResult extends LossResult {
   /** By module path, of loss / targetWeight. */
   readonly gradients: ReadonlyMap<string, { readonly a: Float32Array; readonly b: Float32Array }>;
+  readonly weightGradients: ReadonlyMap<string, Float32Array>;
+}
+
+/** What a session trains: adapters of these linears, these tensors of the base. */
+export interface Trained {
+  readonly modules: readonly string[];
+  readonly weights?: readonly string[];
 }
 
 export class TrainingSession {
   private readonly session: Session;
   private readonly config: BaseConfig;
   private readonly modules: readonly string[];
+  private readonly weights: readonly string[];
   private readonly rotary: RotaryTable;
   private readonly openEvaluation: () => Promise<Session>;
   private evaluation: Promise<Session> | undefined;
@@ -73,26 +83,27 @@ export class TrainingSession {
   private constructor(
     session: Session,
     config: BaseConfig,
-    modules: readonly string[],
+    { modules, weights }: Trained,
     openEvaluation: () => Promise<Session>,
   ) {
     this.session = session;
     this.config = config;
     this.modules = modules;
+    this.weights = weights ?? [];
     this.rotary = new RotaryTable(config);
     this.openEvaluation = openEvaluation;
   }
 
   static async open(
     checkpoint: Checkpoint,
-    modules: readonly string[],
+    trained: Trained,
     { threads, gradientCheckpointing = false }: { threads: number; gradientCheckpointing?: boolean },
   ): Promise<TrainingSession> {
-    const open = (settings: Omit<TrainingGraphSettings, 'modules'>) =>
-      openGraph(checkpoint, { modules, ...settings }, threads);
+    const open = (settings: Pick<TrainingGraphSettings, 'wanted' | 'gradientCheckpointing'>) =>
+      openGraph(checkpoint, { weights: [], ...trained, ...settings }, threads);
     const session = await open({ wanted: 'gradients', gradientCheckpointing });
     const openEvaluation = () => open({ wanted: 'losses', gradientCheckpointing: false });
-    return new TrainingSession(session, checkpoint.config, modules, openEvaluation);
+    return new TrainingSession(session, checkpoint.config, trained, openEvaluation);
   }
 
   async release(): Promise<void> {
@@ -106,13 +117,18 @@ export class TrainingSession {
    */
   async run(groups: readonly Group[]): Promise<GroupResult[]> {
     const targets = new Targets(groups);
-    const gradients = this.modules.flatMap((path) => [IO.gradientA(path), IO.gradientB(path)]);
-    const fetches = [IO.losses, IO.hits, ...gradients];
+    const fetches = [
+      IO.losses,
+      IO.hits,
+      ...this.modules.flatMap((path) => [IO.gradientA(path), IO.gradientB(path)]),
+      ...this.weights.map(IO.gradient),
+    ];
     const results = await this.session.run(this.feeds(groups, targets), fetches);
     const data = (name: string) => results[name]!.data as Float32Array;
     const sums = targets.sums(data(IO.losses), data(IO.hits));
     return groups.map((group, g) => ({
       ...sums[g]!,
+      weightGradients: new Map(this.weights.map((name) => [name, data(IO.gradient(name))])),
       gradients: new Map(
         this.modules.map((path) => {
           const { rank, a, b } = group.modules.get(path)!;
@@ -146,6 +162,7 @@ export class TrainingSession {
     return {
       ...this.rotary.feeds(positions, groups.length * rows, length),
       ...this.adapterFeeds(groups),
+      ...this.weightFeeds(groups[0]!),
       ...targets.feeds(),
       [IO.tokens]: int32s(tokens, [groups.length * rows, length]),
       [IO.mask]: this.mask(groups),
@@ -173,6 +190,16 @@ export class TrainingSession {
       );
     }
     return feeds;
+  }
+
+  private weightFeeds({ weights }: Group): Record<string, Feed> {
+    const shapes = baseTensors(this.config);
+    return Object.fromEntries(
+      this.weights.map((name) => {
+        const values = weights!.get(name)!;
+        return [IO.weight(name), floats(values, shapes.get(name) ?? [values.length])];
+      }),
+    );
   }
 
   /** Causal within a sequence, and within the sliding window where there is one: [rows, 1, 1, S, S]. */

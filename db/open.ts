@@ -13,6 +13,8 @@ export type Database = PgDatabase<PgQueryResultHKT, typeof schema>;
 
 export interface OpenDatabase {
   readonly db: Database;
+  /** What lies under `db`, for a library that brings its own statements. */
+  readonly driver: { readonly url: string } | { readonly pglite: PGlite };
   close(): Promise<void>;
 }
 
@@ -37,10 +39,10 @@ export async function openDatabase(location: DatabaseLocation): Promise<OpenData
       await pool.end();
       throw error;
     }
-    return { db, close: () => pool.end() };
+    return { db, driver: { url: location.url }, close: () => pool.end() };
   }
   const client = await PGlite.create('folder' in location ? { dataDir: location.folder } : {});
   const db = drizzlePglite(client, { schema });
   await migratePglite(db, { migrationsFolder });
-  return { db, close: () => client.close() };
+  return { db, driver: { pglite: client }, close: () => client.close() };
 }

@@ -25,6 +25,17 @@ const now = sql`now()`;
 const tsvector = customType<{ data: string }>({ dataType: () => 'tsvector' });
 const bytes = (name: string) => bigint(name, { mode: 'number' });
 
+/** What a trained version was made from. */
+export interface Lineage {
+  readonly jobId: string;
+  readonly base: { readonly id: string; readonly digest: string };
+  /** sha256 of the files. */
+  readonly trainingFile: string;
+  readonly validationFile: string | null;
+  /** The version that training continued from, `owner/name@3`. */
+  readonly parent: string | null;
+}
+
 // --- people and keys: the tables that better-auth and its API-key plugin ask for ------------------------------------
 
 export const user = pgTable('user', {
@@ -207,6 +218,10 @@ export const versions = pgTable(
     parameters: bytes('parameters').notNull(),
     targetModules: text('target_modules').array().notNull(),
     size: bytes('size').notNull(),
+    /** What it was trained from; null where it was brought in from elsewhere. */
+    lineage: jsonb('lineage').$type<Lineage | null>(),
+    /** What its runner says of the training: enough to repeat it. */
+    receipt: jsonb('receipt').$type<Record<string, unknown> | null>(),
     createdBy: text('created_by')
       .notNull()
       .references(() => user.id),
@@ -253,6 +268,9 @@ export const drafts = pgTable(
     expiresAt: time('expires_at').notNull(),
     /** What it became; kept until the draft expires, so that whoever missed the answer can ask again. */
     completed: jsonb('completed').$type<{ created: boolean; number: number | null } | null>(),
+    /** Of a trained adapter: goes into its version. */
+    lineage: jsonb('lineage').$type<Lineage | null>(),
+    receipt: jsonb('receipt').$type<Record<string, unknown> | null>(),
   },
   (t) => [index('drafts_expiry').on(t.expiresAt)],
 );
@@ -286,4 +304,145 @@ export const events = pgTable(
     data: jsonb('data').notNull().$type<Record<string, unknown>>(),
   },
   (t) => [index('events_subject').on(t.subject, t.id)],
+);
+
+// --- files that users upload -----------------------------------------------------------------------------------------
+
+/** Private to their owner. The bytes are under files/<id>; a row whose upload is under way is shown to nobody. */
+export const files = pgTable(
+  'files',
+  {
+    id: text('id').primaryKey(),
+    userId: text('user_id')
+      .notNull()
+      .references(() => user.id),
+    filename: text('filename').notNull(),
+    purpose: text('purpose').notNull(),
+    /** Null: the upload is not over. */
+    size: bytes('size'),
+    sha256: text('sha256'),
+    /** The object store's name of the upload under way. */
+    uploadId: text('upload_id'),
+    createdAt: time('created_at').notNull().default(now),
+  },
+  (t) => [index('files_user').on(t.userId, t.createdAt.desc(), t.id)],
+);
+
+// --- training --------------------------------------------------------------------------------------------------------
+
+export const JOB_STATUSES = [
+  'validating_files',
+  'queued',
+  'running',
+  'paused',
+  'succeeded',
+  'failed',
+  'cancelled',
+] as const;
+export type JobStatus = (typeof JOB_STATUSES)[number];
+
+export const trainingJobs = pgTable(
+  'training_jobs',
+  {
+    id: text('id').primaryKey(),
+    userId: text('user_id')
+      .notNull()
+      .references(() => user.id),
+    /** As the user named it: a base, or the adapter to continue. */
+    model: text('model').notNull(),
+    baseId: text('base_id')
+      .notNull()
+      .references(() => bases.id),
+    parentId: text('parent_id'),
+    parentNumber: integer('parent_number'),
+    /** owner/name that the result becomes a version of. */
+    target: text('target').notNull(),
+    /** Ids and digests: files may be deleted when the job is over. */
+    trainingFile: text('training_file').notNull(),
+    trainingSha256: text('training_sha256').notNull(),
+    validationFile: text('validation_file'),
+    validationSha256: text('validation_sha256'),
+    hyperparameters: jsonb('hyperparameters').notNull().$type<Record<string, unknown>>(),
+    /** What `auto` came to, once the data was read. */
+    decided: jsonb('decided').$type<Record<string, number> | null>(),
+    seed: integer('seed').notNull(),
+    metadata: jsonb('metadata').notNull().$type<Record<string, string>>(),
+    status: text('status').notNull().$type<JobStatus>(),
+    /** Asked for while a runner is at work, which then stops at a checkpoint. */
+    pausing: boolean('pausing').notNull().default(false),
+    createdAt: time('created_at').notNull().default(now),
+    finishedAt: time('finished_at'),
+    estimatedFinish: time('estimated_finish'),
+    trainedTokens: bytes('trained_tokens'),
+    error: jsonb('error').$type<{ code: string; message: string; param: string | null } | null>(),
+    fineTunedModel: text('fine_tuned_model'),
+    /** What the result is published through. */
+    draftId: text('draft_id'),
+    /** The lease it is, or was last, worked on under. */
+    leaseId: text('lease_id'),
+    /** Null: nobody works on it. */
+    leaseExpiresAt: time('lease_expires_at'),
+    /** Leases lost in a row without a new checkpoint. */
+    losses: integer('losses').notNull().default(0),
+  },
+  (t) => [
+    index('training_jobs_user').on(t.userId, t.createdAt.desc(), t.id),
+    index('training_jobs_lease').on(t.leaseExpiresAt),
+    uniqueIndex('training_jobs_lease_id').on(t.leaseId),
+  ],
+);
+
+/** Append-only. */
+export const trainingEvents = pgTable(
+  'training_events',
+  {
+    id: bigserial('id', { mode: 'number' }).primaryKey(),
+    jobId: text('job_id')
+      .notNull()
+      .references(() => trainingJobs.id),
+    /** Of the runner that reported it; null: the API's own. */
+    leaseId: text('lease_id'),
+    sequence: integer('sequence'),
+    type: text('type').notNull().$type<'message' | 'metrics'>(),
+    /** Of metrics. */
+    step: integer('step'),
+    level: text('level').notNull().$type<'info' | 'warn' | 'error'>(),
+    message: text('message').notNull(),
+    data: jsonb('data').notNull().$type<Record<string, unknown>>(),
+    createdAt: time('created_at').notNull().default(now),
+  },
+  (t) => [
+    index('training_events_job').on(t.jobId, t.id.desc()),
+    uniqueIndex('training_events_sequence').on(t.jobId, t.leaseId, t.sequence),
+    uniqueIndex('training_events_step').on(t.jobId, t.step),
+  ],
+);
+
+export interface CheckpointFile {
+  readonly path: string;
+  readonly size: number;
+  readonly sha256: string;
+  /** Where it is in the object store. */
+  readonly key: string;
+}
+
+export const trainingCheckpoints = pgTable(
+  'training_checkpoints',
+  {
+    id: text('id').primaryKey(),
+    jobId: text('job_id')
+      .notNull()
+      .references(() => trainingJobs.id),
+    step: integer('step').notNull(),
+    /** The lease that declared it: another one declares anew, under keys of its own. */
+    leaseId: text('lease_id').notNull(),
+    files: jsonb('files').notNull().$type<CheckpointFile[]>(),
+    /** Null: declared, not there yet. */
+    metrics: jsonb('metrics').$type<Record<string, number | null> | null>(),
+    createdAt: time('created_at').notNull().default(now),
+  },
+  (t) => [
+    uniqueIndex('training_checkpoints_declared').on(t.jobId, t.step, t.leaseId),
+    uniqueIndex('training_checkpoints_kept').on(t.jobId, t.step).where(sql`metrics is not null`),
+  ],
 );

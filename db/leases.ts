@@ -1,0 +1,172 @@
+/**
+ * Training jobs as runners see them. A lease is an id and a time on the job's row; every change a runner asks for is made
+ * with that row locked and the lease checked, so a runner that was thought dead cannot disturb its successor.
+ */
+import { and, asc, eq, isNotNull, lte } from 'drizzle-orm';
+import type { Database } from './open.ts';
+import type { TrainingQueue } from './queue.ts';
+import { type CheckpointFile, trainingCheckpoints, trainingEvents, trainingJobs } from './schema.ts';
+import { type Job, type JobChange, type JobCheckpoint, note, updateJob, waitingStatus } from './training.ts';
+
+/** A job that loses so many runners in a row, without a new checkpoint, is what kills them. */
+export const MAX_LOSSES = 3;
+
+export interface Lease {
+  readonly id: string;
+  readonly runner: string;
+  readonly expiresAt: Date;
+}
+
+/** Leases the job that has waited longest. Messages of jobs that wait no longer (paused, cancelled) are dropped. */
+export function leaseNextJob(db: Database, queue: TrainingQueue, lease: Lease): Promise<Job | undefined> {
+  return db.transaction(async (tx) => {
+    for (;;) {
+      const id = await queue.take(tx);
+      if (id === undefined) return undefined;
+      const [job] = await tx.select().from(trainingJobs).where(eq(trainingJobs.id, id)).for('update');
+      if (!job || job.leaseExpiresAt || job.status !== waitingStatus(job)) continue;
+      const leased = await updateJob(tx, id, {
+        leaseId: lease.id,
+        leaseExpiresAt: lease.expiresAt,
+        ...(job.decided ? { status: 'running' as const } : {}),
+      });
+      await note(tx, id, `Runner ${lease.runner} took the job`);
+      return leased;
+    }
+  });
+}
+
+export async function findLeased(db: Database, leaseId: string): Promise<Job | undefined> {
+  const [job] = await db.select().from(trainingJobs).where(eq(trainingJobs.leaseId, leaseId));
+  return job;
+}
+
+export const isLive = ({ leaseExpiresAt }: Job, now: Date): boolean =>
+  leaseExpiresAt !== null && leaseExpiresAt > now;
+
+/**
+ * Does something that only the holder of the lease may do, with the job's row locked.
+ * @returns undefined: the lease is over, and nothing was done; else the job as it is now
+ */
+export function underLease(
+  db: Database,
+  leaseId: string,
+  now: Date,
+  work: (job: Job, transaction: Database) => Promise<JobChange | undefined>,
+): Promise<Job | undefined> {
+  return db.transaction(async (tx) => {
+    const [job] = await tx.select().from(trainingJobs).where(eq(trainingJobs.leaseId, leaseId)).for('update');
+    if (!job || !isLive(job, now)) return undefined;
+    const change = await work(job, tx);
+    return change ? updateJob(tx, job.id, change) : job;
+  });
+}
+
+export interface ReportedEvent {
+  readonly sequence: number;
+  readonly type: 'message' | 'metrics';
+  readonly step?: number | undefined;
+  readonly level: 'info' | 'warn' | 'error';
+  readonly message: string;
+  readonly data: Record<string, unknown>;
+}
+
+/** Adds those that are not there yet: by sequence, and metrics by step. */
+export async function addEvents(
+  db: Database,
+  jobId: string,
+  leaseId: string,
+  events: readonly ReportedEvent[],
+): Promise<void> {
+  const rows = events.map(({ step, ...event }) => ({ ...event, step: step ?? null, jobId, leaseId }));
+  await db.insert(trainingEvents).values(rows).onConflictDoNothing();
+}
+
+/** @returns the files as they were declared first under this lease */
+export async function declareCheckpoint(
+  db: Database,
+  checkpoint: { id: string; jobId: string; step: number; leaseId: string; files: CheckpointFile[] },
+): Promise<JobCheckpoint> {
+  await db.insert(trainingCheckpoints).values(checkpoint).onConflictDoNothing();
+  return (await findDeclared(db, checkpoint.jobId, checkpoint.step, checkpoint.leaseId))!;
+}
+
+export async function findDeclared(
+  db: Database,
+  jobId: string,
+  step: number,
+  leaseId: string,
+): Promise<JobCheckpoint | undefined> {
+  const [row] = await db
+    .select()
+    .from(trainingCheckpoints)
+    .where(
+      and(
+        eq(trainingCheckpoints.jobId, jobId),
+        eq(trainingCheckpoints.step, step),
+        eq(trainingCheckpoints.leaseId, leaseId),
+      ),
+    );
+  return row;
+}
+
+/** Whether a checkpoint of this step is kept, under whichever lease it came. */
+export async function isKept(db: Database, jobId: string, step: number): Promise<boolean> {
+  const rows = await db
+    .select({ id: trainingCheckpoints.id })
+    .from(trainingCheckpoints)
+    .where(
+      and(
+        eq(trainingCheckpoints.jobId, jobId),
+        eq(trainingCheckpoints.step, step),
+        isNotNull(trainingCheckpoints.metrics),
+      ),
+    );
+  return rows.length > 0;
+}
+
+export async function keepCheckpoint(
+  db: Database,
+  id: string,
+  metrics: Record<string, number | null>,
+  createdAt: Date,
+): Promise<void> {
+  await db.update(trainingCheckpoints).set({ metrics, createdAt }).where(eq(trainingCheckpoints.id, id));
+}
+
+/** What becomes of a job whose runner gave it up, or was lost. */
+export async function giveBack(db: Database, queue: TrainingQueue, job: Job): Promise<JobChange> {
+  if (job.pausing) return { status: 'paused', pausing: false, leaseExpiresAt: null };
+  await queue.put(db, job.id);
+  return { status: waitingStatus(job), leaseExpiresAt: null };
+}
+
+/** Takes jobs back from runners that went silent. @returns how many */
+export function endExpiredLeases(db: Database, queue: TrainingQueue, now: Date): Promise<number> {
+  return db.transaction(async (tx) => {
+    const lost = await tx
+      .select()
+      .from(trainingJobs)
+      .where(lte(trainingJobs.leaseExpiresAt, now))
+      .orderBy(asc(trainingJobs.leaseExpiresAt))
+      .for('update', { skipLocked: true });
+    for (const job of lost) {
+      const losses = job.losses + 1;
+      if (losses < MAX_LOSSES || job.pausing) {
+        await note(
+          tx,
+          job.id,
+          'The runner went silent; another one continues from the last checkpoint',
+          'warn',
+        );
+        await updateJob(tx, job.id, { ...(await giveBack(tx, queue, job)), losses });
+        continue;
+      }
+      const message = `${losses} runners in a row went silent while they worked on this job.`;
+      await note(tx, job.id, message, 'error');
+      const error = { code: 'runner_lost', message, param: null };
+      await updateJob(tx, job.id, { status: 'failed', error, finishedAt: now, leaseExpiresAt: null, losses });
+    }
+    return lost.length;
+  });
+}

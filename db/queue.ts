@@ -1,0 +1,57 @@
+/**
+ * The queue of training jobs: pg-boss, in the same database. A message says no more than "this job waits for a runner", and
+ * is put and taken in the transaction that changes the job's row: so neither can be without the other.
+ */
+import { sql } from 'drizzle-orm';
+import { type DrizzleTransactionLike, fromDrizzle, fromPglite, PgBoss } from 'pg-boss';
+import { z } from 'zod';
+import type { Database, OpenDatabase } from './open.ts';
+
+const QUEUE = 'train';
+const YEAR_SECONDS = 365 * 24 * 3600;
+/** Connections of its own, where the database is a server: for its housekeeping only. */
+const CONNECTIONS = 2;
+
+/** The transaction as pg-boss runs statements in it; drizzle does not say what its drivers answer. */
+const within = (transaction: Database) => fromDrizzle(transaction as unknown as DrizzleTransactionLike, sql);
+
+const Message = z.object({ jobId: z.string() });
+
+export interface TrainingQueue {
+  put(transaction: Database, jobId: string): Promise<void>;
+  /** The job that has waited longest; gone from the queue once the transaction commits. */
+  take(transaction: Database): Promise<string | undefined>;
+  close(): Promise<void>;
+}
+
+/** @param onError housekeeping that failed; it is tried again by itself */
+export async function openTrainingQueue(
+  { driver }: OpenDatabase,
+  onError: (error: Error) => void,
+): Promise<TrainingQueue> {
+  const boss = new PgBoss({
+    ...('url' in driver
+      ? { connectionString: driver.url, max: CONNECTIONS }
+      : { db: fromPglite(driver.pglite), backend: 'pglite' as const }),
+    schedule: false,
+  });
+  boss.on('error', onError);
+  await boss.start();
+  await boss.createQueue(QUEUE, { retentionSeconds: YEAR_SECONDS, retryLimit: 0 });
+  // Makes the library read the queue's settings now: inside a transaction it would wait for the only connection of PGlite.
+  await boss.cancel(QUEUE, crypto.randomUUID());
+  return {
+    async put(transaction, jobId) {
+      const id = await boss.send(QUEUE, { jobId }, { db: within(transaction) });
+      if (!id) throw new Error(`the queue did not take job ${jobId}`);
+    },
+    async take(transaction) {
+      const db = within(transaction);
+      const [message] = await boss.fetch(QUEUE, { db });
+      if (!message) return undefined;
+      await boss.complete(QUEUE, message.id, null, { db });
+      return Message.parse(message.data).jobId;
+    },
+    close: () => boss.stop({ graceful: false, close: true }),
+  };
+}

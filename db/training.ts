@@ -1,0 +1,146 @@
+/** Training jobs as their owners see them: made, listed, paused, resumed, cancelled, with their events and checkpoints. */
+import { and, desc, eq, inArray, isNotNull, lt, type SQL, sql } from 'drizzle-orm';
+import type { Database } from './open.ts';
+import type { TrainingQueue } from './queue.ts';
+import { files, trainingCheckpoints, trainingEvents, trainingJobs } from './schema.ts';
+
+export type Job = typeof trainingJobs.$inferSelect;
+export type JobEvent = typeof trainingEvents.$inferSelect;
+export type JobCheckpoint = typeof trainingCheckpoints.$inferSelect;
+
+export type JobChange = Partial<Omit<Job, 'id'>>;
+
+/** Nothing of such a job changes any more. */
+export const isOver = ({ status }: Pick<Job, 'status'>): boolean =>
+  status === 'succeeded' || status === 'failed' || status === 'cancelled';
+
+/** Where a job is that waits for a runner. */
+export const waitingStatus = ({ decided }: Pick<Job, 'decided'>) => (decided ? 'queued' : 'validating_files');
+
+/** Makes the job and puts it into the queue, both or neither. @returns undefined: one of its files is gone */
+export function insertJob(
+  db: Database,
+  queue: TrainingQueue,
+  job: typeof trainingJobs.$inferInsert,
+): Promise<Job | undefined> {
+  return db.transaction(async (tx) => {
+    const needed = [job.trainingFile, job.validationFile].filter((id) => id != null);
+    const there = await tx.select({ id: files.id }).from(files).where(inArray(files.id, needed)).for('share');
+    if (there.length < new Set(needed).size) return undefined;
+    const [made] = await tx.insert(trainingJobs).values(job).returning();
+    await queue.put(tx, made!.id);
+    await note(tx, made!.id, `Created fine-tuning job: ${made!.id}`);
+    await note(tx, made!.id, `Validating training file: ${needed.join(' and ')}`);
+    return made!;
+  });
+}
+
+/** An event of the API's own. */
+export async function note(
+  db: Database,
+  jobId: string,
+  message: string,
+  level: JobEvent['level'] = 'info',
+): Promise<void> {
+  await db.insert(trainingEvents).values({ jobId, type: 'message', level, message, data: {} });
+}
+
+export async function findJob(db: Database, id: string): Promise<Job | undefined> {
+  const [row] = await db.select().from(trainingJobs).where(eq(trainingJobs.id, id));
+  return row;
+}
+
+/** Newest first. @returns up to one more than `limit`: then there is another page */
+export function listJobs(
+  db: Database,
+  userId: string,
+  page: { limit: number; after: Job | undefined; metadata: Readonly<Record<string, string>> },
+): Promise<Job[]> {
+  const { limit, after, metadata } = page;
+  const where: (SQL | undefined)[] = [
+    eq(trainingJobs.userId, userId),
+    Object.keys(metadata).length === 0
+      ? undefined
+      : sql`${trainingJobs.metadata} @> ${JSON.stringify(metadata)}::jsonb`,
+    after &&
+      sql`(${trainingJobs.createdAt}, ${trainingJobs.id}) < (${after.createdAt.toISOString()}::timestamptz, ${after.id})`,
+  ];
+  return db
+    .select()
+    .from(trainingJobs)
+    .where(and(...where))
+    .orderBy(desc(trainingJobs.createdAt), desc(trainingJobs.id))
+    .limit(limit + 1);
+}
+
+/**
+ * Changes a job while its row is locked, so that of two changes at once the later one sees the earlier one's.
+ * @param decide what changes; undefined: nothing. What it throws undoes everything.
+ */
+export function changeJob(
+  db: Database,
+  id: string,
+  decide: (job: Job, transaction: Database) => Promise<JobChange | undefined>,
+): Promise<Job | undefined> {
+  return db.transaction(async (tx) => {
+    const [job] = await tx.select().from(trainingJobs).where(eq(trainingJobs.id, id)).for('update');
+    if (!job) return undefined;
+    const change = await decide(job, tx);
+    return change ? updateJob(tx, id, change) : job;
+  });
+}
+
+export async function updateJob(db: Database, id: string, change: JobChange): Promise<Job> {
+  const [row] = await db.update(trainingJobs).set(change).where(eq(trainingJobs.id, id)).returning();
+  return row!;
+}
+
+/** Newest first. @param before the number of the last event of the page before */
+export function listEvents(
+  db: Database,
+  jobId: string,
+  limit: number,
+  before: number | undefined,
+): Promise<JobEvent[]> {
+  return db
+    .select()
+    .from(trainingEvents)
+    .where(
+      and(eq(trainingEvents.jobId, jobId), before === undefined ? undefined : lt(trainingEvents.id, before)),
+    )
+    .orderBy(desc(trainingEvents.id))
+    .limit(limit + 1);
+}
+
+/** Those that are kept, latest first. @param before the step of the last checkpoint of the page before */
+export function listCheckpoints(
+  db: Database,
+  jobId: string,
+  limit: number,
+  before?: number,
+): Promise<JobCheckpoint[]> {
+  return db
+    .select()
+    .from(trainingCheckpoints)
+    .where(
+      and(
+        eq(trainingCheckpoints.jobId, jobId),
+        isNotNull(trainingCheckpoints.metrics),
+        before === undefined ? undefined : lt(trainingCheckpoints.step, before),
+      ),
+    )
+    .orderBy(desc(trainingCheckpoints.step))
+    .limit(limit + 1);
+}
+
+export async function findCheckpoint(
+  db: Database,
+  jobId: string,
+  id: string,
+): Promise<JobCheckpoint | undefined> {
+  const [row] = await db
+    .select()
+    .from(trainingCheckpoints)
+    .where(and(eq(trainingCheckpoints.jobId, jobId), eq(trainingCheckpoints.id, id)));
+  return row;
+}

@@ -8,6 +8,8 @@ const BENCHES: Readonly<Record<string, () => Promise<{ run(): Promise<Figure[]> 
   decode: () => import('./decode.ts'),
   adapters: () => import('./adapters.ts'),
   start: () => import('./start.ts'),
+  'lora-vs-full': () => import('./lora-vs-full.ts'),
+  concurrent: () => import('./concurrent.ts'),
 };
 
 const [name = '', ...rest] = process.argv.slice(2);

@@ -79,6 +79,7 @@ export class TrainingSession {
   private readonly rotary: RotaryTable;
   private readonly openEvaluation: () => Promise<Session>;
   private evaluation: Promise<Session> | undefined;
+  private readonly stacks = new Map<string, Float32Array>();
 
   private constructor(
     session: Session,
@@ -173,23 +174,40 @@ export class TrainingSession {
   private adapterFeeds(groups: readonly Group[]): Record<string, Feed> {
     const feeds: Record<string, Feed> = {};
     for (const path of this.modules) {
-      const of = groups.map(({ modules }) => modules.get(path)!);
-      const widest = widestRank(groups, path);
-      const [inputs, outputs] = [of[0]!.a.length / of[0]!.rank, of[0]!.b.length / of[0]!.rank];
-      const a = new Float32Array(of.length * widest * inputs);
-      const b = new Float32Array(of.length * widest * outputs);
-      for (const [g, lora] of of.entries()) {
-        a.set(lora.a, g * widest * inputs);
-        b.set(columns(lora.b, lora.rank, widest), g * widest * outputs);
-      }
-      feeds[IO.a(path)] = floats(a, [of.length, widest, inputs]);
-      feeds[IO.b(path)] = floats(b, [of.length, outputs, widest]);
+      const loras = groups.map(({ modules }) => modules.get(path)!);
+      const { a, b, rank } = this.stacked(path, loras);
+      feeds[IO.a(path)] = floats(a, [loras.length, rank, a.length / rank / loras.length]);
+      feeds[IO.b(path)] = floats(b, [loras.length, b.length / rank / loras.length, rank]);
       feeds[IO.scale(path)] = floats(
-        Float32Array.from(of, ({ scale }) => scale),
-        [of.length, 1, 1],
+        Float32Array.from(loras, ({ scale }) => scale),
+        [loras.length, 1, 1],
       );
     }
     return feeds;
+  }
+
+  /** The groups' matrices one behind the other, in memory that the next pass uses again. */
+  private stacked(
+    path: string,
+    loras: readonly LoraMatrices[],
+  ): { rank: number; a: Float32Array; b: Float32Array } {
+    const [first] = loras;
+    if (loras.length === 1) return first!;
+    const rank = Math.max(...loras.map((lora) => lora.rank));
+    const [sizeA, sizeB] = [(first!.a.length / first!.rank) * rank, (first!.b.length / first!.rank) * rank];
+    const a = this.memory(IO.a(path), loras.length * sizeA);
+    const b = this.memory(IO.b(path), loras.length * sizeB);
+    for (const [g, lora] of loras.entries()) {
+      a.fill(0, g * sizeA + lora.a.length, (g + 1) * sizeA).set(lora.a, g * sizeA);
+      b.set(columns(lora.b, lora.rank, rank), g * sizeB);
+    }
+    return { rank, a, b };
+  }
+
+  private memory(name: string, length: number): Float32Array {
+    let array = this.stacks.get(name);
+    if (array?.length !== length) this.stacks.set(name, (array = new Float32Array(length)));
+    return array;
   }
 
   private weightFeeds({ weights }: Group): Record<string, Feed> {

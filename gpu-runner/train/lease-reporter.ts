@@ -1,0 +1,72 @@
+/** What a leased job tells the API while it works: events in order, and that it is alive. */
+import type { Heartbeat, HeartbeatAnswer, TrainEvent } from '../../functions/train.ts';
+import { type LeaseClient, LeaseEnded } from './lease-client.ts';
+
+/** Events are sent in batches, at most this long after they happened. */
+const FLUSH_MS = 1_000;
+const MAX_BATCH = 500;
+
+type NewEvent = TrainEvent extends infer E ? (E extends TrainEvent ? Omit<E, 'sequence'> : never) : never;
+
+export class LeaseReporter implements AsyncDisposable {
+  /** What the API last wanted. */
+  action: HeartbeatAnswer['action'] = 'continue';
+  progress: Heartbeat = {};
+  private readonly client: LeaseClient;
+  private readonly lease: string;
+  private readonly timers: NodeJS.Timeout[];
+  private waiting: TrainEvent[] = [];
+  private sequence = 0;
+  private sending: Promise<void> = Promise.resolve();
+  private failure: unknown;
+
+  constructor(client: LeaseClient, lease: string, heartbeatSeconds: number) {
+    this.client = client;
+    this.lease = lease;
+    this.timers = [
+      setInterval(() => this.attempt(() => this.beat()), heartbeatSeconds * 1000),
+      setInterval(() => this.attempt(() => this.flush()), FLUSH_MS),
+    ];
+  }
+
+  event(event: NewEvent): void {
+    this.waiting.push({ ...event, sequence: this.sequence++ } as TrainEvent);
+  }
+
+  message(message: string, level: TrainEvent['level'] = 'info', data: Record<string, unknown> = {}): void {
+    this.event({ type: 'message', level, message, data });
+  }
+
+  /** @throws LeaseEnded once the API said so, or whatever kept it from being reached */
+  check(): void {
+    if (this.failure) throw this.failure;
+  }
+
+  /** Everything that was said has arrived. */
+  flush(): Promise<void> {
+    this.sending = this.sending.then(async () => {
+      while (this.waiting.length > 0) {
+        const batch = this.waiting.slice(0, MAX_BATCH);
+        await this.client.events(this.lease, batch);
+        this.waiting = this.waiting.slice(batch.length);
+      }
+    });
+    return this.sending;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    for (const timer of this.timers) clearInterval(timer);
+    await this.sending.catch(() => undefined);
+  }
+
+  private async beat(): Promise<void> {
+    this.action = await this.client.heartbeat(this.lease, this.progress);
+  }
+
+  private attempt(work: () => Promise<void>): void {
+    work().catch((error: unknown) => {
+      // The first reason counts, but that the lease is over counts most.
+      if (!this.failure || error instanceof LeaseEnded) this.failure = error;
+    });
+  }
+}

@@ -4,16 +4,19 @@ import type { AppEnv } from './context.ts';
 import { ApiError, asApiError, problemJson } from './errors.ts';
 import type { InvokeDeps } from './invoke.ts';
 import { describeOpenai } from './openai/describe.ts';
+import { fileRoutes } from './openai/files.ts';
+import { fineTuningRoutes } from './openai/fine-tuning.ts';
 import { openaiError, openaiRoutes } from './openai/routes.ts';
 import { type PatchbayDeps, patchbayRoutes } from './patchbay/routes.ts';
 import { referencePage } from './reference-page.ts';
+import { type RunnerDeps, runnerRoutes } from './runner/routes.ts';
 
 export interface Log {
   info(fields: object, message: string): void;
   error(fields: object, message: string): void;
 }
 
-export type AppDeps = PatchbayDeps & InvokeDeps & { readonly log: Log };
+export type AppDeps = PatchbayDeps & InvokeDeps & RunnerDeps & { readonly log: Log };
 
 const VERSION = '0.1.0';
 
@@ -25,14 +28,21 @@ export function createApp(deps: AppDeps) {
     c.set('requestId', requestId);
     c.header('x-request-id', requestId);
     const began = performance.now();
-    c.set('principal', await deps.auth.authenticate(c.req.header('authorization')));
     await next();
     const ms = Math.round(performance.now() - began);
     deps.log.info({ requestId, method: c.req.method, path: c.req.path, status: c.res.status, ms }, 'request');
   });
 
+  // Runners have a token of their own, which is nobody's key.
+  app.route('/api/runner', runnerRoutes(deps));
+  app.use(async (c, next) => {
+    c.set('principal', await deps.auth.authenticate(c.req.header('authorization')));
+    await next();
+  });
   app.route('/api', patchbayRoutes(deps));
   app.route('/v1', openaiRoutes(deps));
+  app.route('/v1', fileRoutes(deps));
+  app.route('/v1', fineTuningRoutes(deps));
   describeOpenai(app);
   app.openAPIRegistry.registerComponent('securitySchemes', 'key', { type: 'http', scheme: 'bearer' });
   const info = {
@@ -82,6 +92,8 @@ function render(path: string, requestId: string, error: ApiError): Response {
   });
   if (error.retryAfterSeconds !== undefined) headers.set('retry-after', String(error.retryAfterSeconds));
   if (error.code === 'unauthorized') headers.set('www-authenticate', 'Bearer'); // RFC 6750
+  // OpenAI's clients repeat what was answered with 409, for which there is no reason here.
+  if (openai && error.code === 'conflict') headers.set('x-should-retry', 'false');
   const body = openai ? openaiError(error) : problemJson(error, requestId);
   return new Response(JSON.stringify(body), { status: error.status, headers });
 }

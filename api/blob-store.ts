@@ -16,6 +16,7 @@ import {
   NoSuchUpload,
   NotFound,
   type Part,
+  PutObjectCommand,
   S3Client,
   UploadPartCommand,
 } from '@aws-sdk/client-s3';
@@ -86,6 +87,15 @@ export function createBlobStore(settings: BlobStoreSettings) {
     partUrl(Key: string, UploadId: string, PartNumber: number): Promise<string> {
       const command = new UploadPartCommand({ Bucket, Key, UploadId, PartNumber });
       return getSignedUrl(client, command, { expiresIn: URL_SECONDS });
+    },
+
+    async putPart(Key: string, UploadId: string, PartNumber: number, Body: Uint8Array): Promise<void> {
+      await client.send(new UploadPartCommand({ Bucket, Key, UploadId, PartNumber, Body }));
+    },
+
+    /** For a whole object at once. */
+    putUrl(Key: string): Promise<string> {
+      return getSignedUrl(client, new PutObjectCommand({ Bucket, Key }), { expiresIn: URL_SECONDS });
     },
 
     /** Parts that have arrived; undefined when the upload is over (completed or aborted). */

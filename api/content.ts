@@ -53,7 +53,7 @@ export function checkStorable(path: string, value: unknown): void {
     throw refusedFile(path, 'not_text', 'holds the character NUL or half a surrogate pair, which is no text');
 }
 
-function isStorable(value: unknown): boolean {
+export function isStorable(value: unknown): boolean {
   if (typeof value === 'string') return value.isWellFormed() && !value.includes('\0');
   if (typeof value !== 'object' || value === null) return true;
   return Object.entries(value).every(([key, one]) => isStorable(key) && isStorable(one));

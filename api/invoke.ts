@@ -153,6 +153,11 @@ export async function baseSource(deps: Pick<InvokeDeps, 'db' | 'blobs'>, base: B
   };
 }
 
-async function fileSource(blobs: BlobStore, { path, sha256, size }: StoredFile): Promise<FileSource> {
-  return { path, sha256, size, url: await blobs.readUrl(blobKey(sha256)) };
+/** @param key where the bytes are, if not among the checked content */
+export async function fileSource(
+  blobs: BlobStore,
+  { path, sha256, size }: StoredFile,
+  key = blobKey(sha256),
+): Promise<FileSource> {
+  return { path, sha256, size, url: await blobs.readUrl(key) };
 }

@@ -7,7 +7,9 @@ import { join } from 'node:path';
 import { type ServerType, serve } from '@hono/node-server';
 import pino, { type Logger } from 'pino';
 import { findBase } from '../db/bases.ts';
+import { endExpiredLeases } from '../db/leases.ts';
 import { type OpenDatabase, openDatabase } from '../db/open.ts';
+import { openTrainingQueue } from '../db/queue.ts';
 import { createApp } from './app.ts';
 import { type Auth, createAuth, SCOPES } from './auth.ts';
 import { type BlobStore, createBlobStore } from './blob-store.ts';
@@ -21,9 +23,12 @@ import { Shutdown } from './embedded/shutdown.ts';
 import { baseSource } from './invoke.ts';
 import { sweepDrafts } from './publish.ts';
 import { createRunnerClient, type RunnerClient } from './runner-client.ts';
+import { sweepUploads } from './user-files.ts';
 
 const BOOTSTRAP_OWNER = 'admin';
 const SWEEP_MS = 10 * 60_000;
+/** How often leases of silent runners are looked for. */
+const LEASE_SWEEP_MS = 10_000;
 /** Streams get this long to end when the server is asked to stop. */
 const GRACE_MS = 10_000;
 
@@ -124,8 +129,13 @@ async function open(config: Config, log: Logger, shutdown: Shutdown): Promise<st
   const starting = startRunner(config, folder, log);
   starting.catch(() => undefined); // reported where it is awaited
   shutdown.add('the runner', async () => (await starting.catch(() => undefined))?.process?.stop());
-  const { db, close: closeDatabase } = await openDatabaseOf(config, folder);
-  shutdown.add('the database', closeDatabase);
+  const database = await openDatabaseOf(config, folder);
+  const { db } = database;
+  shutdown.add('the database', database.close);
+  const queue = await openTrainingQueue(database, (error) =>
+    log.error({ error: reason(error) }, 'housekeeping of the queue failed'),
+  );
+  shutdown.add('the queue', queue.close);
   const { blobs, server: s3 } = await openBlobs(config, folder);
   shutdown.add('the object store', async () => {
     blobs.close();
@@ -137,7 +147,9 @@ async function open(config: Config, log: Logger, shutdown: Shutdown): Promise<st
     secret: folder.secrets.auth,
     baseUrl: config.publicUrl ?? `http://${config.host}:${config.port}`,
   });
-  const deps = { db, blobs, auth, runner: runner.client, createHasher, now: () => new Date(), log };
+  const now = () => new Date();
+  const runnerToken = config.runner?.token ?? folder.secrets.runner;
+  const deps = { db, queue, blobs, auth, runner: runner.client, runnerToken, createHasher, now, log };
   const { server, url } = await listen(createApp(deps).fetch, config);
   shutdown.add('the HTTP server', () => closeServer(server));
 
@@ -150,10 +162,15 @@ async function open(config: Config, log: Logger, shutdown: Shutdown): Promise<st
   });
   const base = await findBase(db, baseId);
   if (base) await runner.client.loadBase(await baseSource(deps, base));
-  const sweeper = setInterval(() => {
-    sweepDrafts(deps).catch((error: unknown) => log.error({ error: reason(error) }, 'sweeping failed'));
-  }, SWEEP_MS);
-  shutdown.add('the sweeper', async () => clearInterval(sweeper));
+  const regularly = (what: string, ms: number, work: () => Promise<unknown>) => {
+    const timer = setInterval(() => {
+      work().catch((error: unknown) => log.error({ error: reason(error) }, `${what} failed`));
+    }, ms);
+    shutdown.add(what, async () => clearInterval(timer));
+  };
+  regularly('sweeping drafts', SWEEP_MS, () => sweepDrafts(deps));
+  regularly('sweeping uploads', SWEEP_MS, () => sweepUploads(deps));
+  regularly('ending leases', LEASE_SWEEP_MS, () => endExpiredLeases(db, queue, now()));
   const key = await bootstrapKey(auth, adminId);
   return `${url}${key ? ` key ${key}` : ''}`;
 }

@@ -103,12 +103,14 @@ interface FileView {
   parts?: { number: number; size: number; done: boolean; url?: string }[];
 }
 
+/** @param training what the version will say of how it was made */
 export async function startAdapterDraft(
   deps: PublishDeps,
   principal: Principal,
   target: { owner: string; name: string },
   base: string,
   files: readonly DeclaredFile[],
+  training?: Pick<Draft, 'lineage' | 'receipt'>,
 ): Promise<DraftView> {
   if (target.owner !== principal.owner && !principal.scopes.has('admin')) {
     throw new ApiError(
@@ -126,7 +128,7 @@ export async function startAdapterDraft(
   return startDraft(
     deps,
     principal,
-    { kind: 'adapter', target: `${target.owner}/${target.name}`, baseId: base },
+    { kind: 'adapter', target: `${target.owner}/${target.name}`, baseId: base, ...training },
     files,
   );
 }
@@ -186,7 +188,7 @@ function checkFiles(
 async function startDraft(
   deps: PublishDeps,
   principal: Principal,
-  draft: Pick<Draft, 'kind' | 'target' | 'baseId'>,
+  draft: Pick<Draft, 'kind' | 'target' | 'baseId'> & Partial<Pick<Draft, 'lineage' | 'receipt'>>,
   files: readonly DeclaredFile[],
 ): Promise<DraftView> {
   const id = crypto.randomUUID();
@@ -407,6 +409,8 @@ async function completeAdapter(
       config: rawConfig,
       card,
       targetModules: [...shape.targetModules],
+      lineage: draft.lineage,
+      receipt: draft.receipt,
       createdBy: principal.userId,
       createdAt: deps.now(),
     },

@@ -1,4 +1,5 @@
-/** Reads a JSON body within its limit, whatever the client says of its length. */
+/** Reads a JSON body within its limit, whatever the client says of its length, and checks input against its schema. */
+import type { z } from 'zod';
 import { MAX_BODY, tooLarge } from './context.ts';
 import { ApiError } from './errors.ts';
 
@@ -32,4 +33,16 @@ async function readText(request: Request): Promise<string> {
     if (error instanceof ApiError) throw error;
     throw new ApiError('invalid_request', 'The body is not UTF-8 text, or it broke off.');
   }
+}
+
+/** @throws ApiError invalid_request, naming the parameter */
+export function parseInput<T extends z.ZodType>(schema: T, input: unknown): z.infer<T> {
+  const checked = schema.safeParse(input);
+  if (checked.success) return checked.data;
+  const issue = checked.error.issues[0]!;
+  const path = issue.code === 'unrecognized_keys' ? [...issue.path, issue.keys[0]!] : issue.path;
+  const field = path.join('.');
+  throw new ApiError('invalid_request', field ? `${field}: ${issue.message}` : issue.message, {
+    ...(field ? { field } : {}),
+  });
 }

@@ -9,13 +9,15 @@ import { createApp } from '../api/app.ts';
 import { type Auth, createAuth, type Scope } from '../api/auth.ts';
 import { type BlobStore, createBlobStore } from '../api/blob-store.ts';
 import { type EmbeddedS3, startEmbeddedS3 } from '../api/embedded/s3.ts';
-import type { PublishDeps } from '../api/publish.ts';
+import type { TrainingDeps } from '../api/fine-tuning.ts';
 import { createRunnerClient, type RunnerEndpoint } from '../api/runner-client.ts';
 import { type OpenDatabase, openDatabase } from '../db/open.ts';
+import { openTrainingQueue, type TrainingQueue } from '../db/queue.ts';
 
 const checkpoint = fileURLToPath(new URL('./fixtures/parity/smollm2', import.meta.url));
 const credentials = { accessKeyId: 'test', secretAccessKey: 'secret-of-the-test', region: 'us-east-1' };
 
+export const runnerToken = 'token-of-the-tests-runners';
 export const baseId = 'parity/smollm2';
 export const base: BaseConfig = parseBaseConfig(
   JSON.parse(await readFile(join(checkpoint, 'config.json'), 'utf8')),
@@ -43,7 +45,7 @@ export async function baseFiles(): Promise<Files> {
 
 export class InProcess {
   readonly blobs: BlobStore;
-  readonly deps: PublishDeps;
+  readonly deps: TrainingDeps;
   readonly auth: Auth;
   readonly app: ReturnType<typeof createApp>;
   /** What the API's clock says. */
@@ -57,7 +59,7 @@ export class InProcess {
   private readonly s3: EmbeddedS3;
   private readonly database: OpenDatabase;
 
-  private constructor(folder: string, s3: EmbeddedS3, database: OpenDatabase) {
+  private constructor(folder: string, s3: EmbeddedS3, database: OpenDatabase, queue: TrainingQueue) {
     this.folder = folder;
     this.s3 = s3;
     this.database = database;
@@ -67,22 +69,26 @@ export class InProcess {
       const hash = createHash('sha256');
       return { update: (chunk: Uint8Array) => hash.update(chunk), digest: () => hash.digest('hex') };
     };
-    this.deps = { db, blobs: this.blobs, createHasher, now: () => this.now };
+    this.deps = { db, queue, blobs: this.blobs, createHasher, now: () => this.now };
     this.auth = createAuth(db, {
       secret: 'secret-of-the-test-secret-of-the-test',
       baseUrl: 'http://localhost',
     });
     const runner = createRunnerClient(() => this.runner);
     const log = { info: () => undefined, error: (fields: object) => this.unexpected.push(fields) };
-    this.app = createApp({ ...this.deps, auth: this.auth, runner, log });
+    this.app = createApp({ ...this.deps, auth: this.auth, runner, runnerToken, log });
   }
 
   /** With one base, and a key that may do everything. */
   static async open(): Promise<InProcess> {
     const folder = await mkdtemp(join(tmpdir(), 'patchbay-api-'));
     const s3 = await startEmbeddedS3({ folder, host: '127.0.0.1', port: 0, bucket: 'patchbay', credentials });
-    const api = new InProcess(folder, s3, await openDatabase({ memory: true }));
-    api.admin = await api.key('admin', ['read', 'publish', 'infer', 'admin']);
+    const database = await openDatabase({ memory: true });
+    const queue = await openTrainingQueue(database, (error) => {
+      throw error;
+    });
+    const api = new InProcess(folder, s3, database, queue);
+    api.admin = await api.key('admin', ['read', 'publish', 'infer', 'train', 'admin']);
     const imported = await api.publish(`/api/bases/${baseId}`, await baseFiles());
     if (imported.status !== 200) throw new Error(await imported.text());
     return api;
@@ -91,6 +97,7 @@ export class InProcess {
   async close(): Promise<void> {
     this.blobs.close();
     await this.s3.close();
+    await this.deps.queue.close();
     await this.database.close();
     await rm(this.folder, { recursive: true, force: true });
   }

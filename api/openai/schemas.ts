@@ -6,6 +6,7 @@
 import { z } from 'zod';
 import type { Sampling } from '../../functions/generate.ts';
 import { ApiError } from '../errors.ts';
+import { parseInput } from '../request.ts';
 
 const TextPart = z.object({ type: z.literal('text'), text: z.string() });
 const Content = z.union(
@@ -93,23 +94,16 @@ const UNSUPPORTED: Readonly<Record<string, (value: unknown) => boolean>> = {
   echo: (value) => value === false,
 };
 
-/** @throws ApiError invalid_request or unsupported_parameter, naming the parameter */
+/** Of a request for text. @throws ApiError invalid_request or unsupported_parameter, naming the parameter */
 export function parseBody<T extends z.ZodType>(schema: T, body: unknown): z.infer<T> {
-  const checked = schema.safeParse(body);
-  if (!checked.success) {
-    const issue = checked.error.issues[0]!;
-    const field = issue.path.join('.');
-    throw new ApiError('invalid_request', field ? `${field}: ${issue.message}` : issue.message, {
-      ...(field ? { field } : {}),
-    });
-  }
+  const checked = parseInput(schema, body);
   for (const [field, isHarmless] of Object.entries(UNSUPPORTED)) {
-    const value = (checked.data as Record<string, unknown>)[field];
+    const value = (checked as Record<string, unknown>)[field];
     if (value != null && !isHarmless(value)) {
       throw new ApiError('unsupported_parameter', `${field} is not supported; leave it out.`, { field });
     }
   }
-  return checked.data;
+  return checked;
 }
 
 export function samplingOf(

@@ -70,6 +70,20 @@ export const Version = z
     targetModules: z.array(z.string()),
     size: z.int(),
     createdAt: z.string(),
+    lineage: z
+      .object({
+        jobId: z.string(),
+        base: z.object({ id: z.string(), digest: z.string() }),
+        trainingFile: z.string().openapi({ description: 'sha256 of the file' }),
+        validationFile: z.string().nullable(),
+        parent: z.string().nullable(),
+      })
+      .nullable()
+      .openapi({ description: 'What it was trained from, where it was trained here' }),
+    receipt: z
+      .record(z.string(), z.unknown())
+      .nullable()
+      .openapi({ description: 'How it was trained: enough to repeat it' }),
   })
   .openapi('Version');
 

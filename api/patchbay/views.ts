@@ -10,6 +10,7 @@ export function viewAdapter(adapter: Adapter) {
 
 export function viewVersion(version: Version) {
   const { adapterId, number, digest, baseId, rank, parameters, targetModules, size, createdAt } = version;
+  const { lineage, receipt } = version;
   return {
     number,
     reference: `${adapterId}@${number}`,
@@ -20,6 +21,8 @@ export function viewVersion(version: Version) {
     targetModules,
     size,
     createdAt: createdAt.toISOString(),
+    lineage,
+    receipt,
   };
 }
 

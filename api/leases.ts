@@ -1,0 +1,336 @@
+/** Training jobs, for runners: the use cases behind functions/train.ts. */
+import { findBase } from '../db/bases.ts';
+import { findDraft } from '../db/drafts.ts';
+import {
+  addEvents,
+  declareCheckpoint,
+  endExpiredLeases,
+  findDeclared,
+  findLeased,
+  giveBack,
+  isKept,
+  isLive,
+  keepCheckpoint,
+  leaseNextJob,
+  underLease,
+} from '../db/leases.ts';
+import type { CheckpointFile } from '../db/schema.ts';
+import { type Job, type JobChange, listCheckpoints, note } from '../db/training.ts';
+import type { FileSource } from '../functions/generate.ts';
+import {
+  type CheckpointMetrics,
+  type DeclaredCheckpoint,
+  type DeclaredResult,
+  type EventBatch,
+  HEARTBEAT_SECONDS,
+  type Heartbeat,
+  type HeartbeatAnswer,
+  Hyperparameters,
+  type JobFailure,
+  LEASE_SECONDS,
+  type ResultAnswer,
+  type ResultUploads,
+  type TrainLease,
+  type UploadUrls,
+  type Validated,
+} from '../functions/train.ts';
+import type { Principal } from './auth.ts';
+import { hashOf } from './content.ts';
+import { ApiError } from './errors.ts';
+import type { TrainingDeps } from './fine-tuning.ts';
+import { baseSource, fileSource, resolveModel } from './invoke.ts';
+import { completeDraft, discardDraft, startAdapterDraft, viewDraft } from './publish.ts';
+import { fileKey } from './user-files.ts';
+
+/** @returns undefined: nothing waits */
+export async function takeLease(deps: TrainingDeps, runner: string): Promise<TrainLease | undefined> {
+  await endExpiredLeases(deps.db, deps.queue, deps.now());
+  for (;;) {
+    const id = crypto.randomUUID();
+    const job = await leaseNextJob(deps.db, deps.queue, { id, runner, expiresAt: expiry(deps) });
+    if (!job) return undefined;
+    if (await finishPublished(deps, job)) continue;
+    return describeLease(deps, job);
+  }
+}
+
+const expiry = ({ now }: TrainingDeps) => new Date(now().getTime() + LEASE_SECONDS * 1000);
+
+/** The runner before may have been lost between publishing and saying so. @returns whether the job is done */
+async function finishPublished(deps: TrainingDeps, job: Job): Promise<boolean> {
+  if (!job.draftId) return false;
+  const found = await findDraft(deps.db, job.draftId);
+  if (found?.draft.completed) {
+    await succeed(deps, job, found.draft.completed.number!);
+    return true;
+  }
+  if (found) await discardDraft(deps, ownerOf(job), job.draftId);
+  await under(deps, job.leaseId!, async () => ({ draftId: null }));
+  return false;
+}
+
+async function describeLease(deps: TrainingDeps, job: Job): Promise<TrainLease> {
+  const parent = job.parentId
+    ? (await resolveModel(deps, `${job.parentId}@${job.parentNumber}`)).adapters[0]
+    : undefined;
+  const base = await findBase(deps.db, job.baseId);
+  if (!base) throw new Error(`base ${job.baseId} of a job is missing`);
+  const [checkpoint] = await listCheckpoints(deps.db, job.id, 1);
+  return {
+    leaseId: job.leaseId!,
+    jobId: job.id,
+    base: await baseSource(deps, base),
+    ...(parent ? { parent } : {}),
+    trainingFile: await userFile(deps, job.trainingFile, job.trainingSha256),
+    ...(job.validationFile
+      ? { validationFile: await userFile(deps, job.validationFile, job.validationSha256!) }
+      : {}),
+    hyperparameters: Hyperparameters.parse(job.hyperparameters),
+    seed: job.seed,
+    ...(checkpoint
+      ? { checkpoint: { step: checkpoint.step, files: await checkpointFiles(deps, checkpoint.files) } }
+      : {}),
+    validated: job.decided !== null,
+    heartbeatSeconds: HEARTBEAT_SECONDS,
+  };
+}
+
+async function userFile({ blobs }: TrainingDeps, id: string, sha256: string): Promise<FileSource> {
+  const size = await blobs.size(fileKey(id));
+  if (size === undefined) throw new Error(`the bytes of ${id} are missing`);
+  return fileSource(blobs, { path: `${id}.jsonl`, sha256, size }, fileKey(id));
+}
+
+function checkpointFiles({ blobs }: TrainingDeps, files: readonly CheckpointFile[]): Promise<FileSource[]> {
+  return Promise.all(files.map((file) => fileSource(blobs, file, file.key)));
+}
+
+/** @throws ApiError conflict: the lease is over */
+async function under(
+  deps: TrainingDeps,
+  leaseId: string,
+  work: (job: Job, transaction: TrainingDeps['db']) => Promise<JobChange | undefined>,
+): Promise<Job> {
+  const job = await underLease(deps.db, leaseId, deps.now(), work);
+  if (!job) throw leaseOver(leaseId);
+  return job;
+}
+
+const leaseOver = (leaseId: string) =>
+  new ApiError('conflict', `The lease ${leaseId} is over: stop work on its job and ask for another.`);
+
+const unchanged = async () => undefined;
+
+export async function heartbeat(
+  deps: TrainingDeps,
+  leaseId: string,
+  { trainedTokens, estimatedFinish }: Heartbeat,
+): Promise<HeartbeatAnswer> {
+  const known = await findLeased(deps.db, leaseId);
+  if (known?.status === 'cancelled') return { action: 'cancel' };
+  const job = await under(deps, leaseId, async () => ({
+    leaseExpiresAt: expiry(deps),
+    ...(trainedTokens === undefined ? {} : { trainedTokens }),
+    ...(estimatedFinish === undefined ? {} : { estimatedFinish: new Date(estimatedFinish) }),
+  }));
+  return { action: job.pausing ? 'pause' : 'continue' };
+}
+
+export async function markValidated(
+  deps: TrainingDeps,
+  leaseId: string,
+  { decided, totalSteps, estimatedFinish }: Validated,
+): Promise<void> {
+  await under(deps, leaseId, async (job, tx) => {
+    if (job.decided) return undefined;
+    await note(tx, job.id, 'Files validated, moving job to queued state');
+    await note(tx, job.id, `Fine-tuning job started: ${totalSteps} steps`);
+    const finish = estimatedFinish === undefined ? {} : { estimatedFinish: new Date(estimatedFinish) };
+    return { decided, status: 'running', ...finish };
+  });
+}
+
+export async function reportEvents(
+  deps: TrainingDeps,
+  leaseId: string,
+  { events }: EventBatch,
+): Promise<void> {
+  await under(deps, leaseId, async (job, tx) => {
+    await addEvents(tx, job.id, leaseId, events.map(storable));
+    return undefined;
+  });
+}
+
+/** Samples are text of a model: what the database cannot hold becomes the replacement character. */
+function storable<T>(value: T): T {
+  const text = JSON.stringify(value, (_key, one: unknown) =>
+    typeof one === 'string' ? one.toWellFormed().replaceAll('\0', '\uFFFD') : one,
+  );
+  return JSON.parse(text) as T;
+}
+
+/** @returns no URLs where a checkpoint of this step is kept already */
+export async function startCheckpoint(
+  deps: TrainingDeps,
+  leaseId: string,
+  { step, files }: DeclaredCheckpoint,
+): Promise<UploadUrls> {
+  let declared: readonly CheckpointFile[] = [];
+  await under(deps, leaseId, async (job, tx) => {
+    if (await isKept(tx, job.id, step)) return undefined;
+    const id = `ftckpt-${crypto.randomUUID()}`;
+    const keyed = files.map((file) => ({
+      ...file,
+      key: `checkpoints/${job.id}/${step}/${leaseId}/${file.path}`,
+    }));
+    declared = (await declareCheckpoint(tx, { id, jobId: job.id, step, leaseId, files: keyed })).files;
+    return undefined;
+  });
+  if (declared.length > 0 && !sameFiles(declared, files)) {
+    throw new ApiError('conflict', `step: checkpoint ${step} was declared with other files before.`, {
+      field: 'step',
+    });
+  }
+  return {
+    files: await Promise.all(
+      declared.map(async ({ path, key }) => ({ path, url: await deps.blobs.putUrl(key) })),
+    ),
+  };
+}
+
+type Declared = Pick<CheckpointFile, 'path' | 'size' | 'sha256'>;
+
+function sameFiles(some: readonly Declared[], others: readonly Declared[]): boolean {
+  const text = (files: readonly Declared[]) =>
+    files
+      .map(({ path, size, sha256 }) => `${path} ${size} ${sha256}`)
+      .sort()
+      .join('\n');
+  return text(some) === text(others);
+}
+
+/** Keeps a checkpoint whose files have arrived. @throws ApiError refused for files that are not what was declared */
+export async function keepDeclared(
+  deps: TrainingDeps,
+  leaseId: string,
+  step: number,
+  metrics: CheckpointMetrics,
+): Promise<void> {
+  const job = await under(deps, leaseId, unchanged);
+  if (await isKept(deps.db, job.id, step)) return;
+  const declared = await findDeclared(deps.db, job.id, step, leaseId);
+  if (!declared) {
+    throw new ApiError('not_found', `step: checkpoint ${step} was not declared under this lease.`, {
+      field: 'step',
+    });
+  }
+  for (const file of declared.files) await checkArrived(deps, file);
+  await under(deps, leaseId, async (_job, tx) => {
+    if (await isKept(tx, job.id, step)) return undefined;
+    await keepCheckpoint(tx, declared.id, metrics, deps.now());
+    await note(tx, job.id, `Checkpoint created at step ${step}`);
+    return { losses: 0 };
+  });
+}
+
+async function checkArrived(deps: TrainingDeps, { path, size, sha256, key }: CheckpointFile): Promise<void> {
+  const stored = await deps.blobs.size(key);
+  const actual = stored === size ? await hashOf(await deps.blobs.read(key), deps.createHasher()) : undefined;
+  if (actual !== sha256)
+    throw new ApiError('refused', `${path} is not there, or not as it was declared.`, { field: path });
+}
+
+/** Takes in what the adapter consists of; it is published as anybody's adapter is. */
+export async function startResult(
+  deps: TrainingDeps,
+  leaseId: string,
+  { files, receipt, trainedTokens }: DeclaredResult,
+): Promise<ResultUploads> {
+  const job = await under(deps, leaseId, async () => ({ trainedTokens }));
+  const known = job.draftId ? await findDraft(deps.db, job.draftId) : undefined;
+  if (known && sameFiles(known.files, files)) {
+    return uploadsOf(await viewDraft(deps, ownerOf(job), known.draft.id));
+  }
+  const base = await findBase(deps.db, job.baseId);
+  const lineage = {
+    jobId: job.id,
+    base: { id: job.baseId, digest: base!.digest },
+    trainingFile: job.trainingSha256,
+    validationFile: job.validationSha256,
+    parent: job.parentId ? `${job.parentId}@${job.parentNumber}` : null,
+  };
+  const owner = ownerOf(job);
+  const draft = await startAdapterDraft(deps, owner, targetOf(job), job.baseId, files, { lineage, receipt });
+  try {
+    await under(deps, leaseId, async () => ({ draftId: draft.id }));
+  } catch (error) {
+    await discardDraft(deps, owner, draft.id);
+    throw error;
+  }
+  if (known) await discardDraft(deps, owner, known.draft.id);
+  return uploadsOf(draft);
+}
+
+const uploadsOf = ({ files }: Awaited<ReturnType<typeof viewDraft>>): ResultUploads => ({
+  files: files.map(({ path, partSize, parts }) => ({
+    path,
+    ...(partSize && parts ? { partSize, parts } : {}),
+  })),
+});
+
+/** Publishes, once, however often it is asked. @throws ApiError refused with every reason, conflict */
+export async function completeResult(deps: TrainingDeps, leaseId: string): Promise<ResultAnswer> {
+  const job = await findLeased(deps.db, leaseId);
+  if (job?.status === 'succeeded') return { model: job.fineTunedModel! };
+  if (!job || !isLive(job, deps.now())) throw leaseOver(leaseId);
+  if (!job.draftId) throw new ApiError('conflict', 'No result was declared under this lease.');
+  const completed = await completeDraft(deps, ownerOf(job), job.draftId);
+  if (completed.kind !== 'adapter') throw new Error(`draft ${job.draftId} of a job is no adapter`);
+  return { model: await succeed(deps, job, completed.version.number) };
+}
+
+async function succeed(deps: TrainingDeps, job: Job, version: number): Promise<string> {
+  const model = `${job.target}@v${version}`;
+  await under(deps, job.leaseId!, async ({ id }, tx) => {
+    await note(tx, id, `New fine-tuned model created: ${model}`);
+    await note(tx, id, 'The job has successfully completed');
+    return {
+      status: 'succeeded',
+      fineTunedModel: model,
+      finishedAt: deps.now(),
+      estimatedFinish: null,
+      leaseExpiresAt: null,
+      pausing: false,
+    };
+  });
+  return model;
+}
+
+export async function failJob(deps: TrainingDeps, leaseId: string, error: JobFailure): Promise<void> {
+  await under(deps, leaseId, async ({ id }, tx) => {
+    await note(tx, id, error.message, 'error');
+    return { status: 'failed', error, finishedAt: deps.now(), leaseExpiresAt: null, pausing: false };
+  });
+}
+
+export async function releaseJob(deps: TrainingDeps, leaseId: string): Promise<void> {
+  await under(deps, leaseId, async (job, tx) => {
+    const change = await giveBack(tx, deps.queue, job);
+    await note(
+      tx,
+      job.id,
+      change.status === 'paused' ? 'The job was paused' : 'The runner gave the job back',
+    );
+    return change;
+  });
+}
+
+function targetOf({ target }: Job): { owner: string; name: string } {
+  const [owner = '', name = ''] = target.split('/');
+  return { owner, name };
+}
+
+/** Publishing is done in the name of the job's owner. */
+function ownerOf(job: Job): Principal {
+  return { userId: job.userId, owner: targetOf(job).owner, keyId: job.id, scopes: new Set(['publish']) };
+}

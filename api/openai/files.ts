@@ -1,0 +1,76 @@
+/** OpenAI's files, for training. */
+import { Hono } from 'hono';
+import { z } from 'zod';
+import { listFiles, type UserFile } from '../../db/files.ts';
+import { type AppEnv, requirePrincipal } from '../context.ts';
+import { ApiError } from '../errors.ts';
+import { readMultipart } from '../multipart.ts';
+import type { PublishDeps } from '../publish.ts';
+import { parseInput } from '../request.ts';
+import { fileKey, MAX_FILE_SIZE, ownFile, receiveFile, removeFile } from '../user-files.ts';
+import { listOf, pageQuery, seconds } from './paging.ts';
+
+/** What a multipart body holds besides the file. */
+const FORM_OVERHEAD = 64 * 1024;
+const DEFAULT_LIMIT = 100;
+
+const ListQuery = z.object({
+  ...pageQuery(DEFAULT_LIMIT),
+  order: z.enum(['asc', 'desc']).default('desc'),
+  purpose: z.string().max(64).optional(),
+});
+
+export function fileRoutes(deps: PublishDeps) {
+  const app = new Hono<AppEnv>();
+
+  app.post('/files', async (c) => {
+    const principal = requirePrincipal(c, 'train');
+    if (Number(c.req.header('content-length') ?? 0) > MAX_FILE_SIZE + FORM_OVERHEAD) {
+      throw new ApiError('too_large', `file is larger than ${MAX_FILE_SIZE} bytes.`, { field: 'file' });
+    }
+    return c.json(viewFile(await receiveFile(deps, principal, readMultipart(c.req.raw))));
+  });
+
+  app.get('/files', async (c) => {
+    const principal = requirePrincipal(c, 'train');
+    const { after, limit, order, purpose } = parseInput(ListQuery, c.req.query());
+    const last = after === undefined ? undefined : await ownFile(deps, principal, after, 'after');
+    const found = await listFiles(deps.db, principal.userId, { order, limit, purpose, after: last });
+    return c.json(listOf(found, limit, viewFile));
+  });
+
+  app.get('/files/:id', async (c) =>
+    c.json(viewFile(await ownFile(deps, requirePrincipal(c, 'train'), c.req.param('id')))),
+  );
+
+  app.get('/files/:id/content', async (c) => {
+    const { id, size, filename } = await ownFile(deps, requirePrincipal(c, 'train'), c.req.param('id'));
+    return c.body(await deps.blobs.read(fileKey(id)), 200, {
+      'content-type': 'application/octet-stream',
+      'content-length': String(size),
+      'content-disposition': `attachment; filename="${filename.replace(/[^\w.-]/g, '_')}"`,
+    });
+  });
+
+  app.delete('/files/:id', async (c) => {
+    const id = c.req.param('id');
+    await removeFile(deps, requirePrincipal(c, 'train'), id);
+    return c.json({ id, object: 'file', deleted: true });
+  });
+
+  return app;
+}
+
+function viewFile({ id, size, createdAt, filename, purpose }: UserFile) {
+  return {
+    id,
+    object: 'file',
+    bytes: size,
+    created_at: seconds(createdAt),
+    filename,
+    purpose,
+    // The lines are read when a job is made: a tokenizer decides what they mean.
+    status: 'processed',
+    status_details: null,
+  };
+}

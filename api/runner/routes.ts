@@ -1,0 +1,93 @@
+/** The routes of functions/train.ts, for runners, which show the runner token instead of a key. */
+import { Hono, type MiddlewareHandler } from 'hono';
+import { z } from 'zod';
+import {
+  CheckpointMetrics,
+  DeclaredCheckpoint,
+  DeclaredResult,
+  EventBatch,
+  Heartbeat,
+  JobFailure,
+  LeaseRequest,
+  Validated,
+} from '../../functions/train.ts';
+import type { AppEnv } from '../context.ts';
+import { ApiError } from '../errors.ts';
+import type { TrainingDeps } from '../fine-tuning.ts';
+import {
+  completeResult,
+  failJob,
+  heartbeat,
+  keepDeclared,
+  markValidated,
+  releaseJob,
+  reportEvents,
+  startCheckpoint,
+  startResult,
+  takeLease,
+} from '../leases.ts';
+import { parseInput, readJsonBody } from '../request.ts';
+
+export interface RunnerDeps extends TrainingDeps {
+  readonly runnerToken: string;
+}
+
+const Step = z.coerce.number().int().min(0);
+
+export function runnerRoutes(deps: RunnerDeps) {
+  const app = new Hono<AppEnv>();
+  app.use(needsToken(deps.runnerToken));
+  const read = async <T extends z.ZodType>(schema: T, request: Request): Promise<z.infer<T>> =>
+    parseInput(schema, await readJsonBody(request));
+
+  app.post('/leases', async (c) => {
+    const { runner } = await read(LeaseRequest, c.req.raw);
+    const lease = await takeLease(deps, runner);
+    return lease ? c.json(lease) : c.body(null, 204);
+  });
+  app.post('/leases/:id/heartbeat', async (c) =>
+    c.json(await heartbeat(deps, c.req.param('id'), await read(Heartbeat, c.req.raw))),
+  );
+  app.post('/leases/:id/validated', async (c) => {
+    await markValidated(deps, c.req.param('id'), await read(Validated, c.req.raw));
+    return c.body(null, 204);
+  });
+  app.post('/leases/:id/events', async (c) => {
+    await reportEvents(deps, c.req.param('id'), await read(EventBatch, c.req.raw));
+    return c.body(null, 204);
+  });
+  app.post('/leases/:id/checkpoints', async (c) =>
+    c.json(await startCheckpoint(deps, c.req.param('id'), await read(DeclaredCheckpoint, c.req.raw))),
+  );
+  app.post('/leases/:id/checkpoints/:step', async (c) => {
+    const step = parseInput(Step, c.req.param('step'));
+    await keepDeclared(deps, c.req.param('id'), step, await read(CheckpointMetrics, c.req.raw));
+    return c.body(null, 204);
+  });
+  app.post('/leases/:id/result', async (c) =>
+    c.json(await startResult(deps, c.req.param('id'), await read(DeclaredResult, c.req.raw))),
+  );
+  app.post('/leases/:id/result/complete', async (c) => c.json(await completeResult(deps, c.req.param('id'))));
+  app.post('/leases/:id/failed', async (c) => {
+    await failJob(deps, c.req.param('id'), await read(JobFailure, c.req.raw));
+    return c.body(null, 204);
+  });
+  app.post('/leases/:id/release', async (c) => {
+    await releaseJob(deps, c.req.param('id'));
+    return c.body(null, 204);
+  });
+  return app;
+}
+
+/** Digests are compared, so the time it takes says nothing of the token. */
+function needsToken(token: string): MiddlewareHandler<AppEnv> {
+  const digest = async (text: string) =>
+    new Uint8Array(await crypto.subtle.digest('SHA-256', new TextEncoder().encode(text))).join();
+  const expected = digest(`Bearer ${token}`);
+  return async (c, next) => {
+    const shown = c.req.header('authorization') ?? '';
+    if ((await digest(shown)) !== (await expected))
+      throw new ApiError('unauthorized', 'This needs the token of the runners.');
+    await next();
+  };
+}

@@ -1,0 +1,115 @@
+/** A runner that does by hand what it is told, over HTTP as a real one: for tests of what the API makes of it. */
+import { createHash } from 'node:crypto';
+import type { AdapterFiles } from '../adapter/sample-adapter.ts';
+import { HeartbeatAnswer, ResultAnswer, ResultUploads, TrainLease, UploadUrls } from '../functions/train.ts';
+import { declare, type Files, type InProcess, runnerToken } from './in-process.ts';
+
+export class ScriptedRunner {
+  private readonly api: InProcess;
+  readonly name: string;
+  lease: TrainLease | undefined;
+  private sequence = 0;
+
+  constructor(api: InProcess, name = 'scripted') {
+    this.api = api;
+    this.name = name;
+  }
+
+  /** @param path of /api/runner */
+  post(path: string, body: unknown = {}): Promise<Response> {
+    return this.api.call('POST', `/api/runner/${path}`, body, runnerToken);
+  }
+
+  private at(path: string): string {
+    if (!this.lease) throw new Error('no lease');
+    return `leases/${this.lease.leaseId}/${path}`;
+  }
+
+  private async must(path: string, body?: unknown): Promise<unknown> {
+    const response = await this.post(this.at(path), body);
+    if (!response.ok) throw new Error(`${path}: ${response.status} ${await response.text()}`);
+    return response.status === 204 ? undefined : response.json();
+  }
+
+  /** @returns undefined: nothing waits */
+  async take(): Promise<TrainLease | undefined> {
+    const response = await this.post('leases', { runner: this.name });
+    this.sequence = 0;
+    this.lease = response.status === 204 ? undefined : TrainLease.parse(await response.json());
+    return this.lease;
+  }
+
+  async heartbeat(body: object = {}): Promise<HeartbeatAnswer['action']> {
+    return HeartbeatAnswer.parse(await this.must('heartbeat', body)).action;
+  }
+
+  async validated(): Promise<void> {
+    const decided = { n_epochs: 3, batch_size: 4, learning_rate_multiplier: 1 };
+    await this.must('validated', { decided, totalSteps: 30 });
+  }
+
+  async metrics(step: number, train_loss: number, sequence = this.sequence++): Promise<void> {
+    const event = { type: 'metrics', sequence, step, message: `Step ${step}`, data: { train_loss } };
+    await this.must('events', { events: [event] });
+  }
+
+  async say(message: string, sequence = this.sequence++): Promise<void> {
+    await this.must('events', { events: [{ type: 'message', sequence, message }] });
+  }
+
+  async declareCheckpoint(step: number, files: Files): Promise<UploadUrls> {
+    return UploadUrls.parse(await this.must('checkpoints', { step, files: declare(files) }));
+  }
+
+  async keepCheckpoint(step: number, train_loss = 1): Promise<void> {
+    await this.must(`checkpoints/${step}`, { train_loss, train_mean_token_accuracy: 0.5 });
+  }
+
+  async checkpoint(step: number, state = `state at ${step}`): Promise<void> {
+    const files = { 'job.safetensors': state };
+    for (const { url } of (await this.declareCheckpoint(step, files)).files) await put(url, state);
+    await this.keepCheckpoint(step);
+  }
+
+  /** Declares and sends the adapter's files. */
+  async deliver(
+    adapter: AdapterFiles,
+    receipt: Record<string, unknown> = { engine: 'scripted' },
+  ): Promise<void> {
+    const files: Files = {
+      'adapter_config.json': adapter.config,
+      'adapter_model.safetensors': adapter.weights,
+    };
+    const body = { files: declare(files), receipt, trainedTokens: 1234 };
+    const uploads = ResultUploads.parse(await this.must('result', body));
+    for (const { path, partSize, parts } of uploads.files) {
+      const content = new Uint8Array(Buffer.from(files[path] as string | Uint8Array));
+      for (const { number, url, done } of parts ?? [])
+        if (!done) await put(url!, content.slice((number - 1) * partSize!, number * partSize!));
+    }
+  }
+
+  async complete(): Promise<string> {
+    return ResultAnswer.parse(await this.must('result/complete')).model;
+  }
+
+  async publish(adapter: AdapterFiles): Promise<string> {
+    await this.deliver(adapter);
+    return this.complete();
+  }
+
+  async fail(code: string, message: string, param: string | null = null): Promise<void> {
+    await this.must('failed', { code, message, param });
+  }
+
+  async release(): Promise<void> {
+    await this.must('release');
+  }
+}
+
+async function put(url: string, body: string | Uint8Array<ArrayBuffer>): Promise<void> {
+  const response = await fetch(url, { method: 'PUT', body });
+  if (!response.ok) throw new Error(`PUT: ${response.status} ${await response.text()}`);
+}
+
+export const sha256 = (text: string): string => createHash('sha256').update(text).digest('hex');

@@ -1,0 +1,194 @@
+/**
+ * One job under one lease, from its files to its result. Everything that its next step depends on is in its checkpoints, so a
+ * job whose runner died goes on elsewhere and ends as it would have here.
+ */
+import { createHash } from 'node:crypto';
+import type { CheckpointMetrics, TrainLease } from '../../functions/train.ts';
+import { restoreJob, saveJob } from './checkpoint.ts';
+import { type Step, type StepReport, TrainingJob } from './job.ts';
+import type { LeaseClient } from './lease-client.ts';
+import type { LeaseReporter } from './lease-reporter.ts';
+import { adapterWeights } from './lora.ts';
+import type { JobPlan } from './plan.ts';
+import { Progress } from './progress.ts';
+import type { Evaluation, Trainer } from './trainer.ts';
+import type { MicroBatch } from './training-session.ts';
+
+const JOB_FILE = 'job.safetensors';
+const BEST_FILE = 'best.safetensors';
+const PROGRESS_FILE = 'progress.json';
+
+/** The data of a job, ready to be learnt from. */
+export interface JobData {
+  /** The step after `done` others. */
+  stepAfter(done: number): Step;
+  /** Nothing where nothing is held out. */
+  readonly validation: readonly MicroBatch[];
+}
+
+export type Files = ReadonlyMap<string, Uint8Array<ArrayBuffer>>;
+
+/** How a job left its runner; `stopped` goes back to the queue. */
+export type Outcome = 'finished' | 'paused' | 'cancelled' | 'stopped';
+
+export class LeasedJob {
+  private readonly lease: TrainLease;
+  private readonly plan: JobPlan;
+  private readonly data: JobData;
+  private readonly trainer: Trainer;
+  private readonly client: LeaseClient;
+  private readonly reporter: LeaseReporter;
+  private readonly job: TrainingJob;
+  private progress = new Progress();
+  /** adapter_model.safetensors as it was when the validation loss was lowest. */
+  private best: Uint8Array<ArrayBuffer> | undefined;
+  private lastReport: StepReport | undefined;
+  private lastEvaluation: Evaluation | undefined;
+  private savedAt = 0;
+
+  constructor(parts: {
+    lease: TrainLease;
+    plan: JobPlan;
+    data: JobData;
+    trainer: Trainer;
+    client: LeaseClient;
+    reporter: LeaseReporter;
+  }) {
+    this.lease = parts.lease;
+    this.plan = parts.plan;
+    this.data = parts.data;
+    this.trainer = parts.trainer;
+    this.client = parts.client;
+    this.reporter = parts.reporter;
+    this.job = new TrainingJob(parts.plan.initial, parts.plan.settings);
+  }
+
+  /** Goes back to where the last checkpoint was made. */
+  restore(files: Files): void {
+    restoreJob(this.job, files.get(JOB_FILE)!);
+    this.progress = Progress.parse(files.get(PROGRESS_FILE)!);
+    this.best = files.get(BEST_FILE);
+    this.savedAt = this.job.step;
+    this.reporter.message(`Continues after step ${this.job.step}`);
+  }
+
+  /** @throws NotFiniteStep, LeaseEnded, and whatever the engine or the network says */
+  async run(stopped: AbortSignal): Promise<Outcome> {
+    const { steps, evaluateEvery, saveEvery } = this.plan;
+    while (this.job.step < steps && !this.progress.isDone(this.plan.patience)) {
+      this.reporter.check();
+      if (this.reporter.action === 'cancel') return 'cancelled';
+      if (this.reporter.action === 'pause' || stopped.aborted) {
+        await this.save();
+        return stopped.aborted ? 'stopped' : 'paused';
+      }
+      await this.step();
+      const { step } = this.job;
+      if (step % evaluateEvery === 0 || step === steps) await this.evaluate();
+      if (step % saveEvery === 0 && step < steps) await this.save();
+    }
+    await this.save();
+    await this.reporter.flush();
+    return 'finished';
+  }
+
+  /** What is published: the last state, or the best where some data was held out. */
+  get weights(): Uint8Array<ArrayBuffer> {
+    return this.best ?? adapterWeights(this.job.modules);
+  }
+
+  get facts(): Record<string, unknown> {
+    return {
+      steps: this.job.step,
+      trained_tokens: this.progress.trainedTokens,
+      train_loss: this.lastReport?.loss ?? null,
+      ...(this.progress.bestStep === null
+        ? {}
+        : { best_step: this.progress.bestStep, valid_loss: this.progress.bestLoss }),
+    };
+  }
+
+  private async step(): Promise<void> {
+    const began = performance.now();
+    const report = await this.trainer.step(this.job, this.data.stepAfter(this.job.step));
+    this.lastReport = report;
+    this.progress.trainedTokens += report.targets;
+    const seconds = (performance.now() - began) / 1000;
+    const left = (this.plan.steps - report.step) * seconds * 1000;
+    this.reporter.progress = {
+      step: report.step,
+      trainedTokens: this.progress.trainedTokens,
+      estimatedFinish: new Date(Date.now() + left).toISOString(),
+    };
+    this.reporter.event({
+      type: 'metrics',
+      level: 'info',
+      message: `Step ${report.step}/${this.plan.steps}: training loss=${report.loss.toFixed(4)}`,
+      step: report.step,
+      data: {
+        step: report.step,
+        total_steps: this.plan.steps,
+        train_loss: report.loss,
+        train_mean_token_accuracy: report.accuracy,
+        learning_rate: report.learningRate,
+        gradient_norm: report.gradientNorm,
+        tokens_per_second: report.targets / seconds,
+      },
+    });
+  }
+
+  private async evaluate(): Promise<void> {
+    if (this.data.validation.length === 0) return;
+    const evaluation = await this.trainer.evaluate(this.job, this.data.validation);
+    this.lastEvaluation = evaluation;
+    const { step } = this.job;
+    if (this.progress.note(step, evaluation.loss)) this.best = adapterWeights(this.job.modules);
+    this.reporter.message(
+      `Step ${step}/${this.plan.steps}: validation loss=${evaluation.loss.toFixed(4)}`,
+      'info',
+      { step, valid_loss: evaluation.loss, valid_mean_token_accuracy: evaluation.accuracy },
+    );
+    if (this.progress.isDone(this.plan.patience))
+      this.reporter.message(
+        `The validation loss has not improved since step ${this.progress.bestStep}: training ends, and that step is kept`,
+      );
+  }
+
+  private async save(): Promise<void> {
+    const { step } = this.job;
+    if (step === 0 || step === this.savedAt) return;
+    const files = new Map([
+      [JOB_FILE, saveJob(this.job)],
+      [PROGRESS_FILE, this.progress.serialise()],
+      ...(this.best ? [[BEST_FILE, this.best] as const] : []),
+    ]);
+    await this.reporter.flush();
+    await this.client.checkpoint(
+      this.lease.leaseId,
+      { step, files: declared(files) },
+      files,
+      this.checkpointMetrics(),
+    );
+    this.savedAt = step;
+  }
+
+  private checkpointMetrics(): CheckpointMetrics {
+    const { lastReport: report, lastEvaluation: evaluation } = this;
+    return {
+      train_loss: report?.loss ?? null,
+      train_mean_token_accuracy: report?.accuracy ?? null,
+      valid_loss: evaluation?.loss ?? null,
+      valid_mean_token_accuracy: evaluation?.accuracy ?? null,
+      full_valid_loss: evaluation?.loss ?? null,
+      full_valid_mean_token_accuracy: evaluation?.accuracy ?? null,
+    };
+  }
+}
+
+export function declared(files: Files): { path: string; size: number; sha256: string }[] {
+  return [...files].map(([path, bytes]) => ({
+    path,
+    size: bytes.length,
+    sha256: createHash('sha256').update(bytes).digest('hex'),
+  }));
+}

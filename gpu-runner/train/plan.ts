@@ -1,0 +1,133 @@
+/** What a job will do, decided before its first step from what was asked for and from what the data turned out to be. */
+import type { BaseConfig } from '../../adapter/base-config.ts';
+import { parsePeftConfig } from '../../adapter/peft-config.ts';
+import type { Hyperparameters } from '../../functions/train.ts';
+import type { JobSettings } from './job.ts';
+import { adapterConfig, initialModules, targetModules } from './lora.ts';
+import type { LoraMatrices } from './training-session.ts';
+
+const RANK = 16;
+/** Twice the rank: the updates' size in Biderman et al. 2024, and a scale of 2 whatever the rank. */
+const ALPHA_PER_RANK = 2;
+const WARMUP_RATIO = 0.05;
+const WEIGHT_DECAY = 0.01;
+const MAX_GRAD_NORM = 1;
+/** A job is looked at, and kept, this often at least. */
+const EVALUATIONS = 10;
+const CHECKPOINTS = 5;
+
+export interface JobPlan {
+  readonly config: Record<string, unknown>;
+  readonly modules: readonly string[];
+  readonly initial: ReadonlyMap<string, LoraMatrices>;
+  readonly settings: JobSettings;
+  readonly steps: number;
+  readonly evaluateEvery: number;
+  readonly saveEvery: number;
+  readonly patience: number | undefined;
+  readonly gradientCheckpointing: boolean;
+}
+
+/** The three that OpenAI's API decides too. */
+export interface Decided {
+  readonly epochs: number;
+  readonly batchSize: number;
+  readonly learningRate: number;
+  /** Why each that was `auto` is what it is, a sentence each. */
+  readonly reasons: readonly string[];
+}
+
+/**
+ * @param examples rows that can be learnt from
+ * @throws TargetError, AdapterError
+ */
+export function decide(base: BaseConfig, asked: Hyperparameters, examples: number): Decided {
+  const reasons: string[] = [];
+  const given = <T>(value: T | 'auto' | undefined, automatic: () => [T, string]): T => {
+    if (value !== undefined && value !== 'auto') return value;
+    const [decided, reason] = automatic();
+    reasons.push(reason);
+    return decided;
+  };
+  const batchSize = given(asked.batch_size, () => automaticBatchSize(examples));
+  const epochs = given(asked.n_epochs, () => automaticEpochs(examples, batchSize));
+  const rate = given(asked.learning_rate, () => automaticRate(base));
+  const multiplier = given(asked.learning_rate_multiplier, () => [1, 'learning_rate_multiplier is 1.']);
+  return { epochs, batchSize, learningRate: rate * multiplier, reasons };
+}
+
+/** Adapters pay for large batches (Schulman et al. 2025): small ones, unless there is a lot of data. */
+function automaticBatchSize(examples: number): [number, string] {
+  const size = Math.max(1, Math.min(16, 2 ** Math.round(Math.log2(Math.max(1, examples / 125)))));
+  return [
+    size,
+    `batch_size is ${size}: adapters learn best from small batches, and there are ${examples} examples.`,
+  ];
+}
+
+/** A few hundred steps teach a format or a style; more rounds over few examples, one over many. */
+function automaticEpochs(examples: number, batchSize: number): [number, string] {
+  const perEpoch = Math.ceil(examples / batchSize);
+  const epochs = Math.max(1, Math.min(10, Math.round(400 / perEpoch)));
+  return [epochs, `n_epochs is ${epochs}: ${perEpoch} steps each, about ${epochs * perEpoch} in all.`];
+}
+
+/** Ten times the rate of full fine-tuning, falling with the width of the model (fitted by Schulman et al. 2025). */
+function automaticRate({ hiddenSize, architecture }: BaseConfig): [number, string] {
+  const power = architecture.startsWith('qwen') ? 0.0775 : 0.781;
+  const fitted = 5e-5 * 10 * (2000 / hiddenSize) ** power;
+  const rate = Number(Math.min(3e-3, fitted).toPrecision(2));
+  return [
+    rate,
+    `learning_rate is ${rate}: ten times that of full fine-tuning for a hidden size of ${hiddenSize}.`,
+  ];
+}
+
+/** @param stepsPerEpoch as the data is batched */
+export function planJob(
+  base: BaseConfig,
+  baseId: string,
+  asked: Hyperparameters,
+  decided: Decided,
+  { steps, seed }: { steps: number; seed: number },
+): JobPlan {
+  const modules = targetModules(base, asked.target_modules ?? ['all-linear']);
+  const rank = numberOr(asked.r, RANK);
+  const config = adapterConfig(base, baseId, modules, {
+    rank,
+    alpha: numberOr(asked.lora_alpha, ALPHA_PER_RANK * rank),
+    rankPattern: asked.rank_pattern ?? {},
+    alphaPattern: asked.alpha_pattern ?? {},
+    rsLora: asked.use_rslora ?? false,
+  });
+  return {
+    config,
+    modules,
+    initial: initialModules(base, parsePeftConfig(config), modules, seed),
+    settings: {
+      optimizer: {
+        beta1: 0.9,
+        beta2: 0.999,
+        epsilon: 1e-8,
+        weightDecay: asked.weight_decay ?? WEIGHT_DECAY,
+      },
+      schedule: {
+        kind: asked.lr_scheduler_type ?? 'linear',
+        peak: decided.learningRate,
+        warmupSteps: Math.round((asked.warmup_ratio ?? WARMUP_RATIO) * steps),
+        steps,
+      },
+      maxGradNorm: asked.max_grad_norm ?? MAX_GRAD_NORM,
+      loraPlusRatio: asked.loraplus_lr_ratio ?? 1,
+    },
+    steps,
+    evaluateEvery: asked.eval_steps ?? Math.max(1, Math.ceil(steps / EVALUATIONS)),
+    saveEvery: asked.save_steps ?? Math.max(1, Math.ceil(steps / CHECKPOINTS)),
+    patience: asked.early_stopping_patience,
+    gradientCheckpointing: asked.gradient_checkpointing ?? false,
+  };
+}
+
+function numberOr(value: number | 'auto' | undefined, otherwise: number): number {
+  return typeof value === 'number' ? value : otherwise;
+}

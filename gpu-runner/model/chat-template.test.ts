@@ -34,14 +34,16 @@ describe('chat templates render as in transformers', () => {
   it.each(references)('$label', ({ template, bosToken, eosToken, messages, context, expected, error }) => {
     const tokens = { ...(bosToken && { bos_token: bosToken }), ...(eosToken && { eos_token: eosToken }) };
     const specials = { ...tokens, ...(context as Record<string, string>) };
-    const render = () => renderChat({ template: templateOf(template), messages, specials, now });
+    const render = () =>
+      renderChat({ template: templateOf(template), messages, specials, now, addGenerationPrompt: true });
     if (error === undefined) expect(render()).toBe(expected);
     else expect(render).toThrow(error);
   });
 });
 
 describe('a template is a stranger’s program', () => {
-  const render = (template: string) => renderChat({ template, messages: HELLO, specials: {}, now });
+  const render = (template: string) =>
+    renderChat({ template, messages: HELLO, specials: {}, now, addGenerationPrompt: true });
 
   it('is told today’s date in English', () => {
     expect(render('{{ strftime_now("%A, %-d %B %Y, %d/%m/%y %-H:%M %b %a %%%q") }}')).toBe(

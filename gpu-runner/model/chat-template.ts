@@ -21,6 +21,8 @@ export interface TemplateInput {
   /** bos_token and its like. */
   readonly specials: Readonly<Record<string, string>>;
   readonly now: Date;
+  /** Whether the beginning of the next answer is written too: to be answered, not to be read. */
+  readonly addGenerationPrompt: boolean;
 }
 
 /** @throws TemplateError */
@@ -40,7 +42,7 @@ export function renderChat(input: TemplateInput): string {
 }
 
 /** The library's own set of names cannot be replaced in part, and its `strftime_now` speaks the machine's language. */
-function environment({ messages, specials, now }: TemplateInput): Environment {
+function environment({ messages, specials, now, addGenerationPrompt }: TemplateInput): Environment {
   const found = new Environment();
   const names = {
     true: true,
@@ -54,7 +56,7 @@ function environment({ messages, specials, now }: TemplateInput): Environment {
       throw new TemplateError(String(message));
     },
     strftime_now: (format: string) => strftime(format, now),
-    add_generation_prompt: true,
+    add_generation_prompt: addGenerationPrompt,
     // Templates ask `tools is not none`: they are always there.
     tools: null,
     documents: null,

@@ -1,29 +1,15 @@
 /** The other side of prompts.ts: renders and tokenises one prompt after the other. */
-import { readFile } from 'node:fs/promises';
-import { join } from 'node:path';
 import { parentPort, workerData } from 'node:worker_threads';
 import type { ChatMessage } from '../../functions/generate.ts';
 import { Fault } from '../faults.ts';
-import { renderChat, TemplateError } from './chat-template.ts';
+import { TemplateError } from './chat-template.ts';
+import { openTokenizer, renderConversation } from './conversation.ts';
 import type { FromPromptWorker, PromptSettings, TextPrompt } from './prompts.ts';
-import { Tokenizer } from './tokenizer.ts';
+import type { Tokenizer } from './tokenizer.ts';
 
 const port = parentPort!;
 const { folder, maxCharacters } = workerData as PromptSettings;
 const say = (message: FromPromptWorker): void => port.postMessage(message);
-
-async function openTokenizer(): Promise<Tokenizer> {
-  const read = (name: string) => readFile(join(folder, name), 'utf8');
-  const template = await read('chat_template.jinja').catch((error: NodeJS.ErrnoException) => {
-    if (error.code !== 'ENOENT') throw error;
-    return undefined;
-  });
-  return new Tokenizer(
-    JSON.parse(await read('tokenizer.json')),
-    JSON.parse(await read('tokenizer_config.json')),
-    template,
-  );
-}
 
 function encode(tokenizer: Tokenizer, prompt: TextPrompt): number[] {
   if (prompt.kind === 'text') return tokenizer.encodeText(prompt.text);
@@ -38,16 +24,8 @@ function encode(tokenizer: Tokenizer, prompt: TextPrompt): number[] {
 }
 
 function render(tokenizer: Tokenizer, messages: readonly ChatMessage[]): string {
-  const { chatTemplate: template, specials } = tokenizer;
-  if (!template)
-    throw new Fault('template_failed', 'This base has no chat template; use /v1/completions.', 'messages');
-  const safe = messages.map(({ name, content, ...message }) => ({
-    ...message,
-    content: tokenizer.defuse(content),
-    ...(name === undefined ? {} : { name: tokenizer.defuse(name) }),
-  }));
   try {
-    return renderChat({ template, messages: safe, specials, now: new Date() });
+    return renderConversation(tokenizer, messages, { now: new Date(), addGenerationPrompt: true });
   } catch (error) {
     if (error instanceof TemplateError) throw new Fault('template_failed', error.message, 'messages');
     throw error;
@@ -76,7 +54,7 @@ function reply(tokenizer: Tokenizer, prompt: TextPrompt): FromPromptWorker {
 }
 
 try {
-  const tokenizer = await openTokenizer();
+  const tokenizer = await openTokenizer(folder);
   port.on('message', (prompt: TextPrompt) => say(reply(tokenizer, prompt)));
   say({ type: 'ready' });
 } catch (error) {

@@ -60,9 +60,14 @@ export class Tokenizer {
     return this.whole.encode(text, { add_special_tokens: true }).ids;
   }
 
+  /** Text that goes on from another: nothing is put in front. */
+  encodeContinuation(text: string): number[] {
+    return this.whole.encode(text, { add_special_tokens: false }).ids;
+  }
+
   /** A rendered chat template: its control tokens are tokens, those within `defuse`d text are text. */
   encodeRendered(rendered: string): number[] {
-    if (!rendered.includes(DEFUSED)) return this.whole.encode(rendered, { add_special_tokens: false }).ids;
+    if (!rendered.includes(DEFUSED)) return this.encodeContinuation(rendered);
     const parts = this.anyControl ? rendered.split(this.anyControl) : [rendered];
     return parts.flatMap((part) => {
       const control = this.control.get(part);

@@ -40,7 +40,10 @@ function naive(logits: Float32Array, sampling: Sampling, generated: readonly num
   const mass = (items: typeof kept) => items.reduce((sum, { weight }) => sum + weight, 0);
   if (sampling.topP < 1) {
     const goal = sampling.topP * mass(kept);
-    kept = kept.slice(0, kept.findIndex((_, i) => mass(kept.slice(0, i + 1)) >= goal * (1 - 1e-12)) + 1);
+    const masses = kept.map((_, i) => mass(kept.slice(0, i + 1)));
+    // Where a sum meets the goal but for rounding, either cut is right.
+    fc.pre(!masses.some((sum) => sum !== goal && Math.abs(sum - goal) < 1e-9 * goal));
+    kept = kept.slice(0, masses.findIndex((sum) => sum >= goal) + 1);
   }
   kept = kept.filter(({ weight }) => weight >= sampling.minP).sort((a, b) => a.id - b.id);
   const goal = draw * mass(kept);

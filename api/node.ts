@@ -84,14 +84,36 @@ async function startRunner(
 ): Promise<{ client: RunnerClient; process?: RunnerProcess }> {
   const external = config.runner;
   if (external) return { client: createRunnerClient(() => external) };
+  const token = folder.secrets.runner;
   const runner = new RunnerProcess({
-    token: folder.secrets.runner,
-    cacheFolder: join(folder.path, 'runner'),
+    entry: 'main.ts',
+    settings: {
+      PATCHBAY_RUNNER_TOKEN: token,
+      PATCHBAY_RUNNER_CACHE: join(folder.path, 'runner'),
+      PATCHBAY_RUNNER_PORT: '0',
+    },
     environment: process.env,
     log,
   });
   await runner.start();
-  return { client: createRunnerClient(() => runner.endpoint()), process: runner };
+  const endpoint = () => (runner.url === undefined ? undefined : { url: runner.url, token });
+  return { client: createRunnerClient(endpoint), process: runner };
+}
+
+/** Asks the server at `url` for jobs, as one in a container does. */
+async function startTrainRunner(url: string, folder: DataFolder, log: Logger): Promise<RunnerProcess> {
+  const runner = new RunnerProcess({
+    entry: 'train-main.ts',
+    settings: {
+      PATCHBAY_API_URL: url,
+      PATCHBAY_RUNNER_TOKEN: folder.secrets.runner,
+      PATCHBAY_RUNNER_CACHE: join(folder.path, 'train-runner'),
+    },
+    environment: process.env,
+    log,
+  });
+  await runner.start();
+  return runner;
 }
 
 function listen(
@@ -171,6 +193,10 @@ async function open(config: Config, log: Logger, shutdown: Shutdown): Promise<st
   regularly('sweeping drafts', SWEEP_MS, () => sweepDrafts(deps));
   regularly('sweeping uploads', SWEEP_MS, () => sweepUploads(deps));
   regularly('ending leases', LEASE_SWEEP_MS, () => endExpiredLeases(db, queue, now()));
+  if (!config.runner) {
+    const training = await startTrainRunner(url, folder, log);
+    shutdown.add('the training runner', () => training.stop());
+  }
   const key = await bootstrapKey(auth, adminId);
   return `${url}${key ? ` key ${key}` : ''}`;
 }

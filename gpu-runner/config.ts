@@ -1,26 +1,44 @@
-/** The runner's settings, read from the environment once. */
-import { availableParallelism } from 'node:os';
+/** The settings of runners, read from the environment once. */
+import { availableParallelism, hostname, totalmem } from 'node:os';
 import { z } from 'zod';
 
 const GIB = 2 ** 30;
+/** Of the machine's memory, what training may take unless told otherwise. */
+const MEMORY_SHARE = 0.8;
 const bytes = z.coerce.number().int().positive();
 
-const Environment = z.object({
-  PATCHBAY_RUNNER_HOST: z.string().default('127.0.0.1'),
-  /** 0: any free port. */
-  PATCHBAY_RUNNER_PORT: z.coerce.number().int().min(0).max(65_535).default(0),
-  /** What the API must send as bearer token. */
+/** What a runner has that answers requests, and one that trains. */
+const Shared = z.object({
+  /** What one of API and runner shows the other as bearer token. */
   PATCHBAY_RUNNER_TOKEN: z.string().min(16),
   /** Folder for downloaded bases and adapters; may be deleted when the runner is down. */
   PATCHBAY_RUNNER_CACHE: z.string().min(1),
   PATCHBAY_RUNNER_THREADS: z.coerce.number().int().min(1).default(availableParallelism()),
+  PATCHBAY_RUNNER_DISK_BYTES: bytes.default(20 * GIB),
+});
+
+const Serving = Shared.extend({
+  PATCHBAY_RUNNER_HOST: z.string().default('127.0.0.1'),
+  /** 0: any free port. */
+  PATCHBAY_RUNNER_PORT: z.coerce.number().int().min(0).max(65_535).default(0),
   /** Answers decoded together. */
   PATCHBAY_RUNNER_MAX_BATCH: z.coerce.number().int().min(1).max(256).default(16),
   /** Answers that wait for a place; beyond that requests are answered with 429. */
   PATCHBAY_RUNNER_MAX_WAITING: z.coerce.number().int().min(0).default(64),
   PATCHBAY_RUNNER_KV_BYTES: bytes.default(2 * GIB),
   PATCHBAY_RUNNER_ADAPTER_BYTES: bytes.default(GIB),
-  PATCHBAY_RUNNER_DISK_BYTES: bytes.default(20 * GIB),
+});
+
+const Training = Shared.extend({
+  PATCHBAY_API_URL: z.url(),
+  /** How the runner is named in events and in the API's log. */
+  PATCHBAY_RUNNER_NAME: z.string().min(1).max(128).default(hostname()),
+  /** Jobs worked on at the same time; those on the same base share passes. */
+  PATCHBAY_TRAIN_JOBS: z.coerce.number().int().min(1).max(64).default(8),
+  /** Tokens of a pass: more keep a GPU busy, and need more memory. Part of what a job's bits depend on. */
+  PATCHBAY_TRAIN_TOKENS: z.coerce.number().int().min(16).default(512),
+  /** Most that training may take; a job that needs more is refused. */
+  PATCHBAY_TRAIN_BYTES: bytes.default(Math.floor(MEMORY_SHARE * machineMemory())),
 });
 
 export interface RunnerConfig {
@@ -36,14 +54,23 @@ export interface RunnerConfig {
   readonly diskBytes: number;
 }
 
+export interface TrainRunnerConfig {
+  readonly apiUrl: string;
+  readonly token: string;
+  readonly name: string;
+  readonly cacheFolder: string;
+  readonly threads: number;
+  readonly diskBytes: number;
+  readonly maxJobs: number;
+  readonly maxTokens: number;
+  readonly maxBytes: number;
+}
+
+type Variables = Record<string, string | undefined>;
+
 /** @throws Error naming the variable that is wrong */
-export function readConfig(environment: Record<string, string | undefined>): RunnerConfig {
-  const checked = Environment.safeParse(environment);
-  if (!checked.success) {
-    const issue = checked.error.issues[0]!;
-    throw new Error(`${issue.path.join('.')}: ${issue.message}`);
-  }
-  const e = checked.data;
+export function readConfig(environment: Variables): RunnerConfig {
+  const e = parsed(Serving, environment);
   return {
     host: e.PATCHBAY_RUNNER_HOST,
     port: e.PATCHBAY_RUNNER_PORT,
@@ -56,4 +83,33 @@ export function readConfig(environment: Record<string, string | undefined>): Run
     adapterBytes: e.PATCHBAY_RUNNER_ADAPTER_BYTES,
     diskBytes: e.PATCHBAY_RUNNER_DISK_BYTES,
   };
+}
+
+/** @throws Error naming the variable that is wrong */
+export function readTrainConfig(environment: Variables): TrainRunnerConfig {
+  const e = parsed(Training, environment);
+  return {
+    apiUrl: e.PATCHBAY_API_URL.replace(/\/$/, ''),
+    token: e.PATCHBAY_RUNNER_TOKEN,
+    name: e.PATCHBAY_RUNNER_NAME,
+    cacheFolder: e.PATCHBAY_RUNNER_CACHE,
+    threads: e.PATCHBAY_RUNNER_THREADS,
+    diskBytes: e.PATCHBAY_RUNNER_DISK_BYTES,
+    maxJobs: e.PATCHBAY_TRAIN_JOBS,
+    maxTokens: e.PATCHBAY_TRAIN_TOKENS,
+    maxBytes: e.PATCHBAY_TRAIN_BYTES,
+  };
+}
+
+function parsed<T>(schema: z.ZodType<T>, environment: Variables): T {
+  const checked = schema.safeParse(environment);
+  if (checked.success) return checked.data;
+  const issue = checked.error.issues[0]!;
+  throw new Error(`${issue.path.join('.')}: ${issue.message}`);
+}
+
+/** The container's limit where there is one. */
+function machineMemory(): number {
+  const limit = process.constrainedMemory();
+  return limit > 0 && limit < totalmem() ? limit : totalmem();
 }

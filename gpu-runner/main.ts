@@ -14,7 +14,7 @@ const server = serve({ fetch: app.fetch, hostname: config.host, port: config.por
   const host = config.host.includes(':') ? `[${config.host}]` : config.host;
   const url = `http://${host}:${port}`;
   log.info({ url, threads: config.threads }, 'listening');
-  process.send?.({ type: 'listening', url });
+  process.send?.({ type: 'ready', url });
 });
 server.on('error', (error) => {
   log.fatal({ error: error.message }, 'cannot listen');

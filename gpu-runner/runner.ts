@@ -13,8 +13,8 @@ import { BaseHost } from './base-host.ts';
 import type { RunnerConfig } from './config.ts';
 import { DiskCache, type HeldEntry } from './disk-cache.ts';
 import { Fault } from './faults.ts';
+import { WEIGHTS_FILE } from './model/adapter-file.ts';
 import { Prompts } from './model/prompts.ts';
-import { WEIGHTS_FILE } from './serve/adapter-cache.ts';
 
 interface LoadedBase {
   readonly id: string;

@@ -1,8 +1,7 @@
-/** A runner as a child process of the server, started again when it dies. */
+/** A runner, for answers or for training, as a child process of the server, started again when it dies. */
 import { type ChildProcess, fork } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import type { Logger } from 'pino';
-import type { RunnerEndpoint } from '../runner-client.ts';
 import { StartError } from './data-folder.ts';
 
 const FIRST_DELAY_MS = 500;
@@ -13,36 +12,34 @@ const DRAIN_MS = 20_000;
 /** A runner reads by presigned URLs: what opens the database or the object store is not for it. */
 const WITHHELD = /^(DATABASE_URL$|S3_)/;
 
+export interface RunnerProcessOptions {
+  /** File of gpu-runner/ that it runs. */
+  readonly entry: 'main.ts' | 'train-main.ts';
+  /** On top of the server's own. */
+  readonly settings: Readonly<Record<string, string>>;
+  readonly environment: Readonly<Record<string, string | undefined>>;
+  readonly log: Logger;
+}
+
 export class RunnerProcess {
-  private readonly token: string;
-  private readonly cacheFolder: string;
-  private readonly environment: Record<string, string | undefined>;
-  private readonly log: Logger;
+  private readonly options: RunnerProcessOptions;
   private child: ChildProcess | undefined;
-  private url: string | undefined;
+  private address: string | undefined;
   private delay = FIRST_DELAY_MS;
   private stopping = false;
-  private listened = false;
+  private wasReady = false;
   private first = Promise.withResolvers<void>();
 
-  constructor(options: {
-    token: string;
-    cacheFolder: string;
-    environment: Record<string, string | undefined>;
-    log: Logger;
-  }) {
-    this.token = options.token;
-    this.cacheFolder = options.cacheFolder;
-    this.environment = options.environment;
-    this.log = options.log;
+  constructor(options: RunnerProcessOptions) {
+    this.options = options;
   }
 
-  /** Where it listens now; undefined while it starts. */
-  endpoint(): RunnerEndpoint | undefined {
-    return this.url ? { url: this.url, token: this.token } : undefined;
+  /** Where it listens now; undefined while it starts, and of one that does not listen. */
+  get url(): string | undefined {
+    return this.address;
   }
 
-  /** Resolves when it listens. @throws StartError one that dies before it ever did would do so again */
+  /** Resolves when it is ready. @throws StartError one that dies before it ever did would do so again */
   start(): Promise<void> {
     this.spawn();
     return this.first.promise;
@@ -62,12 +59,11 @@ export class RunnerProcess {
 
   private spawn(): void {
     const began = Date.now();
-    const child = fork(fileURLToPath(new URL('../../gpu-runner/main.ts', import.meta.url)), [], {
+    const { entry, environment, settings, log } = this.options;
+    const child = fork(fileURLToPath(new URL(`../../gpu-runner/${entry}`, import.meta.url)), [], {
       env: {
-        ...Object.fromEntries(Object.entries(this.environment).filter(([name]) => !WITHHELD.test(name))),
-        PATCHBAY_RUNNER_TOKEN: this.token,
-        PATCHBAY_RUNNER_CACHE: this.cacheFolder,
-        PATCHBAY_RUNNER_PORT: '0',
+        ...Object.fromEntries(Object.entries(environment).filter(([name]) => !WITHHELD.test(name))),
+        ...settings,
         // Sessions that come and go fragment glibc's heap: give large blocks back to the system at once.
         MALLOC_MMAP_THRESHOLD_: '1048576',
       },
@@ -76,21 +72,21 @@ export class RunnerProcess {
     this.child = child;
     child.on('message', (message) => {
       const { type, url } = message as { type?: string; url?: string };
-      if (type !== 'listening' || !url) return;
-      this.url = url;
-      this.listened = true;
+      if (type !== 'ready') return;
+      this.address = url;
+      this.wasReady = true;
       this.first.resolve();
     });
     child.on('exit', (code, signal) => {
-      this.url = undefined;
+      this.address = undefined;
       if (this.stopping) return;
-      if (!this.listened) {
+      if (!this.wasReady) {
         const how = signal ? `by ${signal}` : `with code ${code}`;
-        this.first.reject(new StartError(`the runner ended ${how} before it listened; its log is above.`));
+        this.first.reject(new StartError(`the runner ended ${how} before it was ready; its log is above.`));
         return;
       }
       if (Date.now() - began > HEALTHY_MS) this.delay = FIRST_DELAY_MS;
-      this.log.error({ code, signal, restartInMs: this.delay }, 'the runner died');
+      log.error({ entry, code, signal, restartInMs: this.delay }, 'a runner died');
       setTimeout(() => !this.stopping && this.spawn(), this.delay).unref();
       this.delay = Math.min(2 * this.delay, MAX_DELAY_MS);
     });

@@ -3,7 +3,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { parseBaseConfig } from '../../adapter/base-config.ts';
-import { AdapterCache, type AdapterOnDisk, WEIGHTS_FILE } from './adapter-cache.ts';
+import { WEIGHTS_FILE } from '../model/adapter-file.ts';
+import { AdapterCache, type AdapterOnDisk } from './adapter-cache.ts';
 
 const FIXTURES = join(import.meta.dirname, '../../test/fixtures/parity');
 const json = async (path: string) => JSON.parse(await readFile(join(FIXTURES, path), 'utf8'));

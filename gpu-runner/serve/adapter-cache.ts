@@ -1,16 +1,11 @@
 /** Adapters in memory, decoded to float32, least recently used ones dropped beyond a limit of bytes. */
-import { open, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { LRUCache } from 'lru-cache';
-import { type BaseConfig, moduleTable } from '../../adapter/base-config.ts';
+import type { BaseConfig } from '../../adapter/base-config.ts';
 import { AdapterError, AdapterProblems } from '../../adapter/error.ts';
-import { inspectAdapter } from '../../adapter/inspect.ts';
-import { parsePeftConfig } from '../../adapter/peft-config.ts';
-import { decodeFloat32, readHeader, type TensorInfo } from '../../adapter/safetensors.ts';
 import { Fault } from '../faults.ts';
+import { readAdapterFile, WEIGHTS_FILE } from '../model/adapter-file.ts';
 import type { LoadedAdapter } from './slabs.ts';
-
-export const WEIGHTS_FILE = 'adapter_model.safetensors';
 
 export interface AdapterOnDisk {
   readonly digest: string;
@@ -43,26 +38,8 @@ export class AdapterCache {
 }
 
 async function load({ digest, config, folder }: AdapterOnDisk, base: BaseConfig): Promise<LoadedAdapter> {
-  const path = join(folder, WEIGHTS_FILE);
   try {
-    await using handle = await open(path);
-    const { size } = await handle.stat();
-    const read = async (offset: number, length: number) => {
-      const { buffer, bytesRead } = await handle.read(new Uint8Array(length), 0, length, offset);
-      return buffer.subarray(0, bytesRead);
-    };
-    const header = await readHeader(read, size);
-    const shape = inspectAdapter(parsePeftConfig(config), header, moduleTable(base));
-    const file = await readFile(path);
-    const values = ({ begin, end, dtype }: TensorInfo) =>
-      decodeFloat32(file.subarray(header.dataOffset + begin, header.dataOffset + end), dtype);
-    const modules = shape.modules.map(({ module, rank, scale, a, b }) => ({
-      module,
-      rank,
-      scale,
-      a: values(a),
-      b: values(b),
-    }));
+    const modules = await readAdapterFile(join(folder, WEIGHTS_FILE), config, base);
     const bytes = modules.reduce((sum, { a, b }) => sum + a.byteLength + b.byteLength, 0);
     return { digest, bytes, modules };
   } catch (error) {

@@ -11,6 +11,7 @@
  */
 
 import type { BaseConfig } from '../../adapter/base-config.ts';
+import type { LoadedModule } from '../model/adapter-file.ts';
 import {
   LINEAR_KINDS,
   type LinearKind,
@@ -25,16 +26,6 @@ import { type Feed, floats } from '../session.ts';
 export const RANK_STEP = 16;
 /** Of a kind that no adapter changes: one row of zeros. ONNX Runtime 1.30 leaves most of a batch of empty products unset. */
 const LEAST_RANK = 1;
-
-export interface LoadedModule {
-  readonly module: string;
-  readonly rank: number;
-  readonly scale: number;
-  /** [rank, in], as PEFT stores it. */
-  readonly a: Float32Array;
-  /** [out, rank], as PEFT stores it. */
-  readonly b: Float32Array;
-}
 
 export interface LoadedAdapter {
   readonly digest: string;

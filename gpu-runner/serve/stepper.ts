@@ -7,6 +7,7 @@
  */
 import type { BaseConfig } from '../../adapter/base-config.ts';
 
+import type { LoadedModule } from '../model/adapter-file.ts';
 import { RotaryTable } from '../model/rotary.ts';
 import { IO } from '../model/step-graph.ts';
 import { bool, type Feed, floats, int32s, type Session } from '../session.ts';
@@ -16,7 +17,6 @@ import {
   compose,
   compositionKey,
   isBaseOnly,
-  type LoadedModule,
   RowSlabs,
   type WeightedAdapter,
 } from './slabs.ts';

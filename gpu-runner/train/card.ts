@@ -1,38 +1,42 @@
 /** README.md of a trained adapter: what it is, how it was made, how far it can be trusted. */
+import type { JobFacts } from './leased-job.ts';
 
-export interface CardFacts {
+export interface CardFacts extends JobFacts {
   readonly baseId: string;
-  readonly model: string;
-  readonly steps: number;
   readonly examples: number;
-  readonly trainedTokens: number;
-  readonly rank: number;
-  readonly modules: readonly string[];
-  readonly trainLoss: number | null;
-  readonly validLoss: number | null;
-  readonly baseLoss: number | null;
+  /** adapter_config.json */
+  readonly config: Readonly<Record<string, unknown>>;
+  /** Whether it goes on from another adapter. */
+  readonly continues: boolean;
 }
 
 export function cardOf(facts: CardFacts): string {
+  const { r, target_modules: modules } = facts.config;
   const number = (value: number | null) => (value === null ? '-' : value.toFixed(4));
-  const rows = [
-    ['base', facts.baseId],
+  const rows: [string, string][] = [
+    ['base', `\`${facts.baseId}\``],
     ['examples', facts.examples.toLocaleString('en')],
-    ['tokens trained', facts.trainedTokens.toLocaleString('en')],
-    ['steps', String(facts.steps)],
-    ['rank', `${facts.rank} on ${facts.modules.join(', ')}`],
-    ['training loss, last step', number(facts.trainLoss)],
-    ['validation loss', `${number(facts.validLoss)} (the base: ${number(facts.baseLoss)})`],
+    ['tokens trained', facts.trained_tokens.toLocaleString('en')],
+    [
+      'steps',
+      facts.best_step === null ? `${facts.steps}` : `${facts.steps}, of which ${facts.best_step} is kept`,
+    ],
+    ['rank', `${r}, on ${[modules].flat().join(', ')}`],
+    ['training loss', number(facts.train_loss)],
   ];
+  if (facts.valid_loss !== null)
+    rows.push([
+      'validation loss',
+      `${number(facts.valid_loss)}; ${number(facts.first_valid_loss)} before training`,
+    ]);
   return `---
-base_model: ${facts.baseId}
+base_model: ${JSON.stringify(facts.baseId)}
 library_name: peft
+pipeline_tag: text-generation
 tags: [lora, patchbay]
 ---
 
-# ${facts.model}
-
-Trained by Patchbay; the receipt of this version says how, and how to make it again.
+Trained by Patchbay${facts.continues ? ', going on from another adapter' : ''}. The receipt of this version says with what, and is enough to train it again.
 
 | | |
 |---|---|

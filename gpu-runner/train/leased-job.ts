@@ -5,12 +5,13 @@
 import { createHash } from 'node:crypto';
 import type { CheckpointMetrics, TrainLease } from '../../functions/train.ts';
 import { restoreJob, saveJob } from './checkpoint.ts';
-import { type Step, type StepReport, TrainingJob } from './job.ts';
+import { NotFiniteStep, type Step, type StepReport, TrainingJob } from './job.ts';
 import type { LeaseClient } from './lease-client.ts';
 import type { LeaseReporter } from './lease-reporter.ts';
 import { adapterWeights } from './lora.ts';
 import type { JobPlan } from './plan.ts';
 import { Progress } from './progress.ts';
+import { JobRefusal } from './refusal.ts';
 import type { Evaluation, Trainer } from './trainer.ts';
 import type { MicroBatch } from './training-session.ts';
 
@@ -22,11 +23,26 @@ const PROGRESS_FILE = 'progress.json';
 export interface JobData {
   /** The step after `done` others. */
   stepAfter(done: number): Step;
+  /** Lines of the training file that it learns from. */
+  linesAfter(done: number): readonly number[];
   /** Nothing where nothing is held out. */
   readonly validation: readonly MicroBatch[];
 }
 
 export type Files = ReadonlyMap<string, Uint8Array<ArrayBuffer>>;
+
+/** As the receipt has them. */
+export interface JobFacts {
+  readonly steps: number;
+  readonly trained_tokens: number;
+  /** Of the last step. */
+  readonly train_loss: number | null;
+  /** Where the validation loss was lowest; null where nothing is held out. */
+  readonly best_step: number | null;
+  readonly valid_loss: number | null;
+  /** Before the first step. */
+  readonly first_valid_loss: number | null;
+}
 
 /** How a job left its runner; `stopped` goes back to the queue. */
 export type Outcome = 'finished' | 'paused' | 'cancelled' | 'stopped';
@@ -45,6 +61,7 @@ export class LeasedJob {
   private lastReport: StepReport | undefined;
   private lastEvaluation: Evaluation | undefined;
   private savedAt = 0;
+  private pace = new Pace(0);
 
   constructor(parts: {
     lease: TrainLease;
@@ -72,9 +89,11 @@ export class LeasedJob {
     this.reporter.message(`Continues after step ${this.job.step}`);
   }
 
-  /** @throws NotFiniteStep, LeaseEnded, and whatever the engine or the network says */
+  /** @throws JobRefusal, LeaseEnded, and whatever the engine or the network says */
   async run(stopped: AbortSignal): Promise<Outcome> {
     const { steps, evaluateEvery, saveEvery } = this.plan;
+    this.pace = new Pace(this.job.step);
+    if (this.job.step === 0) await this.evaluateFirst();
     while (this.job.step < steps && !this.progress.isDone(this.plan.patience)) {
       this.reporter.check();
       if (this.reporter.action === 'cancel') return 'cancelled';
@@ -97,43 +116,69 @@ export class LeasedJob {
     return this.best ?? adapterWeights(this.job.modules);
   }
 
-  get facts(): Record<string, unknown> {
+  get facts(): JobFacts {
+    const { trainedTokens, trainLoss, bestStep, bestLoss, firstLoss } = this.progress;
     return {
       steps: this.job.step,
-      trained_tokens: this.progress.trainedTokens,
-      train_loss: this.lastReport?.loss ?? null,
-      ...(this.progress.bestStep === null
-        ? {}
-        : { best_step: this.progress.bestStep, valid_loss: this.progress.bestLoss }),
+      trained_tokens: trainedTokens,
+      train_loss: trainLoss,
+      best_step: bestStep,
+      valid_loss: bestLoss,
+      first_valid_loss: firstLoss,
     };
   }
 
   private async step(): Promise<void> {
     const began = performance.now();
-    const report = await this.trainer.step(this.job, this.data.stepAfter(this.job.step));
-    this.lastReport = report;
-    this.progress.trainedTokens += report.targets;
+    const { steps } = this.plan;
+    const step = this.data.stepAfter(this.job.step);
+    const report = await this.trainer.step(this.job, step).catch((error: unknown) => this.diverged(error));
     const seconds = (performance.now() - began) / 1000;
-    const left = (this.plan.steps - report.step) * seconds * 1000;
+    this.lastReport = report;
+    this.progress.trainLoss = report.loss;
+    this.progress.trainedTokens += report.targets;
     this.reporter.progress = {
       step: report.step,
       trainedTokens: this.progress.trainedTokens,
-      estimatedFinish: new Date(Date.now() + left).toISOString(),
+      estimatedFinish: this.pace.finish(report.step, steps).toISOString(),
     };
     this.reporter.event({
       type: 'metrics',
       level: 'info',
-      message: `Step ${report.step}/${this.plan.steps}: training loss=${report.loss.toFixed(4)}`,
+      message: `Step ${report.step}/${steps}: training loss=${report.loss.toFixed(4)}`,
       step: report.step,
       data: {
         step: report.step,
-        total_steps: this.plan.steps,
+        total_steps: steps,
         train_loss: report.loss,
         train_mean_token_accuracy: report.accuracy,
         learning_rate: report.learningRate,
         gradient_norm: report.gradientNorm,
-        tokens_per_second: report.targets / seconds,
+        tokens_per_second: tokensOf(step) / seconds,
       },
+    });
+  }
+
+  /** The step before it is kept, and its owner told where to look. */
+  private async diverged(error: unknown): Promise<never> {
+    if (!(error instanceof NotFiniteStep)) throw error;
+    await this.save();
+    const lines = this.data.linesAfter(this.job.step).join(', ');
+    throw new JobRefusal(
+      'training_diverged',
+      null,
+      `${error.message}. The batch has the lines ${lines} of the training file. Step ${this.job.step} is kept as a checkpoint.`,
+    );
+  }
+
+  private async evaluateFirst(): Promise<void> {
+    if (this.data.validation.length === 0) return;
+    const { loss, accuracy } = await this.trainer.evaluate(this.job, this.data.validation);
+    this.progress.firstLoss = loss;
+    this.reporter.message(`Before the first step: validation loss=${loss.toFixed(4)}`, 'info', {
+      step: 0,
+      valid_loss: loss,
+      valid_mean_token_accuracy: accuracy,
     });
   }
 
@@ -182,6 +227,29 @@ export class LeasedJob {
       full_valid_loss: evaluation?.loss ?? null,
       full_valid_mean_token_accuracy: evaluation?.accuracy ?? null,
     };
+  }
+}
+
+/** Tokens that a step reads, padding left out. */
+function tokensOf({ microBatches }: Step): number {
+  return microBatches.reduce(
+    (sum, { segments }) => sum + segments.filter((segment) => segment > 0).length,
+    0,
+  );
+}
+
+/** When a job will be done, going on as it has since it was taken up. */
+class Pace {
+  private readonly beganAt = Date.now();
+  private readonly firstStep: number;
+
+  constructor(firstStep: number) {
+    this.firstStep = firstStep;
+  }
+
+  finish(step: number, steps: number): Date {
+    const each = (Date.now() - this.beganAt) / (step - this.firstStep);
+    return new Date(Date.now() + each * (steps - step));
   }
 }
 

@@ -2,8 +2,10 @@
 import type { BaseConfig } from '../../adapter/base-config.ts';
 import { parsePeftConfig } from '../../adapter/peft-config.ts';
 import type { Hyperparameters } from '../../functions/train.ts';
+import type { LoadedModule } from '../model/adapter-file.ts';
 import type { JobSettings } from './job.ts';
 import { adapterConfig, initialModules, targetModules } from './lora.ts';
+import { JobRefusal } from './refusal.ts';
 import type { LoraMatrices } from './training-session.ts';
 
 const RANK = 16;
@@ -17,7 +19,7 @@ const EVALUATIONS = 10;
 const CHECKPOINTS = 5;
 
 export interface JobPlan {
-  readonly config: Record<string, unknown>;
+  readonly config: Readonly<Record<string, unknown>>;
   readonly modules: readonly string[];
   readonly initial: ReadonlyMap<string, LoraMatrices>;
   readonly settings: JobSettings;
@@ -25,7 +27,6 @@ export interface JobPlan {
   readonly evaluateEvery: number;
   readonly saveEvery: number;
   readonly patience: number | undefined;
-  readonly gradientCheckpointing: boolean;
 }
 
 /** The three that OpenAI's API decides too. */
@@ -33,14 +34,13 @@ export interface Decided {
   readonly epochs: number;
   readonly batchSize: number;
   readonly learningRate: number;
+  /** As asked, or 1. */
+  readonly multiplier: number;
   /** Why each that was `auto` is what it is, a sentence each. */
   readonly reasons: readonly string[];
 }
 
-/**
- * @param examples rows that can be learnt from
- * @throws TargetError, AdapterError
- */
+/** @param examples that are learnt from */
 export function decide(base: BaseConfig, asked: Hyperparameters, examples: number): Decided {
   const reasons: string[] = [];
   const given = <T>(value: T | 'auto' | undefined, automatic: () => [T, string]): T => {
@@ -53,7 +53,7 @@ export function decide(base: BaseConfig, asked: Hyperparameters, examples: numbe
   const epochs = given(asked.n_epochs, () => automaticEpochs(examples, batchSize));
   const rate = given(asked.learning_rate, () => automaticRate(base));
   const multiplier = given(asked.learning_rate_multiplier, () => [1, 'learning_rate_multiplier is 1.']);
-  return { epochs, batchSize, learningRate: rate * multiplier, reasons };
+  return { epochs, batchSize, learningRate: rate * multiplier, multiplier, reasons };
 }
 
 /** Adapters pay for large batches (Schulman et al. 2025): small ones, unless there is a lot of data. */
@@ -83,27 +83,33 @@ function automaticRate({ hiddenSize, architecture }: BaseConfig): [number, strin
   ];
 }
 
-/** @param stepsPerEpoch as the data is batched */
+/** The adapter that a job goes on from. */
+export interface Parent {
+  /** Its adapter_config.json. */
+  readonly config: Readonly<Record<string, unknown>>;
+  readonly modules: readonly LoadedModule[];
+}
+
+/** What a parent has decided already. */
+const OF_THE_PARENT = [
+  'r',
+  'lora_alpha',
+  'target_modules',
+  'rank_pattern',
+  'alpha_pattern',
+  'use_rslora',
+] as const satisfies (keyof Hyperparameters)[];
+
+/** @param steps of all epochs. @throws TargetError, AdapterError, JobRefusal */
 export function planJob(
   base: BaseConfig,
   baseId: string,
   asked: Hyperparameters,
   decided: Decided,
-  { steps, seed }: { steps: number; seed: number },
+  { steps, seed, parent }: { steps: number; seed: number; parent?: Parent | undefined },
 ): JobPlan {
-  const modules = targetModules(base, asked.target_modules ?? ['all-linear']);
-  const rank = numberOr(asked.r, RANK);
-  const config = adapterConfig(base, baseId, modules, {
-    rank,
-    alpha: numberOr(asked.lora_alpha, ALPHA_PER_RANK * rank),
-    rankPattern: asked.rank_pattern ?? {},
-    alphaPattern: asked.alpha_pattern ?? {},
-    rsLora: asked.use_rslora ?? false,
-  });
   return {
-    config,
-    modules,
-    initial: initialModules(base, parsePeftConfig(config), modules, seed),
+    ...(parent ? continued(base, parent, asked) : begun(base, baseId, asked, seed)),
     settings: {
       optimizer: {
         beta1: 0.9,
@@ -124,8 +130,43 @@ export function planJob(
     evaluateEvery: asked.eval_steps ?? Math.max(1, Math.ceil(steps / EVALUATIONS)),
     saveEvery: asked.save_steps ?? Math.max(1, Math.ceil(steps / CHECKPOINTS)),
     patience: asked.early_stopping_patience,
-    gradientCheckpointing: asked.gradient_checkpointing ?? false,
   };
+}
+
+type Adapter = Pick<JobPlan, 'config' | 'modules' | 'initial'>;
+
+function begun(base: BaseConfig, baseId: string, asked: Hyperparameters, seed: number): Adapter {
+  const modules = targetModules(base, asked.target_modules ?? ['all-linear']);
+  const rank = numberOr(asked.r, RANK);
+  const config = adapterConfig(base, baseId, modules, {
+    rank,
+    alpha: numberOr(asked.lora_alpha, ALPHA_PER_RANK * rank),
+    rankPattern: asked.rank_pattern ?? {},
+    alphaPattern: asked.alpha_pattern ?? {},
+    rsLora: asked.use_rslora ?? false,
+  });
+  return { config, modules, initial: initialModules(base, parsePeftConfig(config), modules, seed) };
+}
+
+function continued(base: BaseConfig, { config, modules }: Parent, asked: Hyperparameters): Adapter {
+  const given = OF_THE_PARENT.find((name) => asked[name] !== undefined && asked[name] !== 'auto');
+  if (given)
+    throw new JobRefusal(
+      'invalid_hyperparameters',
+      `hyperparameters.${given}`,
+      `${given}: the adapter that training continues from has decided it; leave it out.`,
+    );
+  const linears = new Set(targetModules(base, ['all-linear']));
+  const other = modules.find(({ module }) => !linears.has(module));
+  if (other)
+    throw new JobRefusal(
+      'unusable_model',
+      'model',
+      `model: ${other.module} is adapted, and cannot be trained on.`,
+    );
+  const initial = new Map(modules.map(({ module, ...matrices }) => [module, matrices]));
+  const paths = [...linears].filter((path) => initial.has(path));
+  return { config, modules: paths, initial: new Map(paths.map((path) => [path, initial.get(path)!])) };
 }
 
 function numberOr(value: number | 'auto' | undefined, otherwise: number): number {

@@ -3,6 +3,8 @@ import { z } from 'zod';
 
 const Saved = z.object({
   trainedTokens: z.int().min(0),
+  trainLoss: z.number().nullable(),
+  firstLoss: z.number().nullable(),
   bestStep: z.int().nullable(),
   bestLoss: z.number().nullable(),
   evaluationsSinceBest: z.int().min(0),
@@ -10,6 +12,10 @@ const Saved = z.object({
 
 export class Progress {
   trainedTokens = 0;
+  /** Of the last step. */
+  trainLoss: number | null = null;
+  /** Validation loss before the first step. */
+  firstLoss: number | null = null;
   bestStep: number | null = null;
   bestLoss: number | null = null;
   private evaluationsSinceBest = 0;
@@ -19,8 +25,15 @@ export class Progress {
   }
 
   serialise(): Uint8Array<ArrayBuffer> {
-    const { trainedTokens, bestStep, bestLoss, evaluationsSinceBest } = this;
-    const saved: z.infer<typeof Saved> = { trainedTokens, bestStep, bestLoss, evaluationsSinceBest };
+    const { trainedTokens, trainLoss, firstLoss, bestStep, bestLoss, evaluationsSinceBest } = this;
+    const saved: z.infer<typeof Saved> = {
+      trainedTokens,
+      trainLoss,
+      firstLoss,
+      bestStep,
+      bestLoss,
+      evaluationsSinceBest,
+    };
     return new TextEncoder().encode(JSON.stringify(saved));
   }
 

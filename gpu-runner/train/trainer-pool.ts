@@ -1,61 +1,88 @@
-/** The trainers of this process: one for each base and set of modules, shared by the jobs that train them. */
+/**
+ * The trainers of this process: one for each base and set of modules, shared by the jobs that train them. A base takes
+ * memory, so a trainer is opened when it fits beside those that are open; those that wait get their turn in order.
+ */
 import type { Checkpoint } from '../model/checkpoint.ts';
 import { Trainer } from './trainer.ts';
-import { TrainingSession } from './training-session.ts';
+import { TrainingHost } from './training-host.ts';
 
 export interface HeldTrainer extends AsyncDisposable {
   readonly trainer: Trainer;
 }
 
+export interface TrainerNeeds {
+  readonly checkpoint: Checkpoint;
+  readonly modules: readonly string[];
+  readonly gradientCheckpointing: boolean;
+  /** Of a pass, base included. */
+  readonly bytes: number;
+}
+
 interface Shared {
-  readonly opening: Promise<{ trainer: Trainer; session: TrainingSession }>;
+  readonly bytes: number;
+  readonly opening: Promise<{ trainer: Trainer; host: TrainingHost }>;
   holders: number;
 }
 
 export class TrainerPool {
   private readonly threads: number;
   private readonly maxTokens: number;
+  private readonly maxBytes: number;
   private readonly shared = new Map<string, Shared>();
+  private freed = Promise.withResolvers<void>();
+  private turn: Promise<unknown> = Promise.resolve();
 
-  constructor({ threads, maxTokens }: { threads: number; maxTokens: number }) {
-    this.threads = threads;
-    this.maxTokens = maxTokens;
+  /** @param maxTokens of a pass, all jobs together. @param maxBytes of all trainers, though one is opened in any case */
+  constructor(limits: { threads: number; maxTokens: number; maxBytes: number }) {
+    this.threads = limits.threads;
+    this.maxTokens = limits.maxTokens;
+    this.maxBytes = limits.maxBytes;
   }
 
   /** Stays open until its last holder disposes of it. */
-  async hold(
-    checkpoint: Checkpoint,
-    modules: readonly string[],
-    gradientCheckpointing: boolean,
-  ): Promise<HeldTrainer> {
-    const key = JSON.stringify([checkpoint.fingerprint, checkpoint.folder, modules, gradientCheckpointing]);
-    let shared = this.shared.get(key);
-    if (!shared) {
-      shared = { opening: this.open(checkpoint, modules, gradientCheckpointing), holders: 0 };
-      this.shared.set(key, shared);
-    }
-    const own = shared;
-    own.holders++;
+  async hold(needs: TrainerNeeds): Promise<HeldTrainer> {
+    const own = this.turn.then(() => this.join(needs));
+    this.turn = own.catch(() => undefined);
+    const [key, shared] = await own;
     const release = async () => {
-      if (--own.holders > 0) return;
+      if (--shared.holders > 0) return;
       this.shared.delete(key);
-      const { trainer, session } = await own.opening;
-      await trainer.idle();
-      await session.release();
+      const opened = await shared.opening.catch(() => undefined);
+      await opened?.trainer.idle();
+      await opened?.host.release();
+      this.freed.resolve();
+      this.freed = Promise.withResolvers<void>();
     };
     try {
-      const { trainer } = await own.opening;
+      const { trainer } = await shared.opening;
       return { trainer, [Symbol.asyncDispose]: release };
     } catch (error) {
-      own.holders--;
-      this.shared.delete(key);
+      await release();
       throw error;
     }
   }
 
-  private async open(checkpoint: Checkpoint, modules: readonly string[], gradientCheckpointing: boolean) {
+  private async join(needs: TrainerNeeds): Promise<[key: string, shared: Shared]> {
+    const { checkpoint, modules, gradientCheckpointing, bytes } = needs;
+    const key = JSON.stringify([checkpoint.folder, modules, gradientCheckpointing]);
+    for (;;) {
+      const known = this.shared.get(key);
+      if (known) {
+        known.holders++;
+        return [key, known];
+      }
+      const used = [...this.shared.values()].reduce((sum, shared) => sum + shared.bytes, 0);
+      if (this.shared.size === 0 || used + bytes <= this.maxBytes) break;
+      await this.freed.promise;
+    }
+    const shared = { bytes, opening: this.open(needs), holders: 1 };
+    this.shared.set(key, shared);
+    return [key, shared];
+  }
+
+  private async open({ checkpoint, modules, gradientCheckpointing }: TrainerNeeds) {
     const settings = { threads: this.threads, gradientCheckpointing };
-    const session = await TrainingSession.open(checkpoint, { modules }, settings);
-    return { session, trainer: new Trainer(session, this.maxTokens) };
+    const host = await TrainingHost.open({ folder: checkpoint.folder, modules, settings });
+    return { host, trainer: new Trainer(host, this.maxTokens) };
   }
 }

@@ -5,7 +5,7 @@
  */
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { Step, StepReport, TrainingJob } from './job.ts';
-import type { Group, LossResult, MicroBatch, TrainingSession } from './training-session.ts';
+import type { Group, GroupResult, LossResult, MicroBatch, TrainingPasses } from './training-session.ts';
 
 interface Waiting {
   readonly job: TrainingJob;
@@ -19,13 +19,13 @@ export interface Evaluation {
 }
 
 export class Trainer {
-  private readonly session: TrainingSession;
+  private readonly session: TrainingPasses;
   /** Tokens of one pass, padding and all jobs together: bounds memory. */
   private readonly maxTokens: number;
   private waiting: Waiting[] = [];
   private running: Promise<void> | undefined;
 
-  constructor(session: TrainingSession, maxTokens: number) {
+  constructor(session: TrainingPasses, maxTokens: number) {
     this.session = session;
     this.maxTokens = maxTokens;
   }
@@ -80,7 +80,7 @@ export class Trainer {
 
   private async pass(taken: readonly Waiting[]): Promise<void> {
     const groups: readonly Group[] = taken.map(({ job }) => job.group());
-    let results: Awaited<ReturnType<TrainingSession['run']>>;
+    let results: GroupResult[];
     try {
       results = await this.session.run(groups);
     } catch (error) {

@@ -71,7 +71,15 @@ export interface Trained {
   readonly weights?: readonly string[];
 }
 
-export class TrainingSession {
+/** A session, wherever it runs. Groups of one call have batches of the same rows and length. */
+export interface TrainingPasses {
+  run(groups: readonly Group[]): Promise<GroupResult[]>;
+  /** Losses alone. */
+  evaluate(groups: readonly Group[]): Promise<LossResult[]>;
+  release(): Promise<void>;
+}
+
+export class TrainingSession implements TrainingPasses {
   private readonly session: Session;
   private readonly config: BaseConfig;
   private readonly modules: readonly string[];

@@ -18,7 +18,8 @@ function datasetOf(lengths: readonly number[]): Dataset {
     tokens[offsets[i]!] = 10_000 + i;
     isTarget[offsets[i]!] = 0;
   }
-  return { tokens, isTarget, offsets, report: { examples: lengths.length } as Dataset['report'] };
+  const lines = Int32Array.from(lengths.keys());
+  return { tokens, isTarget, offsets, lines, report: { examples: lengths.length } as Dataset['report'] };
 }
 
 const anyLengths = fc.array(fc.integer({ min: 2, max: 60 }), { minLength: 1, maxLength: 40 });

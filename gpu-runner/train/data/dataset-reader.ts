@@ -3,8 +3,7 @@
  * thread has bounded memory, and is ended when it makes no progress.
  */
 import { Worker } from 'node:worker_threads';
-import type { Dataset } from './dataset.ts';
-import type { DatasetTask, FromDatasetWorker } from './dataset-worker.ts';
+import type { DatasetTask, FromDatasetWorker, ReadFile } from './dataset-worker.ts';
 
 /** A row that fills a context of 128,000 tokens takes seconds. */
 const STALL_MS = 60_000;
@@ -21,13 +20,13 @@ export async function readInThread(
   task: DatasetTask,
   onRows: (rows: number) => void,
   signal: AbortSignal,
-): Promise<Dataset> {
+): Promise<ReadFile> {
   const worker = new Worker(new URL('./dataset-worker.ts', import.meta.url), {
     workerData: task,
     resourceLimits: { maxOldGenerationSizeMb: MEMORY_MB, stackSizeMb: 4 },
     env: {},
   });
-  const { promise, resolve, reject } = Promise.withResolvers<Dataset>();
+  const { promise, resolve, reject } = Promise.withResolvers<ReadFile>();
   let rows = 0;
   const timer = setTimeout(() => {
     reject(new DatasetError(`nothing came of the row after ${rows} for ${STALL_MS / 1000} s`));
@@ -36,7 +35,7 @@ export async function readInThread(
   signal.addEventListener('abort', aborted, { once: true });
   worker.on('message', (message: FromDatasetWorker) => {
     timer.refresh();
-    if (message.type === 'done') return resolve(message.dataset);
+    if (message.type === 'done') return resolve(message.read);
     rows = message.rows;
     onRows(rows);
   });

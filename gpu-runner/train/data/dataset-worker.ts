@@ -1,4 +1,5 @@
 /** The other side of dataset-reader.ts: reads one file, and says how far it is. */
+import { createHash } from 'node:crypto';
 import { parentPort, workerData } from 'node:worker_threads';
 import { openTokenizer } from '../../model/conversation.ts';
 import { type Dataset, type ReadSettings, readDataset } from './dataset.ts';
@@ -10,7 +11,13 @@ export interface DatasetTask extends ReadSettings {
 
 export type FromDatasetWorker =
   | { readonly type: 'rows'; readonly rows: number }
-  | { readonly type: 'done'; readonly dataset: Dataset };
+  | { readonly type: 'done'; readonly read: ReadFile };
+
+export interface ReadFile {
+  readonly dataset: Dataset;
+  /** sha256 of the base's chat template, which decides how conversations are read. */
+  readonly template: string | null;
+}
 
 const SAY_EVERY_MS = 200;
 
@@ -23,4 +30,6 @@ const dataset = await readDataset(task, tokenizer, (rows) => {
   said = performance.now();
   port.postMessage({ type: 'rows', rows } satisfies FromDatasetWorker);
 });
-port.postMessage({ type: 'done', dataset } satisfies FromDatasetWorker);
+const { chatTemplate } = tokenizer;
+const template = chatTemplate ? createHash('sha256').update(chatTemplate).digest('hex') : null;
+port.postMessage({ type: 'done', read: { dataset, template } } satisfies FromDatasetWorker);

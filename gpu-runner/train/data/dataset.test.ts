@@ -19,7 +19,8 @@ async function file(content: string | Uint8Array): Promise<string> {
 
 async function read(content: string | Uint8Array, maxLength = 512) {
   const task = { folder: CHECKPOINT, path: await file(content), endTokens: [END], maxLength };
-  return readInThread(task, () => undefined, new AbortController().signal);
+  const { dataset } = await readInThread(task, () => undefined, new AbortController().signal);
+  return dataset;
 }
 
 const chat = (question: string, answer: string) =>

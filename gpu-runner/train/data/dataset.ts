@@ -42,6 +42,8 @@ export interface Dataset {
   readonly isTarget: Uint8Array;
   /** Where each example begins, and in the end where the last one ends. */
   readonly offsets: Float64Array;
+  /** Of the file, from 1: where each example comes from. */
+  readonly lines: Int32Array;
   readonly report: DatasetReport;
 }
 
@@ -80,6 +82,7 @@ class DatasetBuilder {
   private readonly tokens = new Growing(Int32Array);
   private readonly isTarget = new Growing(Uint8Array);
   private readonly offsets = [0];
+  private readonly lines: number[] = [];
   private readonly digests = new Set<string>();
   private readonly problems: { count: number; first: Problem[] } = { count: 0, first: [] };
   private readonly withoutTarget: { count: number; first: number[] } = { count: 0, first: [] };
@@ -101,7 +104,7 @@ class DatasetBuilder {
       this.problem({ line, message, ...(field === undefined ? {} : { field }) });
       return;
     }
-    if (examples.filter((example) => this.add(example)).length > 0) return;
+    if (examples.filter((example) => this.add(example, line)).length > 0) return;
     if (++this.withoutTarget.count <= MAX_NAMED) this.withoutTarget.first.push(line);
   }
 
@@ -122,6 +125,7 @@ class DatasetBuilder {
       tokens: this.tokens.finish(),
       isTarget: this.isTarget.finish(),
       offsets: Float64Array.from(this.offsets),
+      lines: Int32Array.from(this.lines),
       report: {
         format,
         ...this.counts,
@@ -134,7 +138,7 @@ class DatasetBuilder {
   }
 
   /** @returns whether there is something to learn in it */
-  private add({ tokens, targets }: Example): boolean {
+  private add({ tokens, targets }: Example, line: number): boolean {
     const { counts, maxLength } = this;
     const length = Math.min(tokens.length, maxLength);
     const isTarget = new Uint8Array(length);
@@ -151,6 +155,7 @@ class DatasetBuilder {
     this.tokens.push(kept);
     this.isTarget.push(isTarget);
     this.offsets.push(this.offsets.at(-1)! + length);
+    this.lines.push(line);
     return true;
   }
 }

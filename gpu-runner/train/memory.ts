@@ -1,0 +1,42 @@
+/** How much memory training will take, before it takes any. */
+import { type BaseConfig, baseTensors } from '../../adapter/base-config.ts';
+import type { LoraMatrices } from './training-session.ts';
+
+const FLOAT_BYTES = 4;
+/** Node, the library, and what the head works in. */
+const FIXED_BYTES = 400 * 2 ** 20;
+/**
+ * What the allocator takes over what tensors need. Measured on 30 layers of 576: the estimates lie between the truth and
+ * 1.4 times it, for 16 to 1,024 tokens in rows of 16 to 1,024.
+ */
+const ALLOCATOR = 1.5;
+/** With gradient checkpointing; measured as above. */
+const CHECKPOINTED = 0.45;
+/** Value, gradient, and the two moments. */
+const ADAPTER_COPIES = 4;
+
+export interface PassShape {
+  /** Of all rows together, padding included. */
+  readonly tokens: number;
+  /** Of a row. */
+  readonly length: number;
+  readonly gradientCheckpointing: boolean;
+}
+
+/** @returns bytes, the base included */
+export function trainingBytes(
+  base: BaseConfig,
+  modules: ReadonlyMap<string, LoraMatrices>,
+  { tokens, length, gradientCheckpointing }: PassShape,
+): number {
+  const weights = [...baseTensors(base).values()].reduce(
+    (sum, shape) => sum + shape.reduce((x, y) => x * y, 1),
+    0,
+  );
+  const adapter = [...modules.values()].reduce((sum, { a, b }) => sum + a.length + b.length, 0);
+  const { hiddenSize, intermediateSize, heads, layers } = base;
+  // What the way back needs of a layer, for each token.
+  const kept = 12 * hiddenSize + 6 * intermediateSize + 2 * heads * length;
+  const activations = ALLOCATOR * layers * kept * tokens * (gradientCheckpointing ? CHECKPOINTED : 1);
+  return FIXED_BYTES + FLOAT_BYTES * (weights + ADAPTER_COPIES * adapter + activations);
+}

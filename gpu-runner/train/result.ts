@@ -1,0 +1,71 @@
+/** What a finished job gives to the catalog: PEFT's two files, a card, and the receipt. */
+import type { DeclaredResult, TrainLease } from '../../functions/train.ts';
+import { ORT_VERSION } from '../session.ts';
+import { cardOf } from './card.ts';
+import type { Files, JobFacts } from './leased-job.ts';
+import type { PreparedJob } from './prepare.ts';
+
+/** Of what decides the bits of a trained adapter. Goes up with every change of the graph, the optimiser or the data's order. */
+const ENGINE_VERSION = 1;
+
+export interface EngineFacts {
+  readonly threads: number;
+  /** Tokens of a pass. */
+  readonly maxTokens: number;
+}
+
+export function resultFiles(
+  lease: TrainLease,
+  { plan, report }: PreparedJob,
+  weights: Uint8Array<ArrayBuffer>,
+  facts: JobFacts,
+): Files {
+  const text = (content: string) => new TextEncoder().encode(content);
+  const card = cardOf({
+    baseId: lease.base.id,
+    examples: report.examples,
+    config: plan.config,
+    continues: lease.parent !== undefined,
+    ...facts,
+  });
+  return new Map([
+    ['adapter_config.json', text(`${JSON.stringify(plan.config, null, 2)}\n`)],
+    ['adapter_model.safetensors', weights],
+    ['README.md', text(card)],
+  ]);
+}
+
+/** Enough to train the same adapter again, to the byte, on a machine of the same kind. */
+export function receiptOf(
+  lease: TrainLease,
+  { decided, plan, memory, template, maxLength, report }: PreparedJob,
+  facts: JobFacts,
+  engine: EngineFacts,
+): DeclaredResult['receipt'] {
+  const file = ({ path, sha256 }: TrainLease['trainingFile']) => ({
+    id: path.replace(/\.jsonl$/, ''),
+    sha256,
+  });
+  const { epochs, batchSize, learningRate, multiplier } = decided;
+  return {
+    base: { id: lease.base.id, digest: lease.base.digest },
+    ...(lease.parent ? { parent: { digest: lease.parent.digest } } : {}),
+    training_file: file(lease.trainingFile),
+    ...(lease.validationFile ? { validation_file: file(lease.validationFile) } : {}),
+    template,
+    hyperparameters: lease.hyperparameters,
+    decided: {
+      n_epochs: epochs,
+      batch_size: batchSize,
+      learning_rate_multiplier: multiplier,
+      learning_rate: learningRate,
+      max_length: maxLength,
+      gradient_checkpointing: memory.gradientCheckpointing,
+      ...plan.settings,
+    },
+    seed: lease.seed,
+    engine: { version: ENGINE_VERSION, onnxruntime: ORT_VERSION, provider: 'cpu', ...engine },
+    examples: report.examples,
+    ...facts,
+  };
+}

@@ -1,0 +1,168 @@
+/** Takes training jobs from the API and works on them, several at a time, until it is stopped. */
+import { readFile, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Logger } from 'pino';
+import type { JobFailure, TrainLease } from '../../functions/train.ts';
+import type { TrainRunnerConfig } from '../config.ts';
+import { Fault } from '../faults.ts';
+import { fetchFile } from '../fetch-file.ts';
+import { LeaseClient, LeaseEnded, LeaseRefused } from './lease-client.ts';
+import { LeaseReporter } from './lease-reporter.ts';
+import { declared, type Files, LeasedJob } from './leased-job.ts';
+import { Preparation, type PreparedJob } from './prepare.ts';
+import { JobRefusal } from './refusal.ts';
+import { receiptOf, resultFiles } from './result.ts';
+import { TrainerPool } from './trainer-pool.ts';
+
+/** How soon an idle runner asks again. */
+const IDLE_MS = 1_000;
+/** How soon one asks again that was not answered. */
+const UNREACHABLE_MS = 10_000;
+
+export class TrainRunner {
+  private readonly config: TrainRunnerConfig;
+  private readonly log: Logger;
+  private readonly client: LeaseClient;
+  private readonly preparation: Preparation;
+  private readonly pool: TrainerPool;
+  private readonly jobs = new Set<Promise<void>>();
+
+  constructor(config: TrainRunnerConfig, log: Logger) {
+    this.config = config;
+    this.log = log;
+    this.client = new LeaseClient({ url: config.apiUrl, token: config.token, runner: config.name });
+    this.preparation = new Preparation(config);
+    this.pool = new TrainerPool(config);
+  }
+
+  /** Resolves when all jobs are given back: each keeps a checkpoint first. */
+  async run(stop: AbortSignal): Promise<void> {
+    while (!stop.aborted) {
+      const wait = this.jobs.size < this.config.maxJobs ? await this.take(stop) : IDLE_MS;
+      await sleep(wait, undefined, { signal: stop }).catch(() => undefined);
+    }
+    await Promise.all(this.jobs);
+  }
+
+  /** @returns how long to wait before the next one */
+  private async take(stop: AbortSignal): Promise<number> {
+    try {
+      const lease = await this.client.acquire(stop);
+      if (!lease) return IDLE_MS;
+      const job = this.work(lease, stop).finally(() => this.jobs.delete(job));
+      this.jobs.add(job);
+      return 0;
+    } catch (error) {
+      if (stop.aborted) return 0;
+      this.log.error({ error: (error as Error).message }, 'no job could be asked for');
+      return UNREACHABLE_MS;
+    }
+  }
+
+  private async work(lease: TrainLease, stop: AbortSignal): Promise<void> {
+    const log = this.log.child({ job: lease.jobId });
+    log.info({ lease: lease.leaseId, checkpoint: lease.checkpoint?.step }, 'took a job');
+    await using reporter = new LeaseReporter(this.client, lease.leaseId, lease.heartbeatSeconds);
+    try {
+      const outcome = await this.train(lease, reporter, stop);
+      log.info({ outcome }, 'left a job');
+    } catch (error) {
+      if (error instanceof LeaseEnded) log.warn({ reason: error.message }, 'lost a job');
+      else await this.giveUp(lease, reporter, error, stop, log);
+    }
+  }
+
+  private async train(lease: TrainLease, reporter: LeaseReporter, stop: AbortSignal): Promise<string> {
+    using held = new DisposableStack();
+    const tell: Parameters<Preparation['prepare']>[2] = (message, level, data) => {
+      if (!lease.validated) reporter.message(message, level, data); // whoever validated it said so
+    };
+    const prepared = await this.preparation.prepare(lease, held, tell, stop);
+    const { checkpoint, plan, memory, data } = prepared;
+    await using trainer = await this.pool.hold({ checkpoint, modules: plan.modules, ...memory });
+    const job = new LeasedJob({ lease, plan, data, ...trainer, client: this.client, reporter });
+    if (lease.checkpoint) job.restore(await this.checkpointFiles(lease, lease.checkpoint, stop));
+    if (!lease.validated) await this.validated(lease, prepared, reporter);
+    const outcome = await job.run(stop);
+    if (outcome === 'finished') {
+      const model = await this.publish(lease, prepared, job);
+      return `published ${model}`;
+    }
+    if (outcome !== 'cancelled') {
+      await reporter.flush();
+      await this.client.release(lease.leaseId);
+    }
+    return outcome;
+  }
+
+  private async validated(lease: TrainLease, { decided, plan }: PreparedJob, reporter: LeaseReporter) {
+    for (const reason of decided.reasons) reporter.message(reason);
+    await reporter.flush();
+    await this.client.validated(lease.leaseId, {
+      decided: {
+        n_epochs: decided.epochs,
+        batch_size: decided.batchSize,
+        learning_rate_multiplier: decided.multiplier,
+      },
+      totalSteps: plan.steps,
+    });
+  }
+
+  private async publish(lease: TrainLease, prepared: PreparedJob, job: LeasedJob): Promise<string> {
+    const { threads, maxTokens } = this.config;
+    const files = resultFiles(lease, prepared, job.weights, job.facts);
+    const receipt = receiptOf(lease, prepared, job.facts, { threads, maxTokens });
+    const result = { files: declared(files), receipt, trainedTokens: job.facts.trained_tokens };
+    return this.client.result(lease.leaseId, result, files);
+  }
+
+  private async checkpointFiles(
+    lease: TrainLease,
+    { step, files }: NonNullable<TrainLease['checkpoint']>,
+    signal: AbortSignal,
+  ): Promise<Files> {
+    const folder = join(this.config.cacheFolder, 'checkpoints', `${lease.leaseId}-${step}`);
+    try {
+      const read = files.map(async (file) => {
+        const path = join(folder, file.path);
+        await fetchFile(file, path);
+        return [file.path, new Uint8Array(await readFile(path, { signal }))] as const;
+      });
+      return new Map(await Promise.all(read));
+    } finally {
+      await rm(folder, { recursive: true, force: true });
+    }
+  }
+
+  /** A runner that is stopped gives the job back; any other trouble is the job's, and its owner is told. */
+  private async giveUp(
+    lease: TrainLease,
+    reporter: LeaseReporter,
+    error: unknown,
+    stop: AbortSignal,
+    log: Logger,
+  ): Promise<void> {
+    try {
+      await reporter.flush();
+      if (stop.aborted && !(error instanceof JobRefusal)) return await this.client.release(lease.leaseId);
+      const failure = failureOf(error);
+      if (failure.code === 'server_error') log.error({ error: (error as Error).stack }, 'a job failed');
+      await this.client.failed(lease.leaseId, failure);
+    } catch (second) {
+      log.error({ error: (second as Error).message }, 'a job was left without a word');
+    }
+  }
+}
+
+function failureOf(error: unknown): JobFailure {
+  if (error instanceof JobRefusal) return error.failure;
+  if (error instanceof LeaseRefused) return { code: 'refused', param: null, message: error.message };
+  if (error instanceof Fault && error.status === 502)
+    return { code: 'files_unavailable', param: error.field ?? null, message: error.message };
+  return {
+    code: 'server_error',
+    param: null,
+    message: 'The runner failed; its operator finds the reason in its log.',
+  };
+}

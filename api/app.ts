@@ -30,7 +30,10 @@ export function createApp(deps: AppDeps) {
     const began = performance.now();
     await next();
     const ms = Math.round(performance.now() - began);
-    deps.log.info({ requestId, method: c.req.method, path: c.req.path, status: c.res.status, ms }, 'request');
+    // Idle runners ask every second: that they got nothing is no news.
+    const isIdle = c.req.path === '/api/runner/leases' && c.res.status === 204;
+    const { method, path } = c.req;
+    if (!isIdle) deps.log.info({ requestId, method, path, status: c.res.status, ms }, 'request');
   });
 
   // Runners have a token of their own, which is nobody's key.

@@ -133,8 +133,10 @@ export async function heartbeat(
     ...(trainedTokens === undefined ? {} : { trainedTokens }),
     ...(estimatedFinish === undefined ? {} : { estimatedFinish: new Date(estimatedFinish) }),
   }));
-  return { action: job.pausing ? 'pause' : 'continue' };
+  return { action: wanted(job) };
 }
+
+const wanted = ({ pausing }: Job) => (pausing ? 'pause' : 'continue');
 
 export async function markValidated(
   deps: TrainingDeps,
@@ -154,11 +156,12 @@ export async function reportEvents(
   deps: TrainingDeps,
   leaseId: string,
   { events }: EventBatch,
-): Promise<void> {
-  await under(deps, leaseId, async (job, tx) => {
-    await addEvents(tx, job.id, leaseId, events.map(storable));
+): Promise<HeartbeatAnswer> {
+  const job = await under(deps, leaseId, async ({ id }, tx) => {
+    await addEvents(tx, id, leaseId, events.map(storable));
     return undefined;
   });
+  return { action: wanted(job) };
 }
 
 /** Samples are text of a model: what the database cannot hold becomes the replacement character. */

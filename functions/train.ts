@@ -6,7 +6,7 @@
  *   POST leases                          LeaseRequest       -> 204 nothing to do | TrainLease
  *   POST leases/{id}/heartbeat           Heartbeat          -> HeartbeatAnswer
  *   POST leases/{id}/validated           Validated          -> 204   the job is `running` from here on
- *   POST leases/{id}/events              EventBatch         -> 204
+ *   POST leases/{id}/events              EventBatch         -> HeartbeatAnswer
  *   POST leases/{id}/checkpoints         DeclaredCheckpoint -> UploadUrls
  *   POST leases/{id}/checkpoints/{step}  CheckpointMetrics  -> 204   what was declared has arrived
  *   POST leases/{id}/result              DeclaredResult     -> ResultUploads

@@ -4,6 +4,7 @@ import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { type ServerType, serve } from '@hono/node-server';
 import { type BaseConfig, parseBaseConfig } from '../adapter/base-config.ts';
 import { createApp } from '../api/app.ts';
 import { type Auth, createAuth, type Scope } from '../api/auth.ts';
@@ -58,6 +59,7 @@ export class InProcess {
   private readonly folder: string;
   private readonly s3: EmbeddedS3;
   private readonly database: OpenDatabase;
+  private server: ServerType | undefined;
 
   private constructor(folder: string, s3: EmbeddedS3, database: OpenDatabase, queue: TrainingQueue) {
     this.folder = folder;
@@ -95,11 +97,21 @@ export class InProcess {
   }
 
   async close(): Promise<void> {
+    this.server?.close();
     this.blobs.close();
     await this.s3.close();
     await this.deps.queue.close();
     await this.database.close();
     await rm(this.folder, { recursive: true, force: true });
+  }
+
+  /** Also over HTTP, for other processes. @returns where */
+  listen(): Promise<string> {
+    return new Promise((resolve) => {
+      this.server = serve({ fetch: this.app.fetch, hostname: '127.0.0.1', port: 0 }, ({ port }) =>
+        resolve(`http://127.0.0.1:${port}`),
+      );
+    });
   }
 
   async key(owner: string, scopes: Scope[]): Promise<string> {

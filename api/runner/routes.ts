@@ -52,10 +52,9 @@ export function runnerRoutes(deps: RunnerDeps) {
     await markValidated(deps, c.req.param('id'), await read(Validated, c.req.raw));
     return c.body(null, 204);
   });
-  app.post('/leases/:id/events', async (c) => {
-    await reportEvents(deps, c.req.param('id'), await read(EventBatch, c.req.raw));
-    return c.body(null, 204);
-  });
+  app.post('/leases/:id/events', async (c) =>
+    c.json(await reportEvents(deps, c.req.param('id'), await read(EventBatch, c.req.raw))),
+  );
   app.post('/leases/:id/checkpoints', async (c) =>
     c.json(await startCheckpoint(deps, c.req.param('id'), await read(DeclaredCheckpoint, c.req.raw))),
   );

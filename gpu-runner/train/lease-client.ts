@@ -24,6 +24,11 @@ export class LeaseEnded extends Error {
   override readonly name = 'LeaseEnded';
 }
 
+/** Neither an answer nor a refusal came, however often it was tried. The lease may live, or be over. */
+export class Unreachable extends Error {
+  override readonly name = 'Unreachable';
+}
+
 /** The API refuses what it was sent: to ask again would change nothing. */
 export class LeaseRefused extends Error {
   override readonly name = 'LeaseRefused';
@@ -60,8 +65,8 @@ export class LeaseClient {
     await this.call(`/${lease}/validated`, validated);
   }
 
-  async events(lease: string, events: readonly TrainEvent[]): Promise<void> {
-    await this.call(`/${lease}/events`, { events });
+  async events(lease: string, events: readonly TrainEvent[]): Promise<HeartbeatAnswer['action']> {
+    return HeartbeatAnswer.parse(await this.call(`/${lease}/events`, { events })).action;
   }
 
   async checkpoint(
@@ -104,7 +109,7 @@ export class LeaseClient {
     return response.status === 204 ? undefined : response.json();
   }
 
-  /** @throws LeaseEnded, LeaseRefused; whatever fetch throws once all attempts have failed */
+  /** @throws LeaseEnded, LeaseRefused, Unreachable */
   private send(path: string, body: unknown, signal?: AbortSignal): Promise<Response> {
     return persistently(async () => {
       const timeout = AbortSignal.timeout(TIMEOUT_MS);
@@ -137,7 +142,8 @@ async function persistently<T>(attempt: () => Promise<T>, signal?: AbortSignal):
       return await attempt();
     } catch (error) {
       if (error instanceof LeaseEnded || error instanceof LeaseRefused) throw error;
-      if (++failures === ATTEMPTS || signal?.aborted) throw error;
+      if (signal?.aborted) throw error;
+      if (++failures === ATTEMPTS) throw new Unreachable((error as Error).message, { cause: error });
       await sleep(FIRST_DELAY_MS * 2 ** (failures - 1));
     }
   }

@@ -1,6 +1,6 @@
 /** What a leased job tells the API while it works: events in order, and that it is alive. */
 import type { Heartbeat, HeartbeatAnswer, TrainEvent } from '../../functions/train.ts';
-import { type LeaseClient, LeaseEnded } from './lease-client.ts';
+import { type LeaseClient, LeaseEnded, Unreachable } from './lease-client.ts';
 
 /** Events are sent in batches, at most this long after they happened. */
 const FLUSH_MS = 1_000;
@@ -37,17 +37,18 @@ export class LeaseReporter implements AsyncDisposable {
     this.event({ type: 'message', level, message, data });
   }
 
-  /** @throws LeaseEnded once the API said so, or whatever kept it from being reached */
+  /** @throws LeaseEnded, LeaseRefused once the API said so */
   check(): void {
     if (this.failure) throw this.failure;
   }
 
   /** Everything that was said has arrived. */
   flush(): Promise<void> {
-    this.sending = this.sending.then(async () => {
+    const before = this.sending.catch(() => undefined); // what could not be sent then is sent now
+    this.sending = before.then(async () => {
       while (this.waiting.length > 0) {
         const batch = this.waiting.slice(0, MAX_BATCH);
-        await this.client.events(this.lease, batch);
+        this.action = await this.client.events(this.lease, batch);
         this.waiting = this.waiting.slice(batch.length);
       }
     });
@@ -65,6 +66,7 @@ export class LeaseReporter implements AsyncDisposable {
 
   private attempt(work: () => Promise<void>): void {
     work().catch((error: unknown) => {
+      if (error instanceof Unreachable) return; // the next beat, or the one after it, tells what has become of the lease
       // The first reason counts, but that the lease is over counts most.
       if (!this.failure || error instanceof LeaseEnded) this.failure = error;
     });

@@ -163,12 +163,10 @@ export class LeasedJob {
   private async diverged(error: unknown): Promise<never> {
     if (!(error instanceof NotFiniteStep)) throw error;
     await this.save();
-    const lines = this.data.linesAfter(this.job.step).join(', ');
-    throw new JobRefusal(
-      'training_diverged',
-      null,
-      `${error.message}. The batch has the lines ${lines} of the training file. Step ${this.job.step} is kept as a checkpoint.`,
-    );
+    const { step } = this.job;
+    const lines = `The batch has the lines ${this.data.linesAfter(step).join(', ')} of the training file.`;
+    const kept = step > 0 ? ` Step ${step} is kept as a checkpoint.` : '';
+    throw new JobRefusal('training_diverged', null, `${error.message}. ${lines}${kept}`);
   }
 
   private async evaluateFirst(): Promise<void> {

@@ -4,7 +4,7 @@ import type { BaseConfig } from '../../adapter/base-config.ts';
 import { AdapterError, AdapterProblems } from '../../adapter/error.ts';
 import type { FileSource } from '../../functions/generate.ts';
 import type { Hyperparameters, TrainEvent, TrainLease } from '../../functions/train.ts';
-import { DiskCache, type HeldEntry } from '../disk-cache.ts';
+import { DiskCache } from '../disk-cache.ts';
 import { readAdapterFile, WEIGHTS_FILE } from '../model/adapter-file.ts';
 import { type Checkpoint, CheckpointError, openCheckpoint } from '../model/checkpoint.ts';
 import { Batches, layOut, split } from './data/batches.ts';
@@ -20,6 +20,8 @@ import { JobRefusal } from './refusal.ts';
 
 /** Where max_length is not given: conversations are shorter, and the memory of attention grows with its square. */
 const AUTOMATIC_LENGTH = 2048;
+/** Files are known by their content, whatever their owners call them. */
+const DATA_FILE = 'data.jsonl';
 /** How often a long file tells how far it was read. */
 const TELL_EVERY_MS = 5_000;
 
@@ -80,14 +82,14 @@ export class Preparation {
     const base = held.use(await this.bases.hold(lease.base.digest, lease.base.files));
     const checkpoint = await openCheckpoint(base.folder).catch(unusableBase);
     const maxLength = lengthOf(asked, checkpoint.config);
-    const read = (file: HeldEntry, source: FileSource, field: string) =>
-      readFile(checkpoint, join(file.folder, source.path), field, { maxLength, tell, signal });
-    const training = held.use(await this.files.hold(lease.trainingFile.sha256, [lease.trainingFile]));
-    const { dataset, template } = await read(training, lease.trainingFile, 'training_file');
+    const read = async (source: FileSource, field: string) => {
+      const { folder } = held.use(await this.files.hold(source.sha256, [{ ...source, path: DATA_FILE }]));
+      return readFile(checkpoint, join(folder, DATA_FILE), field, { maxLength, tell, signal });
+    };
+    const { dataset, template } = await read(lease.trainingFile, 'training_file');
     const parts = { train: numbers(dataset), valid: dataset, validExamples: [] as readonly number[] };
     if (lease.validationFile) {
-      const file = held.use(await this.files.hold(lease.validationFile.sha256, [lease.validationFile]));
-      parts.valid = (await read(file, lease.validationFile, 'validation_file')).dataset;
+      parts.valid = (await read(lease.validationFile, 'validation_file')).dataset;
       parts.validExamples = numbers(parts.valid);
     } else if (asked.validation_split !== undefined) {
       if (dataset.report.examples < 2)

@@ -7,7 +7,7 @@ import type { JobFailure, TrainLease } from '../../functions/train.ts';
 import type { TrainRunnerConfig } from '../config.ts';
 import { Fault } from '../faults.ts';
 import { fetchFile } from '../fetch-file.ts';
-import { LeaseClient, LeaseEnded, LeaseRefused } from './lease-client.ts';
+import { LeaseClient, LeaseEnded, LeaseRefused, Unreachable } from './lease-client.ts';
 import { LeaseReporter } from './lease-reporter.ts';
 import { declared, type Files, LeasedJob } from './leased-job.ts';
 import { Preparation, type PreparedJob } from './prepare.ts';
@@ -69,6 +69,9 @@ export class TrainRunner {
       log.info({ outcome }, 'left a job');
     } catch (error) {
       if (error instanceof LeaseEnded) log.warn({ reason: error.message }, 'lost a job');
+      // Its lease runs out, and it goes on from its last checkpoint.
+      else if (error instanceof Unreachable)
+        log.error({ reason: error.message }, 'left a job without a word');
       else await this.giveUp(lease, reporter, error, stop, log);
     }
   }
@@ -150,7 +153,7 @@ export class TrainRunner {
       if (failure.code === 'server_error') log.error({ error: (error as Error).stack }, 'a job failed');
       await this.client.failed(lease.leaseId, failure);
     } catch (second) {
-      log.error({ error: (second as Error).message }, 'a job was left without a word');
+      log.error({ error: (second as Error).message }, 'left a job without a word');
     }
   }
 }

@@ -251,6 +251,27 @@ describe('training', () => {
     expect(await digest(third!.fine_tuned_model!)).not.toBe(undisturbed);
   });
 
+  it('answers the same prompts again and again, so that one sees it learn', async () => {
+    await start();
+    const prompts = ['question 1', 'question 2'];
+    const { id } = await create(rows(8), {
+      n_epochs: 40,
+      learning_rate: 0.01,
+      eval_steps: 20,
+      sample_prompts: prompts,
+    });
+    const job = await finished(id);
+    expect(job.error).toBeNull();
+    const samples = (await eventsOf(id)).flatMap(({ data }) =>
+      'answer' in ((data ?? {}) as object) ? [data as { step: number; prompt: string; answer: string }] : [],
+    );
+    expect(samples.slice(0, 2).map(({ step, prompt }) => [step, prompt])).toEqual([
+      [0, 'question 1'],
+      [0, 'question 2'],
+    ]);
+    expect(samples.at(-2)).toMatchObject({ prompt: 'question 1', answer: 'answer 7 and 1' });
+  });
+
   it('that stops early publishes the best step', async () => {
     await start();
     const validation_file = await upload(rows(6, 900), 'valid.jsonl');

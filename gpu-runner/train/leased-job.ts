@@ -4,6 +4,7 @@
  */
 import { createHash } from 'node:crypto';
 import type { CheckpointMetrics, TrainLease } from '../../functions/train.ts';
+import { Fault } from '../faults.ts';
 import { restoreJob, saveJob } from './checkpoint.ts';
 import { NotFiniteStep, type Step, type StepReport, TrainingJob } from './job.ts';
 import type { LeaseClient } from './lease-client.ts';
@@ -12,6 +13,7 @@ import { adapterWeights } from './lora.ts';
 import type { JobPlan } from './plan.ts';
 import { Progress } from './progress.ts';
 import { JobRefusal } from './refusal.ts';
+import type { Sample, Samples } from './samples.ts';
 import type { Evaluation, Trainer } from './trainer.ts';
 import type { MicroBatch } from './training-session.ts';
 
@@ -54,6 +56,7 @@ export class LeasedJob {
   private readonly trainer: Trainer;
   private readonly client: LeaseClient;
   private readonly reporter: LeaseReporter;
+  private readonly samples: Samples | undefined;
   private readonly job: TrainingJob;
   private progress = new Progress();
   /** adapter_model.safetensors as it was when the validation loss was lowest. */
@@ -70,6 +73,7 @@ export class LeasedJob {
     trainer: Trainer;
     client: LeaseClient;
     reporter: LeaseReporter;
+    samples: Samples | undefined;
   }) {
     this.lease = parts.lease;
     this.plan = parts.plan;
@@ -77,6 +81,7 @@ export class LeasedJob {
     this.trainer = parts.trainer;
     this.client = parts.client;
     this.reporter = parts.reporter;
+    this.samples = parts.samples;
     this.job = new TrainingJob(parts.plan.initial, parts.plan.settings);
   }
 
@@ -93,7 +98,10 @@ export class LeasedJob {
   async run(stopped: AbortSignal): Promise<Outcome> {
     const { steps, evaluateEvery, saveEvery } = this.plan;
     this.pace = new Pace(this.job.step);
-    if (this.job.step === 0) await this.evaluateFirst();
+    if (this.job.step === 0) {
+      await this.evaluateFirst();
+      await this.showSamples(undefined, stopped);
+    }
     while (this.job.step < steps && !this.progress.isDone(this.plan.patience)) {
       this.reporter.check();
       if (this.reporter.action === 'cancel') return 'cancelled';
@@ -103,7 +111,10 @@ export class LeasedJob {
       }
       await this.step();
       const { step } = this.job;
-      if (step % evaluateEvery === 0 || step === steps) await this.evaluate();
+      if (step % evaluateEvery === 0 || step === steps) {
+        await this.evaluate();
+        await this.showSamples(adapterWeights(this.job.modules), stopped);
+      }
       if (step % saveEvery === 0 && step < steps) await this.save();
     }
     await this.save();
@@ -197,6 +208,22 @@ export class LeasedJob {
       );
   }
 
+  /** @param weights none: of the base */
+  private async showSamples(weights: Uint8Array | undefined, stopped: AbortSignal): Promise<void> {
+    if (!this.samples) return;
+    const { step } = this.job;
+    try {
+      for (const sample of await this.samples.answers(this.plan.config, weights, stopped))
+        this.reporter.message(`Step ${step}/${this.plan.steps}: ${quoted(sample)}`, 'info', {
+          step,
+          ...sample,
+        });
+    } catch (error) {
+      if (!(error instanceof Fault)) throw error;
+      this.reporter.message(`Step ${step}/${this.plan.steps}: no sample: ${error.message}`, 'warn', { step });
+    }
+  }
+
   private async save(): Promise<void> {
     const { step } = this.job;
     if (step === 0 || step === this.savedAt) return;
@@ -226,6 +253,14 @@ export class LeasedJob {
       full_valid_mean_token_accuracy: evaluation?.accuracy ?? null,
     };
   }
+}
+
+const MAX_QUOTED = 200;
+
+function quoted({ prompt, answer }: Sample): string {
+  const short = (text: string) =>
+    JSON.stringify(text.length > MAX_QUOTED ? `${text.slice(0, MAX_QUOTED)}...` : text);
+  return `${short(prompt)} is answered with ${short(answer)}`;
 }
 
 /** Tokens that a step reads, padding left out. */

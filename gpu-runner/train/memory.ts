@@ -29,14 +29,19 @@ export function trainingBytes(
   modules: ReadonlyMap<string, LoraMatrices>,
   { tokens, length, gradientCheckpointing }: PassShape,
 ): number {
-  const weights = [...baseTensors(base).values()].reduce(
-    (sum, shape) => sum + shape.reduce((x, y) => x * y, 1),
-    0,
-  );
   const adapter = [...modules.values()].reduce((sum, { a, b }) => sum + a.length + b.length, 0);
   const { hiddenSize, intermediateSize, heads, layers } = base;
   // What the way back needs of a layer, for each token.
   const kept = 12 * hiddenSize + 6 * intermediateSize + 2 * heads * length;
   const activations = ALLOCATOR * layers * kept * tokens * (gradientCheckpointing ? CHECKPOINTED : 1);
-  return FIXED_BYTES + FLOAT_BYTES * (weights + ADAPTER_COPIES * adapter + activations);
+  return FIXED_BYTES + FLOAT_BYTES * (weightsOf(base) + ADAPTER_COPIES * adapter + activations);
+}
+
+/** Of a base that answers sample prompts beside. */
+export function servingBytes(base: BaseConfig): number {
+  return FIXED_BYTES + FLOAT_BYTES * weightsOf(base);
+}
+
+function weightsOf(base: BaseConfig): number {
+  return [...baseTensors(base).values()].reduce((sum, shape) => sum + shape.reduce((x, y) => x * y, 1), 0);
 }

@@ -14,7 +14,7 @@ import type { ReadFile } from './data/dataset-worker.ts';
 import { refusalOf, reportLines } from './data/report.ts';
 import type { JobData } from './leased-job.ts';
 import { TargetError } from './lora.ts';
-import { trainingBytes } from './memory.ts';
+import { servingBytes, trainingBytes } from './memory.ts';
 import { type Decided, decide, type JobPlan, type Parent, planJob } from './plan.ts';
 import { JobRefusal } from './refusal.ts';
 
@@ -124,7 +124,7 @@ export class Preparation {
         validation: layOut(parts.valid, parts.validExamples, { maxTokens, packing }),
       };
       const longest = Math.min(Math.max(dataset.report.longest, parts.valid.report.longest), maxLength);
-      const memory = this.planMemory(checkpoint.config, plan, longest, asked.gradient_checkpointing, tell);
+      const memory = this.planMemory(checkpoint.config, plan, longest, asked, tell);
       return { checkpoint, decided, plan, data, report: dataset.report, template, maxLength, memory };
     });
   }
@@ -134,14 +134,16 @@ export class Preparation {
     base: BaseConfig,
     { initial }: JobPlan,
     longest: number,
-    asked: boolean | undefined,
+    { gradient_checkpointing: asked, sample_prompts: prompts = [] }: Hyperparameters,
     tell: Tell,
   ): MemoryPlan {
     const { maxTokens, maxBytes } = this.settings;
     const tokens = Math.max(longest, maxTokens);
     const plan = (gradientCheckpointing: boolean): MemoryPlan => ({
       gradientCheckpointing,
-      bytes: trainingBytes(base, initial, { tokens, length: longest, gradientCheckpointing }),
+      bytes:
+        trainingBytes(base, initial, { tokens, length: longest, gradientCheckpointing }) +
+        (prompts.length > 0 ? servingBytes(base) : 0),
     });
     const wanted = plan(asked ?? false);
     if (wanted.bytes <= maxBytes) return wanted;

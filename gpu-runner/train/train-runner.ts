@@ -10,9 +10,10 @@ import { fetchFile } from '../fetch-file.ts';
 import { LeaseClient, LeaseEnded, LeaseRefused, Unreachable } from './lease-client.ts';
 import { LeaseReporter } from './lease-reporter.ts';
 import { declared, type Files, LeasedJob } from './leased-job.ts';
-import { Preparation, type PreparedJob } from './prepare.ts';
+import { Preparation, type PreparedJob, type Tell } from './prepare.ts';
 import { JobRefusal } from './refusal.ts';
 import { receiptOf, resultFiles } from './result.ts';
+import { Samples } from './samples.ts';
 import { TrainerPool } from './trainer-pool.ts';
 
 /** How soon an idle runner asks again. */
@@ -78,13 +79,14 @@ export class TrainRunner {
 
   private async train(lease: TrainLease, reporter: LeaseReporter, stop: AbortSignal): Promise<string> {
     using held = new DisposableStack();
-    const tell: Parameters<Preparation['prepare']>[2] = (message, level, data) => {
+    const tell: Tell = (message, level, data) => {
       if (!lease.validated) reporter.message(message, level, data); // whoever validated it said so
     };
     const prepared = await this.preparation.prepare(lease, held, tell, stop);
     const { checkpoint, plan, memory, data } = prepared;
     await using trainer = await this.pool.hold({ checkpoint, modules: plan.modules, ...memory });
-    const job = new LeasedJob({ lease, plan, data, ...trainer, client: this.client, reporter });
+    await using samples = await this.samples(lease, prepared);
+    const job = new LeasedJob({ lease, plan, data, ...trainer, client: this.client, reporter, samples });
     if (lease.checkpoint) job.restore(await this.checkpointFiles(lease, lease.checkpoint, stop));
     if (!lease.validated) await this.validated(lease, prepared, reporter);
     const outcome = await job.run(stop);
@@ -97,6 +99,20 @@ export class TrainRunner {
       await this.client.release(lease.leaseId);
     }
     return outcome;
+  }
+
+  private async samples(lease: TrainLease, { checkpoint, template }: PreparedJob) {
+    const prompts = lease.hyperparameters.sample_prompts ?? [];
+    if (prompts.length === 0) return undefined;
+    const { threads, cacheFolder } = this.config;
+    const workFolder = join(cacheFolder, 'samples', lease.leaseId);
+    return Samples.open({
+      folder: checkpoint.folder,
+      prompts,
+      hasTemplate: template !== null,
+      threads,
+      workFolder,
+    });
   }
 
   private async validated(lease: TrainLease, { decided, plan }: PreparedJob, reporter: LeaseReporter) {

@@ -5,6 +5,7 @@
 import type { Checkpoint } from '../model/checkpoint.ts';
 import { Trainer } from './trainer.ts';
 import { TrainingHost } from './training-host.ts';
+import { Turns } from './turns.ts';
 
 export interface HeldTrainer extends AsyncDisposable {
   readonly trainer: Trainer;
@@ -30,7 +31,9 @@ export class TrainerPool {
   private readonly maxBytes: number;
   private readonly shared = new Map<string, Shared>();
   private freed = Promise.withResolvers<void>();
-  private turn: Promise<unknown> = Promise.resolve();
+  /** Of those who want a trainer. */
+  private readonly queue = new Turns();
+  private readonly passes = new Turns();
 
   /** @param maxTokens of a pass, all jobs together. @param maxBytes of all trainers, though one is opened in any case */
   constructor(limits: { threads: number; maxTokens: number; maxBytes: number }) {
@@ -41,9 +44,7 @@ export class TrainerPool {
 
   /** Stays open until its last holder disposes of it. */
   async hold(needs: TrainerNeeds): Promise<HeldTrainer> {
-    const own = this.turn.then(() => this.join(needs));
-    this.turn = own.catch(() => undefined);
-    const [key, shared] = await own;
+    const [key, shared] = await this.queue.take(() => this.join(needs));
     const release = async () => {
       if (--shared.holders > 0) return;
       this.shared.delete(key);
@@ -83,6 +84,6 @@ export class TrainerPool {
   private async open({ checkpoint, modules, gradientCheckpointing }: TrainerNeeds) {
     const settings = { threads: this.threads, gradientCheckpointing };
     const host = await TrainingHost.open({ folder: checkpoint.folder, modules, settings });
-    return { host, trainer: new Trainer(host, this.maxTokens) };
+    return { host, trainer: new Trainer(host, this.maxTokens, this.passes) };
   }
 }

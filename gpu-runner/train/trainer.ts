@@ -6,6 +6,7 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { Step, StepReport, TrainingJob } from './job.ts';
 import type { Group, GroupResult, LossResult, MicroBatch, TrainingPasses } from './training-session.ts';
+import { Turns } from './turns.ts';
 
 interface Waiting {
   readonly job: TrainingJob;
@@ -22,12 +23,15 @@ export class Trainer {
   private readonly session: TrainingPasses;
   /** Tokens of one pass, padding and all jobs together: bounds memory. */
   private readonly maxTokens: number;
+  /** Of all trainers of the process: two passes at once would only take the cores from each other. */
+  private readonly turns: Turns;
   private waiting: Waiting[] = [];
   private running: Promise<void> | undefined;
 
-  constructor(session: TrainingPasses, maxTokens: number) {
+  constructor(session: TrainingPasses, maxTokens: number, turns = new Turns()) {
     this.session = session;
     this.maxTokens = maxTokens;
+    this.turns = turns;
   }
 
   /** @throws NotFiniteStep, and whatever the engine says of the batch; other jobs go on */
@@ -44,7 +48,8 @@ export class Trainer {
   async evaluate(job: TrainingJob, batches: readonly MicroBatch[]): Promise<Evaluation> {
     const sum = { loss: 0, hits: 0, targets: 0, weight: 0 };
     for (const batch of batches) {
-      const [result] = await this.session.evaluate([{ batch, targetWeight: 1, modules: job.modules }]);
+      const group = { batch, targetWeight: 1, modules: job.modules };
+      const [result] = await this.turns.take(() => this.session.evaluate([group]));
       const { loss, hits, targets } = result as LossResult;
       sum.loss += loss;
       sum.hits += hits;
@@ -82,7 +87,7 @@ export class Trainer {
     const groups: readonly Group[] = taken.map(({ job }) => job.group());
     let results: GroupResult[];
     try {
-      results = await this.session.run(groups);
+      results = await this.turns.take(() => this.session.run(groups));
     } catch (error) {
       if (taken.length > 1) for (const one of taken) await this.pass([one]);
       else this.fail(taken[0]!, error);

@@ -259,7 +259,11 @@ async function openGraph(
   const path = join(checkpoint.folder, `patchbay-${settings.wanted}-${randomUUID()}.onnx`);
   try {
     await writeFile(path, writeOnnx(graph, 'patchbay'));
-    const entries = { 'session.disable_prepacking': '1' };
+    const entries = {
+      'session.disable_prepacking': '1',
+      // Threads that wait in a loop for the next pass would slow the passes of other sessions by half.
+      'session.force_spinning_stop': '1',
+    };
     return await Session.open(path, { threads, entries, planMemory: false });
   } finally {
     await rm(path, { force: true });

@@ -10,6 +10,7 @@ const BENCHES: Readonly<Record<string, () => Promise<{ run(): Promise<Figure[]> 
   start: () => import('./start.ts'),
   'lora-vs-full': () => import('./lora-vs-full.ts'),
   concurrent: () => import('./concurrent.ts'),
+  ranks: () => import('./ranks.ts'),
 };
 
 const [name = '', ...rest] = process.argv.slice(2);

@@ -111,6 +111,8 @@ function spread(curves: readonly (readonly Point[])[]): number {
 
 function draw(points: readonly Point[]): string {
   const { document } = parseHTML('<html><body></body></html>');
+  const highest = Math.max(...points.map(({ loss }) => loss));
+  const key = RANKS.map((rank, i) => ({ rank: `rank ${rank}`, loss: highest * (1 - 0.07 * i) }));
   const plot = Plot.plot({
     document,
     width: 640,
@@ -121,20 +123,9 @@ function draw(points: readonly Point[]): string {
     marks: [
       Plot.ruleX([EARLY], { stroke: '#bbb', strokeDasharray: '4 4' }),
       Plot.line(points, { x: 'step', y: 'loss', stroke: 'rank', strokeWidth: 1.5 }),
-      Plot.text(
-        points,
-        Plot.selectLast({
-          x: 'step',
-          y: 'loss',
-          z: 'rank',
-          text: 'rank',
-          fill: 'rank',
-          textAnchor: 'start',
-          dx: 4,
-        }),
-      ),
+      // The curves lie too close together for labels of their own.
+      Plot.text(key, { x: STEPS, y: 'loss', text: 'rank', fill: 'rank', textAnchor: 'end' }),
     ],
-    marginRight: 60,
     color: { range: ['#1b6ca8', '#c2571a', '#3b8c4a'] },
   });
   plot.setAttribute('xmlns', 'http://www.w3.org/2000/svg');

@@ -88,26 +88,39 @@ export class Client {
     return this.read(schema, await this.send('POST', path, body));
   }
 
+  /** Sends what is no JSON. */
+  async upload<T extends z.ZodType>(
+    schema: T,
+    path: string,
+    body: ReadableStream<Uint8Array>,
+    contentType: string,
+  ): Promise<z.infer<T>> {
+    const init = { body, headers: { 'content-type': contentType }, duplex: 'half' as const };
+    return this.read(schema, await this.request('POST', path, init));
+  }
+
   async delete(path: string): Promise<void> {
     await this.send('DELETE', path);
   }
 
   /** @throws CliError with the server's own words */
-  async send(method: string, path: string, body?: unknown, signal?: AbortSignal): Promise<Response> {
+  send(method: string, path: string, body?: unknown, signal?: AbortSignal): Promise<Response> {
+    return this.request(method, path, {
+      ...(body === undefined
+        ? {}
+        : { body: JSON.stringify(body), headers: { 'content-type': 'application/json' } }),
+      ...(signal ? { signal } : {}),
+    });
+  }
+
+  private async request(method: string, path: string, init: RequestInit): Promise<Response> {
     const { url, key } = this.settings;
     let response: Response;
     try {
-      response = await fetch(`${url}${path}`, {
-        method,
-        headers: {
-          ...(key ? { authorization: `Bearer ${key}` } : {}),
-          ...(body === undefined ? {} : { 'content-type': 'application/json' }),
-        },
-        ...(body === undefined ? {} : { body: JSON.stringify(body) }),
-        ...(signal ? { signal } : {}),
-      });
+      const headers = { ...init.headers, ...(key ? { authorization: `Bearer ${key}` } : {}) };
+      response = await fetch(`${url}${path}`, { ...init, method, headers });
     } catch (error) {
-      if (signal?.aborted) throw error;
+      if (init.signal?.aborted) throw error;
       throw new CliError(
         EXIT.unavailable,
         `no Patchbay answers at ${url}`,

@@ -6,12 +6,15 @@ import { chat } from './chat.ts';
 import { Client } from './client.ts';
 import { completionScript } from './completion.ts';
 import { CliError, EXIT } from './errors.ts';
+import { changeJob, listJobs, showJob } from './jobs.ts';
 import { type Output, print } from './output.ts';
 import { importBase, publish } from './publish.ts';
+import { type ReproduceOptions, reproduce } from './reproduce.ts';
 import { readSettings } from './settings.ts';
+import { followToTheEnd, type TrainOptions, train } from './train.ts';
 
 const program = new Command('patchbay')
-  .description('Publish, browse and invoke LoRA adapters.')
+  .description('Publish, browse, invoke and train LoRA adapters.')
   .option('--json', 'print one JSON value')
   .showHelpAfterError('(--help shows the arguments)')
   .exitOverride()
@@ -91,6 +94,51 @@ program
   .option('--max-tokens <count>')
   .option('--seed <number>')
   .action(async (model: string, options: object) => chat(await client(), output(), model, options));
+
+program
+  .command('train')
+  .description('train an adapter on rows of JSONL')
+  .argument('<data>', 'a file of messages, prompt and completion, or text')
+  .requiredOption('--base <owner/name>', 'a base, or an adapter to go on from')
+  .option('--name <name>', 'of the adapter, under your own; default: made up')
+  .option('--validation <file>', 'rows to measure with')
+  .option('--epochs <count>')
+  .option('--batch-size <count>')
+  .option('--learning-rate <number>')
+  .option('--rank <count>')
+  .option('--alpha <number>')
+  .option('--target-modules <list>', 'all-linear, attention, mlp, q,v, or names')
+  .option('--seed <number>')
+  .option('--set <key=value...>', 'any other hyperparameter; the value is JSON or text')
+  .option('-f, --follow', 'draw the loss while it trains')
+  .action(async (data: string, options: TrainOptions) => train(await client(), output(), data, options));
+
+const jobs = program.command('jobs').description('training jobs');
+jobs.command('list', { isDefault: true }).action(async () => listJobs(await client(), output()));
+jobs
+  .command('show')
+  .argument('<job>')
+  .action(async (id: string) => showJob(await client(), output(), id));
+jobs
+  .command('follow')
+  .description('draw the loss while it trains')
+  .argument('<job>')
+  .action(async (id: string) => followToTheEnd(await client(), output(), id));
+for (const action of ['cancel', 'pause', 'resume'] as const)
+  jobs
+    .command(action)
+    .argument('<job>')
+    .action(async (id: string) => changeJob(await client(), output(), action, id));
+
+program
+  .command('reproduce')
+  .description('train a version again from its receipt, and compare the bytes')
+  .argument('<adapter>', 'owner/name or owner/name@version')
+  .option('--data <file>', 'the rows it was trained on, if they are not yours on the server')
+  .option('--validation <file>')
+  .action(async (reference: string, options: ReproduceOptions) =>
+    reproduce(await client(), output(), reference, options),
+  );
 
 program
   .command('base')

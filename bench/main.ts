@@ -8,6 +8,7 @@ const BENCHES: Readonly<Record<string, () => Promise<{ run(): Promise<Figure[]> 
   decode: () => import('./decode.ts'),
   adapters: () => import('./adapters.ts'),
   start: () => import('./start.ts'),
+  train: () => import('./train.ts'),
   'lora-vs-full': () => import('./lora-vs-full.ts'),
   concurrent: () => import('./concurrent.ts'),
   ranks: () => import('./ranks.ts'),

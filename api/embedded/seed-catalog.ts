@@ -6,6 +6,7 @@ import { fileURLToPath } from 'node:url';
 import { z } from 'zod';
 import { findAdapter } from '../../db/adapters.ts';
 import { findBase } from '../../db/bases.ts';
+import { Receipt } from '../../functions/train.ts';
 import type { Principal } from '../auth.ts';
 import {
   ADAPTER_FILES,
@@ -38,8 +39,9 @@ export async function seedCatalog(deps: PublishDeps, principal: Principal): Prom
   for (const { id, path } of adapters) {
     if (await findAdapter(deps.db, id)) continue;
     const known = (file: string) => file in ADAPTER_FILES;
+    const receipt = Receipt.parse(JSON.parse(await readFile(join(seedFolder, path, 'receipt.json'), 'utf8')));
     await bringIn(deps, principal, path, known, (files) =>
-      startAdapterDraft(deps, principal, ownerAndName(id), base.id, files),
+      startAdapterDraft(deps, principal, ownerAndName(id), base.id, files, { lineage: null, receipt }),
     );
   }
   return base.id;

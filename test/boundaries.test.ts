@@ -53,6 +53,7 @@ const READS_ENVIRONMENT = [
   'api/node.ts',
   'api/config.ts',
   'gpu-runner/main.ts',
+  'gpu-runner/train-main.ts',
   'gpu-runner/config.ts',
   'gpu-runner/session.ts',
   'gpu-runner/testing/',

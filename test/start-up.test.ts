@@ -121,6 +121,6 @@ describe('what is said when it cannot start', () => {
     expect(finished.code).toBe(1);
     expect(finished.stdout).toBe('');
     expect(finished.stderr).toMatch(/PATCHBAY_RUNNER_THREADS/);
-    expect(finished.stderr).toMatch(/the runner ended with code 1 before it listened/);
+    expect(finished.stderr).toMatch(/the runner ended with code 1 before it was ready/);
   });
 });

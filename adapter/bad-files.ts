@@ -160,7 +160,6 @@ function configFields(): Row<Readonly<Record<string, unknown>>>[] {
   const unsupported: Readonly<Record<string, unknown>> = {
     bias: 'all',
     lora_bias: true,
-    use_dora: true,
     use_qalora: true,
     modules_to_save: ['lm_head'],
     trainable_token_indices: [1, 2],
@@ -173,6 +172,7 @@ function configFields(): Row<Readonly<Record<string, unknown>>>[] {
   };
   return [
     ['another method', 'peft_type_unsupported', { peft_type: 'IA3' }],
+    ['DoRA without magnitudes', 'pair_incomplete', { use_dora: true }],
     ['a classifier', 'config_invalid', { task_type: 'SEQ_CLS' }],
     ['a rank of zero', 'config_invalid', { r: 0 }],
     ['a rank of 2.5', 'config_invalid', { r: 2.5 }],
@@ -250,8 +250,8 @@ function tensors(base: BaseConfig): Row<TensorToWrite[]>[] {
     ],
     ['matrices of both kinds', 'pair_incomplete', extra(`${SAMPLE_MODULES[0]}.lora_embedding_A`, a.shape)],
     [
-      'a magnitude vector',
-      'tensor_name_invalid',
+      'a magnitude vector that the configuration does not know of',
+      'pair_incomplete',
       extra(`${SAMPLE_MODULES[0]}.lora_magnitude_vector`, [outputs]),
     ],
     ["names with the adapter's name left in", 'tensor_name_invalid', named('.weight', '.default.weight')],

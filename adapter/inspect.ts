@@ -1,5 +1,5 @@
 /** Whether an adapter fits a base: every tensor names a module that is there, in pairs, in the right shapes and ranks. */
-import type { ModuleTable } from './base-config.ts';
+import type { ModuleSize, ModuleTable } from './base-config.ts';
 import { AdapterError, AdapterProblems } from './error.ts';
 import { nearestModule } from './nearest-module.ts';
 import type { PeftConfig } from './peft-config.ts';
@@ -17,6 +17,8 @@ export interface AdaptedModule {
   readonly a: TensorInfo;
   /** [out, rank]; of an embedding [hidden, rank]. */
   readonly b: TensorInfo;
+  /** [out], with DoRA. */
+  readonly magnitude: TensorInfo | undefined;
 }
 
 export interface AdapterShape {
@@ -30,7 +32,9 @@ export interface AdapterShape {
 interface Pair {
   a?: TensorInfo;
   b?: TensorInfo;
-  embedding: boolean;
+  magnitude?: TensorInfo;
+  /** Undefined until one of its matrices is met. */
+  embedding?: boolean;
 }
 
 /** More do not help anybody, and a hostile file could have a hundred thousand. */
@@ -47,7 +51,10 @@ export function inspectAdapter(
   const pairs = new Map<string, Pair>();
   for (const tensor of header.tensors) problems.attempt(() => collect(pairs, tensor));
   const adapted = [...pairs].flatMap(
-    ([module, pair]) => problems.attempt(() => checkPair(module, pair, modules, scaleOf, problems)) ?? [],
+    ([module, pair]) =>
+      problems.attempt(() =>
+        checkPair(module, pair, modules, { scaleOf, useDora: config.useDora }, problems),
+      ) ?? [],
   );
   problems.throwAny();
   return {
@@ -80,8 +87,14 @@ class Problems {
 
 function collect(pairs: Map<string, Pair>, tensor: TensorInfo): void {
   const { module, part } = parseTensorName(tensor.name);
+  const pair = pairs.get(module) ?? {};
+  pairs.set(module, pair);
+  if (part === 'lora_magnitude_vector') {
+    pair.magnitude = tensor;
+    return;
+  }
   const embedding = part.includes('embedding');
-  const pair = pairs.get(module) ?? { embedding };
+  pair.embedding ??= embedding;
   if (pair.embedding !== embedding) {
     throw new AdapterError(
       'pair_incomplete',
@@ -90,14 +103,13 @@ function collect(pairs: Map<string, Pair>, tensor: TensorInfo): void {
     );
   }
   pair[part.endsWith('A') ? 'a' : 'b'] = tensor;
-  pairs.set(module, pair);
 }
 
 function checkPair(
   module: string,
-  { a, b, embedding }: Pair,
+  { a, b, magnitude, embedding = false }: Pair,
   modules: ModuleTable,
-  scaleOf: ReturnType<typeof moduleScales>,
+  { scaleOf, useDora }: { scaleOf: ReturnType<typeof moduleScales>; useDora: boolean },
   problems: Problems,
 ): AdaptedModule | undefined {
   const size = modules.get(module);
@@ -110,7 +122,7 @@ function checkPair(
     );
   }
   const infix = size.kind === 'embedding' ? 'lora_embedding_' : 'lora_';
-  if (embedding !== (size.kind === 'embedding')) {
+  if ((a ?? b) && embedding !== (size.kind === 'embedding')) {
     throw new AdapterError(
       'shape_mismatch',
       `${module} is ${size.kind === 'embedding' ? 'an embedding' : 'a linear'}: its matrices must be ${infix}A and ${infix}B.`,
@@ -118,12 +130,16 @@ function checkPair(
     );
   }
   if (!a || !b) {
+    const [there, missing] = a ? ['A', 'B'] : ['B', 'A'];
     throw new AdapterError(
       'pair_incomplete',
-      `${module} has ${infix}${a ? 'A' : 'B'} but no ${infix}${a ? 'B' : 'A'}; an adapter needs both.`,
+      (a ?? b)
+        ? `${module} has ${infix}${there} but no ${infix}${missing}; an adapter needs both.`
+        : `${module} has a magnitude but neither ${infix}A nor ${infix}B; an adapter needs both.`,
       module,
     );
   }
+  checkMagnitude(module, magnitude, { ...size, useDora });
   const rank = a.shape[0]!;
   const fits = [
     problems.attempt(() => expectShape(a, [rank, size.in])),
@@ -138,7 +154,30 @@ function checkPair(
       module,
     );
   }
-  return { module, kind: size.kind, rank, alpha, scale, a, b };
+  return { module, kind: size.kind, rank, alpha, scale, a, b, magnitude };
+}
+
+function checkMagnitude(
+  module: string,
+  magnitude: TensorInfo | undefined,
+  { kind, out, useDora }: ModuleSize & { useDora: boolean },
+): void {
+  if (useDora && kind === 'embedding')
+    throw new AdapterError(
+      'field_unsupported',
+      `${module} is an embedding: DoRA is done on linears only.`,
+      module,
+    );
+  if (Boolean(magnitude) !== useDora) {
+    throw new AdapterError(
+      'pair_incomplete',
+      useDora
+        ? `${module} has no lora_magnitude_vector, though adapter_config.json says use_dora.`
+        : `${module} has a lora_magnitude_vector, but adapter_config.json does not say use_dora.`,
+      module,
+    );
+  }
+  if (magnitude) expectShape(magnitude, [out]);
 }
 
 function expectShape(tensor: TensorInfo, shape: readonly number[]): true {

@@ -60,6 +60,7 @@ describe('adapter_config.json', () => {
       rank: 8,
       alpha: 8,
       useRslora: false,
+      useDora: false,
       rankPattern: {},
       alphaPattern: {},
       fanInFanOut: false,
@@ -92,7 +93,6 @@ describe('adapter_config.json', () => {
   });
 
   it.each([
-    ['use_dora', 'none'],
     ['bias', 'lora_only'],
     ['bias', null],
     ['kasa_config', 0],

@@ -11,6 +11,8 @@ export interface PeftConfig {
   readonly rank: number;
   readonly alpha: number;
   readonly useRslora: boolean;
+  /** Weight-decomposed (Liu et al. 2024): the rows of W + s B A get lengths of their own. */
+  readonly useDora: boolean;
   /** Keys are regular expressions over module paths; see scale.ts. */
   readonly rankPattern: Readonly<Record<string, number>>;
   readonly alphaPattern: Readonly<Record<string, number>>;
@@ -40,6 +42,7 @@ const Understood = z.object({
   lora_alpha: alpha.default(8),
   lora_dropout: z.number().min(0).max(1).default(0),
   use_rslora: z.boolean().default(false),
+  use_dora: z.boolean().default(false),
   rank_pattern: patterns(rank).nullish(),
   alpha_pattern: patterns(alpha).nullish(),
   target_modules: z.union([z.array(z.string().max(512)).max(MAX_PATTERNS), z.string().max(4096)]).nullish(),
@@ -68,7 +71,6 @@ const INFORMATIVE = new Set([
 const MUST_BE_OFF: Readonly<Record<string, string>> = {
   bias: 'Train with bias="none"; biases of the base cannot be replaced per request.',
   lora_bias: 'Train with lora_bias=False.',
-  use_dora: 'DoRA is not served yet; merge it, or train plain LoRA.',
   use_qalora: 'QALoRA needs a quantised base; train plain LoRA.',
   use_bdlora: 'Train plain LoRA.',
   modules_to_save: 'Full copies of modules are not adapters; adapt those modules with LoRA instead.',
@@ -113,6 +115,7 @@ export function parsePeftConfig(value: unknown): PeftConfig {
     rank: config.r,
     alpha: config.lora_alpha,
     useRslora: config.use_rslora,
+    useDora: config.use_dora,
     rankPattern: config.rank_pattern ?? {},
     alphaPattern: config.alpha_pattern ?? {},
     fanInFanOut: config.fan_in_fan_out,

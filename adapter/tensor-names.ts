@@ -1,7 +1,13 @@
 /** Names of tensors in a PEFT file: `base_model.model.<module path>.<part>`. */
 import { AdapterError } from './error.ts';
 
-export type LoraPart = 'lora_A' | 'lora_B' | 'lora_embedding_A' | 'lora_embedding_B';
+export type LoraPart =
+  | 'lora_A'
+  | 'lora_B'
+  | 'lora_embedding_A'
+  | 'lora_embedding_B'
+  /** DoRA's: the length of each row of the adapted weight. */
+  | 'lora_magnitude_vector';
 
 export interface LoraTensorName {
   /** Path of the adapted module in the base, such as `model.layers.0.self_attn.q_proj`. */
@@ -9,9 +15,9 @@ export interface LoraTensorName {
   readonly part: LoraPart;
 }
 
-const NAME = /^base_model\.model\.(.+?)\.(?:(lora_[AB])\.weight|(lora_embedding_[AB]))$/;
+const NAME =
+  /^base_model\.model\.(.+?)\.(?:(lora_[AB])\.weight|(lora_embedding_[AB])|(lora_magnitude_vector)(?:\.weight)?)$/;
 const UNSUPPORTED: readonly (readonly [RegExp, string])[] = [
-  [/\.lora_magnitude_vector(\.weight)?$/, 'a DoRA magnitude vector'],
   [/\.lora_[AB]\.bias$/, 'a bias of a LoRA matrix (lora_bias)'],
   [
     /\.lora_(embedding_)?[AB]\.[^.]+(\.weight)?$/,
@@ -23,11 +29,11 @@ const UNSUPPORTED: readonly (readonly [RegExp, string])[] = [
 /** @throws AdapterError tensor_name_invalid */
 export function parseTensorName(name: string): LoraTensorName {
   const match = NAME.exec(name);
-  if (match) return { module: match[1]!, part: (match[2] ?? match[3]) as LoraPart };
+  if (match) return { module: match[1]!, part: (match[2] ?? match[3] ?? match[4]) as LoraPart };
   const what = UNSUPPORTED.find(([pattern]) => pattern.test(name))?.[1] ?? 'not a LoRA tensor';
   throw new AdapterError(
     'tensor_name_invalid',
-    `${name} is ${what}. Expected base_model.model.<module>.lora_A.weight, .lora_B.weight, .lora_embedding_A or .lora_embedding_B.`,
+    `${name} is ${what}. Expected base_model.model.<module>.lora_A.weight, .lora_B.weight, .lora_embedding_A, .lora_embedding_B or .lora_magnitude_vector.`,
     name,
   );
 }

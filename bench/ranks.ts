@@ -65,7 +65,7 @@ async function train(folder: string): Promise<Point[][]> {
       packing: false,
       seed: 1,
     });
-    const settings = { rank, alpha: ALPHA, rankPattern: {}, alphaPattern: {}, rsLora: false };
+    const settings = { rank, alpha: ALPHA, rankPattern: {}, alphaPattern: {}, rsLora: false, dora: false };
     const peft = parsePeftConfig(adapterConfig(config, 'patchbay/tiny', modules, settings));
     const job = new TrainingJob(initialModules(config, peft, modules, 1), {
       optimizer: { beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weightDecay: 0 },

@@ -31,7 +31,7 @@ export function openAdapterSession(
 
 export function openJob({ config }: Checkpoint, seed: number, rank = RANK): TrainingJob {
   const modules = targetModules(config, ['all-linear']);
-  const settings = { rank, alpha: 2 * rank, rankPattern: {}, alphaPattern: {}, rsLora: false };
+  const settings = { rank, alpha: 2 * rank, rankPattern: {}, alphaPattern: {}, rsLora: false, dora: false };
   const peft = parsePeftConfig(adapterConfig(config, 'bench/base', modules, settings));
   return new TrainingJob(initialModules(config, peft, modules, seed), SETTINGS);
 }

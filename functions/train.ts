@@ -63,6 +63,7 @@ export const Hyperparameters = z.strictObject({
   rank_pattern: z.record(z.string().min(1).max(200), rank).optional(),
   alpha_pattern: z.record(z.string().min(1).max(200), alpha).optional(),
   use_rslora: z.boolean().optional(),
+  use_dora: z.boolean().optional(),
   /** LoRA+: the learning rate of B over that of A. */
   loraplus_lr_ratio: z.number().min(1).max(64).optional(),
   /** Tokens; longer examples are cut. Absent: the base's context. */

@@ -15,12 +15,13 @@ import type {
   ToWorker,
   WorkerSettings,
 } from './messages.ts';
-import { openCheckpoint } from './model/checkpoint.ts';
+import { type Checkpoint, openCheckpoint } from './model/checkpoint.ts';
 import { openPrepared } from './model/prepared.ts';
 import { readTokenTable, type TokenTable } from './model/token-table.ts';
 import { AdapterCache } from './serve/adapter-cache.ts';
 import { type ChosenToken, NotFiniteError } from './serve/sampling.ts';
 import { BusyError, type Progress, Scheduler } from './serve/scheduler.ts';
+import { canMix } from './serve/slabs.ts';
 import { longestFitting, SessionStepper } from './serve/stepper.ts';
 
 const port = parentPort!;
@@ -45,14 +46,14 @@ class BaseWorker {
   private readonly requests = new Map<number, { cancel: () => void; cancelled: boolean }>();
   private reported = '';
 
-  constructor(stepper: SessionStepper, table: TokenTable, endTokens: readonly number[]) {
-    const { config } = stepper;
+  constructor(stepper: SessionStepper, table: TokenTable, checkpoint: Checkpoint) {
+    const { config, endTokens } = checkpoint;
     this.stepper = stepper;
     this.table = table;
     this.base = { vocabSize: config.vocabSize, contextLength: longestFitting(stepper) };
     const limits = { ...settings, contextLength: this.base.contextLength };
     this.scheduler = new Scheduler(stepper, table, endTokens, limits, () => this.report());
-    this.adapters = new AdapterCache(config, settings.adapterBytes);
+    this.adapters = new AdapterCache(checkpoint, settings.adapterBytes);
   }
 
   static async open(): Promise<BaseWorker> {
@@ -69,7 +70,7 @@ class BaseWorker {
     const stepper = new SessionStepper(session, checkpoint.config, settings.kvBytes);
     if (longestFitting(stepper) === 0)
       throw new Fault('base_unsupported', `a cache of ${settings.kvBytes} bytes cannot hold one sequence`);
-    return new BaseWorker(stepper, table, checkpoint.endTokens);
+    return new BaseWorker(stepper, table, checkpoint);
   }
 
   async generate({ id, prompt, adapters, sampling, seed, n }: GenerateCommand): Promise<void> {
@@ -83,6 +84,12 @@ class BaseWorker {
         })),
       );
       if (request.cancelled) return;
+      if (!canMix(loaded))
+        throw new Fault(
+          'invalid_request',
+          'An adapter with DoRA can be neither mixed nor weighted.',
+          'model',
+        );
       let open = n;
       const finished = () => {
         if (--open === 0) this.requests.delete(id);

@@ -30,7 +30,7 @@ async function train(checkpoint: Checkpoint, folder: string): Promise<Record<str
   const trainer = new Trainer(session, 256);
   for (let i = 0; i < STEPS; i++) await trainer.step(job, stepOf(madeUpBatch(i, 2, 16)));
   await session.release();
-  const lora = { rank: 4, alpha: 8, rankPattern: {}, alphaPattern: {}, rsLora: false };
+  const lora = { rank: 4, alpha: 8, rankPattern: {}, alphaPattern: {}, rsLora: false, dora: false };
   const config = adapterConfig(checkpoint.config, 'test/base', modules, lora);
   await mkdir(folder);
   await writeFile(join(folder, 'adapter_config.json'), JSON.stringify(config));

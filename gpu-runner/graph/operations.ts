@@ -102,6 +102,11 @@ export function identity(
   return graph.node('Identity', [x], [x], {}, { derivative, wrt })[0]!;
 }
 
+/** x as a constant: no gradient goes through it. */
+export function detached(graph: Graph, x: Tensor): Tensor {
+  return identity(graph, x, { derivative: () => [], wrt: [] });
+}
+
 export function neg(graph: Graph, x: Tensor): Tensor {
   return graph.node('Neg', [x], [x], {}, { derivative: ([g]) => [() => neg(graph, g!)] })[0]!;
 }
@@ -459,24 +464,30 @@ export function rotary(graph: Graph, x: Tensor, rows: Tensor, cos: Tensor, sin: 
   )[0]!;
 }
 
-/** What `then` makes where `condition` (bool, one value) holds, else what `otherwise` makes; only that one is computed. */
-export function when(
+/**
+ * What `body` makes where `condition` (bool, one value) holds; where it does not, it is not computed, and `otherwise` stands in
+ * its place: tensors of the same type and rank that are at hand. For several ways put several side by side: ONNX Runtime packs
+ * weights for the branches of the outermost graph alone, so one inside another is slower, and sums in another order.
+ */
+export function onlyIf(
   graph: Graph,
   condition: Tensor,
-  then: () => readonly Tensor[],
-  otherwise: () => readonly Tensor[],
+  name: string,
+  body: () => readonly Tensor[],
+  otherwise: readonly Tensor[],
 ): Tensor[] {
-  const branches = {
-    then_branch: graph.subgraph('then', [], then),
-    else_branch: graph.subgraph('otherwise', [], otherwise),
-  };
-  const [some, others] = [branches.then_branch.outputs, branches.else_branch.outputs];
+  const then = graph.subgraph(name, [], body);
+  const { outputs } = then;
   expect(
-    some.length === others.length && some.every((x, i) => text(x.shape) === text(others[i]!.shape)),
+    outputs.every(({ dtype, shape }, i) => {
+      const other = otherwise[i];
+      return other?.dtype === dtype && other.shape.length === shape.length;
+    }),
     'If',
-    'the two branches make different tensors',
+    'what stands in is of another type or rank',
   );
-  return graph.node('If', [condition], some, branches);
+  const branches = { then_branch: then, else_branch: graph.subgraph(`no ${name}`, [], () => otherwise) };
+  return graph.node('If', [condition], outputs, branches);
 }
 
 /**

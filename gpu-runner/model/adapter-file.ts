@@ -16,6 +16,8 @@ export interface LoadedModule {
   readonly a: Float32Array;
   /** [out, rank] */
   readonly b: Float32Array;
+  /** [out], with DoRA: the lengths of the adapted weight's rows. */
+  readonly magnitude?: Float32Array;
 }
 
 /** @param config adapter_config.json. @throws AdapterError, AdapterProblems */
@@ -35,7 +37,14 @@ export async function readAdapterFile(
   const values = async ({ begin, end, dtype }: TensorInfo) =>
     decodeFloat32(await read(header.dataOffset + begin, end - begin), dtype);
   const modules: LoadedModule[] = [];
-  for (const { module, rank, scale, a, b } of shape.modules)
-    modules.push({ module, rank, scale, a: await values(a), b: await values(b) });
+  for (const { module, rank, scale, a, b, magnitude } of shape.modules)
+    modules.push({
+      module,
+      rank,
+      scale,
+      a: await values(a),
+      b: await values(b),
+      ...(magnitude ? { magnitude: await values(magnitude) } : {}),
+    });
   return modules;
 }

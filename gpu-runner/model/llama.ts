@@ -26,6 +26,9 @@ export const LINEAR_KINDS: readonly LinearKind[] = [...LAYER_LINEARS, 'lm_head']
 
 export const EMBEDDING = 'model.embed_tokens.weight';
 export const HEAD = 'lm_head.weight';
+/** As adapters name them. */
+export const EMBEDDING_MODULE = 'model.embed_tokens';
+export const HEAD_MODULE = 'lm_head';
 
 export interface LinearSize {
   readonly in: number;

@@ -16,6 +16,8 @@ export interface MergeModule {
   readonly scale: number;
   readonly a: Float32Array;
   readonly b: Float32Array;
+  /** With DoRA: what the sum's rows are multiplied by. */
+  readonly gain?: Float32Array;
 }
 
 export interface MergeAdapter {
@@ -44,7 +46,10 @@ export async function mergeCheckpoint(
     );
   if (apart) weights.set('lm_head.weight', weights.get('model.embed_tokens.weight')!.slice());
   for (const { adapter, weight } of adapters) {
-    for (const module of adapter.modules) addDelta(weights, module, weight * module.scale);
+    for (const module of adapter.modules) {
+      addDelta(weights, module, weight * module.scale);
+      if (module.gain) scaleRows(weights.get(`${module.module}.weight`)!, module.gain);
+    }
   }
   await mkdir(target, { recursive: true });
   await writeFile(
@@ -96,6 +101,12 @@ function addDelta(
       }
     }
   }
+}
+
+function scaleRows(weight: Float32Array, gain: Float32Array): void {
+  const columns = weight.length / gain.length;
+  for (const [row, factor] of gain.entries())
+    for (let i = row * columns; i < (row + 1) * columns; i++) weight[i]! *= factor;
 }
 
 function tensorsOf(base: Checkpoint, weights: ReadonlyMap<string, Float32Array>) {

@@ -5,8 +5,9 @@
  * Sizes: those of llama.ts; S new tokens of each row, P places in the past, T = P + S.
  *
  * Adapters (Hu et al. 2021): y = x W^T + (x A^T) B, where a row's rank rows lie in the slabs A [B, R, in] and B [B, R, out].
- * Every row has its own slab, or all share one (first size 1). The graph has two branches that share the weights: one with
- * adapters, and one without, for a step in which no row has any.
+ * Every row has its own slab, or all share one (first size 1). With DoRA the product x W^T is multiplied by a gain for each
+ * output, too (dora.ts). The graph has three branches that share the weights: with adapters and gains, with adapters alone, and
+ * without, for steps in which no row has any.
  */
 import { type BaseConfig, baseTensors } from '../../adapter/base-config.ts';
 import { Graph, type Tensor } from '../graph/graph.ts';
@@ -24,22 +25,39 @@ import {
   type WeightSource,
 } from './llama.ts';
 
+/** Without adapters, with them, with DoRA among them: each computes no more than it must. */
+export const WAYS = ['plain', 'adapted', 'gained'] as const;
+export type Way = (typeof WAYS)[number];
+
 /** Names of the graph's inputs and outputs, shared with whoever feeds it. */
 export const IO = {
   tokens: 'tokens',
   embeddingDelta: 'embedding_delta',
   mask: 'mask',
-  adapted: 'adapted',
+  /** True for one of them. */
+  way: (way: Way) => way,
+  gains: 'gains',
   pastKey: (layer: number) => `past_key.${layer}`,
   pastValue: (layer: number) => `past_value.${layer}`,
   slabA: (module: string) => `${module}.lora_A`,
   slabB: (module: string) => `${module}.lora_B`,
-  logits: 'logits',
-  newKeyValue: 'new_key_value',
+  logits: (way: Way) => `logits.${way}`,
+  newKeyValue: (way: Way) => `new_key_value.${way}`,
 } as const;
 
 export function buildStep(config: BaseConfig, weights: WeightSource): Graph {
   return new StepGraph(config, weights).graph;
+}
+
+/** The linears in the order in which their gains lie in one tensor, with their outputs. */
+export function gainedOutputs(config: BaseConfig): [path: string, outputs: number][] {
+  const sizes = linearSizes(config);
+  return LINEAR_KINDS.flatMap((kind) =>
+    Array.from({ length: layersOf(kind, config) }, (_, layer): [string, number] => [
+      modulePath(kind, layer),
+      sizes[kind].out,
+    ]),
+  );
 }
 
 interface Slab {
@@ -82,14 +100,19 @@ class StepGraph {
     );
     const slabs = this.openSlabs();
 
-    const [logits, newKeyValue] = op.when(
-      graph,
-      graph.input(IO.adapted, 'bool', []),
-      () => this.forward(slabs),
-      () => this.forward(undefined),
-    );
-    graph.output(logits!, IO.logits);
-    graph.output(newKeyValue!, IO.newKeyValue);
+    const gains = graph.input(IO.gains, 'float32', ['B|1', 1, 'O']);
+    const ways: Record<Way, () => Tensor[]> = {
+      plain: () => this.forward(),
+      adapted: () => this.forward(slabs),
+      gained: () => this.forward(slabs, this.splitGains(gains)),
+    };
+    for (const way of WAYS) {
+      const chosen = graph.input(IO.way(way), 'bool', []);
+      const otherwise = [this.embeddingDelta, this.mask]; // small, and never read
+      const [logits, newKeyValue] = op.onlyIf(graph, chosen, way, ways[way], otherwise);
+      graph.output(logits!, IO.logits(way));
+      graph.output(newKeyValue!, IO.newKeyValue(way));
+    }
   }
 
   /** Outside of the branches, which share them. ONNX Runtime folds the transposes when it loads. */
@@ -126,11 +149,21 @@ class StepGraph {
     return slabs;
   }
 
+  /** By module, each [B|1, 1, out]. */
+  private splitGains(gains: Tensor): Map<string, Tensor> {
+    const { graph } = this;
+    const outputs = gainedOutputs(this.config);
+    const sizes = outputs.map(([, out]) => out);
+    const lengths = graph.constant('int64', sizes, [sizes.length]);
+    const parts = op.split(graph, gains, lengths, sizes);
+    return new Map(outputs.map(([path], i) => [path, parts[i]!]));
+  }
+
   /** @returns logits [B, 1, V] after the last token; [B, kvHeads, 2 * layers, S, d], key and value of each layer in turn */
-  private forward(slabs: ReadonlyMap<string, Slab> | undefined): Tensor[] {
+  private forward(slabs?: ReadonlyMap<string, Slab>, gains?: ReadonlyMap<string, Tensor>): Tensor[] {
     const { graph, config } = this;
     const fresh: Tensor[] = [];
-    const linear = (x: Tensor, path: string) => this.linear(x, path, slabs?.get(path));
+    const linear = (x: Tensor, path: string) => this.linear(x, path, slabs?.get(path), gains?.get(path));
     const llama = new Llama(graph, config, {
       rotary: this.rotary,
       weight: (name) => this.weights.get(name)!,
@@ -146,9 +179,10 @@ class StepGraph {
     return [linear(h, 'lm_head'), op.concat(graph, fresh, 2, 2 * config.layers)];
   }
 
-  private linear(x: Tensor, path: string, slab: Slab | undefined): Tensor {
+  private linear(x: Tensor, path: string, slab?: Slab, gain?: Tensor): Tensor {
     const { graph } = this;
-    const product = op.matmul(graph, x, this.weights.get(`${path}.weight`)!);
+    const unscaled = op.matmul(graph, x, this.weights.get(`${path}.weight`)!);
+    const product = gain ? op.mul(graph, unscaled, gain) : unscaled;
     const bias = this.weights.get(`${path}.bias`);
     const y = bias ? op.add(graph, product, bias) : product;
     if (!slab) return y;

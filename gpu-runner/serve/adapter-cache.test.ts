@@ -2,14 +2,15 @@ import { cp, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import { parseBaseConfig } from '../../adapter/base-config.ts';
 import { WEIGHTS_FILE } from '../model/adapter-file.ts';
+import type { PARITY_NAMES } from '../testing/parity.ts';
+import { copyCheckpoint } from '../testing/training.ts';
 import { AdapterCache, type AdapterOnDisk } from './adapter-cache.ts';
 
 const FIXTURES = join(import.meta.dirname, '../../test/fixtures/parity');
 const json = async (path: string) => JSON.parse(await readFile(join(FIXTURES, path), 'utf8'));
 
-const baseOf = async (name: string) => parseBaseConfig(await json(`${name}/config.json`));
+const baseOf = (name: (typeof PARITY_NAMES)[number]) => copyCheckpoint(name);
 
 async function adapterOf(base: string, name: string, digest = name): Promise<AdapterOnDisk> {
   const folder = `${base}/adapters/${name}`;

@@ -1,11 +1,12 @@
 /** Adapters in memory, decoded to float32, least recently used ones dropped beyond a limit of bytes. */
 import { join } from 'node:path';
 import { LRUCache } from 'lru-cache';
-import type { BaseConfig } from '../../adapter/base-config.ts';
 import { AdapterError, AdapterProblems } from '../../adapter/error.ts';
 import { Fault } from '../faults.ts';
-import { readAdapterFile, WEIGHTS_FILE } from '../model/adapter-file.ts';
-import type { LoadedAdapter } from './slabs.ts';
+import { type LoadedModule, readAdapterFile, WEIGHTS_FILE } from '../model/adapter-file.ts';
+import type { Checkpoint } from '../model/checkpoint.ts';
+import { doraGain } from '../model/dora.ts';
+import type { LoadedAdapter, ServedModule } from './slabs.ts';
 
 export interface AdapterOnDisk {
   readonly digest: string;
@@ -18,7 +19,7 @@ export interface AdapterOnDisk {
 export class AdapterCache {
   private readonly cache: LRUCache<string, LoadedAdapter, AdapterOnDisk>;
 
-  constructor(base: BaseConfig, limit: number) {
+  constructor(base: Checkpoint, limit: number) {
     this.cache = new LRUCache<string, LoadedAdapter, AdapterOnDisk>({
       maxSize: limit,
       sizeCalculation: ({ bytes }) => Math.max(1, bytes),
@@ -37,9 +38,10 @@ export class AdapterCache {
   }
 }
 
-async function load({ digest, config, folder }: AdapterOnDisk, base: BaseConfig): Promise<LoadedAdapter> {
+async function load({ digest, config, folder }: AdapterOnDisk, base: Checkpoint): Promise<LoadedAdapter> {
   try {
-    const modules = await readAdapterFile(join(folder, WEIGHTS_FILE), config, base);
+    const read = await readAdapterFile(join(folder, WEIGHTS_FILE), config, base.config);
+    const modules = await servedModules(base, read);
     const bytes = modules.reduce((sum, { a, b }) => sum + a.byteLength + b.byteLength, 0);
     return { digest, bytes, modules };
   } catch (error) {
@@ -47,4 +49,16 @@ async function load({ digest, config, folder }: AdapterOnDisk, base: BaseConfig)
       throw new Fault('adapter_invalid', error.message);
     throw error;
   }
+}
+
+export async function servedModules(
+  base: Checkpoint,
+  modules: readonly LoadedModule[],
+): Promise<ServedModule[]> {
+  const served: ServedModule[] = [];
+  for (const { magnitude, ...module } of modules) {
+    const gain = magnitude && (await doraGain(base, { ...module, magnitude }));
+    served.push(gain ? { ...module, gain } : module);
+  }
+  return served;
 }

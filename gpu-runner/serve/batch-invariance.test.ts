@@ -12,6 +12,7 @@ const MIXES: readonly Readonly<Record<string, number>>[] = [
   { patterns: 1 },
   { rslora: 1 },
   { 'all-linear': 0.7, second: 0.3 },
+  { dora: 1 },
 ];
 
 const Request = fc.record({

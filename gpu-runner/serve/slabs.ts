@@ -20,17 +20,22 @@ import {
   linearSizes,
   modulePath,
 } from '../model/llama.ts';
-import { IO } from '../model/step-graph.ts';
+import { gainedOutputs, IO } from '../model/step-graph.ts';
 import { type Feed, floats } from '../session.ts';
 
 export const RANK_STEP = 16;
 /** Of a kind that no adapter changes: one row of zeros. ONNX Runtime 1.30 leaves most of a batch of empty products unset. */
 const LEAST_RANK = 1;
 
+export interface ServedModule extends Omit<LoadedModule, 'magnitude'> {
+  /** [out], with DoRA: what the module's output is multiplied by, but for its bias. */
+  readonly gain?: Float32Array;
+}
+
 export interface LoadedAdapter {
   readonly digest: string;
   readonly bytes: number;
-  readonly modules: readonly LoadedModule[];
+  readonly modules: readonly ServedModule[];
 }
 
 export interface WeightedAdapter {
@@ -51,6 +56,8 @@ export interface Composition {
   readonly ranks: Readonly<Record<LinearKind, number>>;
   /** By module path; missing: zeros. */
   readonly blocks: ReadonlyMap<string, Block>;
+  /** With DoRA: of all linears, as the graph takes them (gainedOutputs). */
+  readonly gains: Float32Array | undefined;
   /** Feeds for a batch in which every row uses this composition. */
   readonly feeds: Readonly<Record<string, Feed>>;
 }
@@ -89,9 +96,54 @@ export function compose(adapters: readonly WeightedAdapter[], config: BaseConfig
     }
     for (const kind of LINEAR_KINDS) offsets[kind] += spans[i]![kind];
   }
-  const shared = { key: compositionKey(adapters), ranks, blocks };
+  const shared = { key: compositionKey(adapters), ranks, blocks, gains: gainsOf(adapters, config) };
   return { ...shared, feeds: sharedFeeds(shared, config) };
 }
+
+/** Whether adapters can be used together: DoRA scales the base's own product, which several adapters share. */
+export function canMix(adapters: readonly WeightedAdapter[]): boolean {
+  const [first, ...others] = adapters;
+  return (others.length === 0 && (first === undefined || first.weight === 1)) || !adapters.some(hasGains);
+}
+
+const hasGains = ({ adapter }: WeightedAdapter) => adapter.modules.some(({ gain }) => gain);
+
+function gainsOf(adapters: readonly WeightedAdapter[], config: BaseConfig): Float32Array | undefined {
+  if (!adapters.some(hasGains)) return undefined;
+  const known = new Map(
+    adapters.flatMap(({ adapter }) => adapter.modules.map(({ module, gain }) => [module, gain])),
+  );
+  const outputs = gainedOutputs(config);
+  const gains = new Float32Array(outputs.reduce((sum, [, out]) => sum + out, 0)).fill(1);
+  let at = 0;
+  for (const [path, out] of outputs) {
+    const gain = known.get(path);
+    if (gain) gains.set(gain, at);
+    at += out;
+  }
+  return gains;
+}
+
+/** The gains of a batch, kept until its rows change. */
+export class RowGains {
+  private rows: readonly Composition[] = [];
+  private feed: Feed = NO_GAINS;
+
+  feedFor(rows: readonly Composition[]): Feed {
+    const same = rows.length === this.rows.length && rows.every((row, i) => row === this.rows[i]);
+    if (same) return this.feed;
+    this.rows = rows;
+    const size = rows.find(({ gains }) => gains)?.gains?.length;
+    if (size === undefined) return (this.feed = NO_GAINS);
+    const alike = rows.every((row) => row === rows[0]);
+    const stacked = new Float32Array((alike ? 1 : rows.length) * size).fill(1);
+    for (const [i, { gains }] of (alike ? rows.slice(0, 1) : rows).entries())
+      if (gains) stacked.set(gains, i * size);
+    return (this.feed = floats(stacked, [stacked.length / size, 1, size]));
+  }
+}
+
+const NO_GAINS = floats(new Float32Array(0), [1, 1, 0]);
 
 /** Which linear a module path is; undefined: the token embedding, which the stepper adds itself. */
 export function kindOf(module: string): LinearKind | undefined {
@@ -111,7 +163,7 @@ function rankSpans(adapter: LoadedAdapter): Record<LinearKind, number> {
 
 function place(
   blocks: Map<string, Block>,
-  module: LoadedModule,
+  module: ServedModule,
   size: LinearSize,
   offset: number,
   rows: number,
@@ -124,7 +176,9 @@ function place(
   block.a.set(module.a, offset * size.in);
   for (let r = 0; r < module.rank; r++) {
     const row = (offset + r) * size.out;
+    const { gain } = module;
     for (let o = 0; o < size.out; o++) block.b[row + o] = module.scale * module.b[o * module.rank + r]!;
+    if (gain) for (let o = 0; o < size.out; o++) block.b[row + o]! *= gain[o]!;
   }
 }
 

@@ -7,9 +7,8 @@
  */
 import type { BaseConfig } from '../../adapter/base-config.ts';
 
-import type { LoadedModule } from '../model/adapter-file.ts';
 import { RotaryTable } from '../model/rotary.ts';
-import { IO } from '../model/step-graph.ts';
+import { IO, WAYS, type Way } from '../model/step-graph.ts';
 import { bool, type Feed, floats, int32s, type Session } from '../session.ts';
 import { bytesPerPlace, KeyValueCache, PLACES_STEP, placesFor } from './kv-cache.ts';
 import {
@@ -17,7 +16,9 @@ import {
   compose,
   compositionKey,
   isBaseOnly,
+  RowGains,
   RowSlabs,
+  type ServedModule,
   type WeightedAdapter,
 } from './slabs.ts';
 
@@ -74,6 +75,7 @@ export class SessionStepper implements Stepper {
   private readonly cacheBytes: number;
   private readonly rotary: RotaryTable;
   private readonly slabs: RowSlabs;
+  private readonly gains = new RowGains();
   private readonly batch: KeyValueCache;
   /** Row i of the batch cache holds rows[i]. */
   private rows: Row[] = [];
@@ -200,19 +202,22 @@ export class SessionStepper implements Stepper {
     const batch = rows.length;
     const count = tokens.length / batch;
     const positions = rows.flatMap((row) => Array.from({ length: count }, (_, i) => row.length + i));
+    const way = wayOf(rows.map((row) => row.composition));
     const feeds: Record<string, Feed> = {
       ...adapters,
       ...this.pastFeeds(cache, batch),
       ...this.rotary.feeds(positions, batch, count),
       [IO.tokens]: int32s(Int32Array.from(tokens), [batch, count]),
-      [IO.adapted]: bool(rows.some((row) => !isBaseOnly(row.composition))),
+      ...Object.fromEntries(WAYS.map((one) => [IO.way(one), bool(one === way)])),
+      [IO.gains]: this.gains.feedFor(rows.map((row) => row.composition)),
       [IO.mask]: this.mask(rows, count, cache.places),
       [IO.embeddingDelta]: this.embeddingDelta(rows, tokens, count),
     };
-    const results = await this.session.run(feeds, [IO.logits, IO.newKeyValue]);
+    const [logits, fresh] = [IO.logits(way), IO.newKeyValue(way)];
+    const results = await this.session.run(feeds, [logits, fresh]);
     return {
-      logits: results[IO.logits]!.data as Float32Array,
-      fresh: results[IO.newKeyValue]!.data as Float32Array,
+      logits: results[logits]!.data as Float32Array,
+      fresh: results[fresh]!.data as Float32Array,
     };
   }
 
@@ -258,9 +263,15 @@ export class SessionStepper implements Stepper {
   }
 }
 
+/** The least that computes all of them. */
+function wayOf(rows: readonly Composition[]): Way {
+  if (rows.some(({ gains }) => gains)) return 'gained';
+  return rows.every(isBaseOnly) ? 'plain' : 'adapted';
+}
+
 /** What adapters of the token embedding add: a few thousand products per token, cheaper here than as slabs of the graph. */
 class EmbeddingDelta {
-  private readonly parts: readonly { module: LoadedModule; scale: number; vocabulary: number }[];
+  private readonly parts: readonly { module: ServedModule; scale: number; vocabulary: number }[];
 
   private constructor(parts: EmbeddingDelta['parts']) {
     this.parts = parts;

@@ -59,7 +59,7 @@ export async function openParity(name: (typeof PARITY_NAMES)[number]): Promise<P
   await cp(join(fixtures, name), folder, { recursive: true });
   const checkpoint = await openCheckpoint(folder);
   const stepper = await openStepper(checkpoint);
-  const cache = new AdapterCache(checkpoint.config, CACHE_BYTES);
+  const cache = new AdapterCache(checkpoint, CACHE_BYTES);
   const { cases } = Reference.parse(
     JSON.parse(await readFile(join(folder, 'reference/reference.json'), 'utf8')),
   );

@@ -19,6 +19,7 @@ const Fixture = z.object({
       rank_pattern: z.record(z.string(), z.int()).optional(),
       alpha_pattern: z.record(z.string(), z.number()).optional(),
       use_rslora: z.boolean().optional(),
+      use_dora: z.boolean().optional(),
     })
     .nullable(),
   ratio: z.number(),

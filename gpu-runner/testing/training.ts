@@ -25,7 +25,15 @@ export function openJob(
   seed: number,
   changes: Partial<LoraSettings & JobSettings & { modules: readonly string[] }> = {},
 ): TrainingJob {
-  const lora = { rank: 4, alpha: 8, rankPattern: {}, alphaPattern: {}, rsLora: false, ...changes };
+  const lora = {
+    rank: 4,
+    alpha: 8,
+    rankPattern: {},
+    alphaPattern: {},
+    rsLora: false,
+    dora: false,
+    ...changes,
+  };
   const modules = targetModules(config, changes.modules ?? ['all-linear']);
   const peft = parsePeftConfig(adapterConfig(config, 'test/base', modules, lora));
   return new TrainingJob(initialModules(config, peft, modules, seed), {

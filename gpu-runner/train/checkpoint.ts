@@ -23,7 +23,7 @@ export function saveJob(job: TrainingJob): Uint8Array<ArrayBuffer> {
     for (const part of PARTS) {
       const { buffer, byteOffset, byteLength, length } = parameter[part];
       const data = new Uint8Array(buffer, byteOffset, byteLength);
-      const shape = name.endsWith('lora_A') ? [rank, length / rank] : [length / rank, rank];
+      const shape = shapeOf(name, rank, length);
       tensors.push({ name: `${name}.${part}`, dtype: 'F32', shape, data });
     }
   }
@@ -54,9 +54,15 @@ export function restoreJob(job: TrainingJob, file: Uint8Array): void {
   job.step = step;
 }
 
+function shapeOf(name: string, rank: number, length: number): number[] {
+  if (name.endsWith('lora_magnitude_vector')) return [length];
+  return name.endsWith('lora_A') ? [rank, length / rank] : [length / rank, rank];
+}
+
 function* named(job: TrainingJob): Generator<[name: string, parameter: Parameter, rank: number]> {
-  for (const [path, { rank, a, b }] of job.parameters) {
+  for (const [path, { rank, a, b, magnitude }] of job.parameters) {
     yield [`${path}.lora_A`, a, rank];
     yield [`${path}.lora_B`, b, rank];
+    if (magnitude) yield [`${path}.lora_magnitude_vector`, magnitude, rank];
   }
 }

@@ -4,7 +4,7 @@
  */
 import { type AdamWSettings, adamW, clipFactor, globalNorm, type Parameter, parameter } from './adamw.ts';
 import { learningRateAt, type Schedule } from './schedule.ts';
-import type { Group, GroupResult, LoraMatrices, MicroBatch } from './training-session.ts';
+import type { Gradients, Group, GroupResult, LoraMatrices, MicroBatch } from './training-session.ts';
 
 /** What one step of the optimiser learns from. */
 export interface Step {
@@ -51,9 +51,8 @@ interface TrainedModule {
   readonly scale: number;
   readonly a: Parameter;
   readonly b: Parameter;
+  readonly magnitude: Parameter | undefined;
 }
-
-type Gradients = ReadonlyMap<string, { readonly a: Float32Array; readonly b: Float32Array }>;
 
 export class TrainingJob {
   readonly settings: JobSettings;
@@ -68,18 +67,18 @@ export class TrainingJob {
   constructor(modules: ReadonlyMap<string, LoraMatrices>, settings: JobSettings) {
     this.settings = settings;
     this.parameters = new Map(
-      [...modules].map(([path, { rank, scale, a, b }]) => [
+      [...modules].map(([path, { rank, scale, a, b, magnitude }]) => [
         path,
-        { rank, scale, a: parameter(a), b: parameter(b) },
+        { rank, scale, a: parameter(a), b: parameter(b), magnitude: magnitude && parameter(magnitude) },
       ]),
     );
   }
 
   get modules(): ReadonlyMap<string, LoraMatrices> {
     return new Map(
-      [...this.parameters].map(([path, { rank, scale, a, b }]) => [
+      [...this.parameters].map(([path, { rank, scale, a, b, magnitude }]) => [
         path,
-        { rank, scale, a: a.value, b: b.value },
+        { rank, scale, a: a.value, b: b.value, ...(magnitude ? { magnitude: magnitude.value } : {}) },
       ]),
     );
   }
@@ -125,15 +124,17 @@ export class TrainingJob {
     const { targetWeight } = this.current!;
     this.current = undefined;
     const loss = this.sums.loss / targetWeight;
-    const norm = globalNorm([...gradients.values()].flatMap(({ a, b }) => [a, b]));
+    const norm = globalNorm([...gradients.values()].flatMap(arraysOf));
     if (!Number.isFinite(loss)) throw new NotFiniteStep(this.step + 1, 'loss');
     if (!Number.isFinite(norm)) throw new NotFiniteStep(this.step + 1, 'gradient');
     const factor = clipFactor(norm, maxGradNorm);
     const learningRate = learningRateAt(schedule, this.step);
     this.step++;
     for (const [path, gradient] of gradients) {
-      const { a, b } = this.parameters.get(path)!;
+      const { a, b, magnitude } = this.parameters.get(path)!;
       adamW(a, gradient.a, optimizer, { learningRate, step: this.step, factor });
+      if (magnitude)
+        adamW(magnitude, gradient.magnitude!, optimizer, { learningRate, step: this.step, factor });
       adamW(b, gradient.b, optimizer, {
         learningRate: loraPlusRatio * learningRate,
         step: this.step,
@@ -152,10 +153,14 @@ export class TrainingJob {
 }
 
 function added(total: Gradients, more: Gradients): Gradients {
-  for (const [path, { a, b }] of total) {
-    const next = more.get(path)!;
-    for (let i = 0; i < a.length; i++) a[i]! += next.a[i]!;
-    for (let i = 0; i < b.length; i++) b[i]! += next.b[i]!;
+  for (const [path, gradient] of total) {
+    const next = arraysOf(more.get(path)!);
+    for (const [k, sum] of arraysOf(gradient).entries())
+      for (let i = 0; i < sum.length; i++) sum[i]! += next[k]![i]!;
   }
   return total;
+}
+
+function arraysOf({ a, b, magnitude }: NonNullable<ReturnType<Gradients['get']>>): Float32Array[] {
+  return magnitude ? [a, b, magnitude] : [a, b];
 }

@@ -3,7 +3,9 @@ import { type BaseConfig, moduleTable } from '../../adapter/base-config.ts';
 import type { PeftConfig } from '../../adapter/peft-config.ts';
 import { writeSafetensors } from '../../adapter/safetensors.ts';
 import { moduleScales } from '../../adapter/scale.ts';
-import { LAYER_LINEARS } from '../model/llama.ts';
+import type { Checkpoint } from '../model/checkpoint.ts';
+import { initialMagnitude } from '../model/dora.ts';
+import { EMBEDDING_MODULE, LAYER_LINEARS } from '../model/llama.ts';
 import { uniform } from '../random.ts';
 import type { LoraMatrices } from './training-session.ts';
 
@@ -23,10 +25,10 @@ export class TargetError extends Error {
 
 /**
  * Paths of the linears that are trained, in the order data flows.
- * @param wanted presets, names of linears (`q_proj`), or full paths. @throws TargetError for one that matches nothing
+ * @param wanted presets, names (`q_proj`, `embed_tokens`, `lm_head`), or full paths. @throws TargetError for one that matches nothing
  */
 export function targetModules(config: BaseConfig, wanted: readonly string[]): string[] {
-  const linears = [...moduleTable(config)].filter(([path]) => path.startsWith('model.layers.'));
+  const linears = [...moduleTable(config)];
   const chosen = new Set<string>();
   for (const name of wanted) {
     const names = PRESETS[name] ?? [name];
@@ -47,6 +49,7 @@ export interface LoraSettings {
   readonly rankPattern: Readonly<Record<string, number>>;
   readonly alphaPattern: Readonly<Record<string, number>>;
   readonly rsLora: boolean;
+  readonly dora: boolean;
 }
 
 /** The adapter_config.json of what will be trained: ranks and scales are read from it, so the file cannot say another thing. */
@@ -71,7 +74,7 @@ export function adapterConfig(
     rank_pattern: settings.rankPattern,
     target_modules: shortNames(base, modules),
     task_type: 'CAUSAL_LM',
-    use_dora: false,
+    use_dora: settings.dora,
     use_rslora: settings.rsLora,
   };
 }
@@ -80,13 +83,18 @@ export function adapterConfig(
 function shortNames(base: BaseConfig, modules: readonly string[]): string[] {
   const nameOf = (path: string) => path.slice(path.lastIndexOf('.') + 1);
   const names = [...new Set(modules.map(nameOf))];
+  const all = [...moduleTable(base).keys()].map(nameOf);
   const everywhere = names.every(
-    (name) => modules.filter((path) => nameOf(path) === name).length === base.layers,
+    (name) =>
+      modules.filter((path) => nameOf(path) === name).length === all.filter((one) => one === name).length,
   );
   return (everywhere ? names : [...modules]).sort();
 }
 
-/** A uniform within 1 / sqrt(in), as PEFT's default (Kaiming with a = sqrt 5), and B zero: the first step starts from the base. */
+/**
+ * As PEFT's default: A uniform within 1 / sqrt(in) (Kaiming with a = sqrt 5) and B zero; of an embedding A zero and B normal. The
+ * first step starts from the base.
+ */
 export function initialModules(
   base: BaseConfig,
   config: PeftConfig,
@@ -98,10 +106,14 @@ export function initialModules(
   const numbers = new Map([...table.keys()].map((path, i) => [path, i]));
   return new Map(
     modules.map((path) => {
-      const { in: inputs, out: outputs } = table.get(path)!;
+      const { in: inputs, out: outputs, kind } = table.get(path)!;
       const { rank, scale } = scales(path);
       const bound = 1 / Math.sqrt(inputs);
       const number = numbers.get(path)!; // of all modules: an A does not change with what else is trained
+      if (kind === 'embedding') {
+        const b = Float32Array.from({ length: outputs * rank }, (_, i) => normal(seed, number, i));
+        return [path, { rank, scale, a: new Float32Array(rank * inputs), b }];
+      }
       const a = Float32Array.from(
         { length: rank * inputs },
         (_, i) => bound * (2 * uniform(seed, number, i) - 1),
@@ -111,13 +123,44 @@ export function initialModules(
   );
 }
 
+/** Box and Muller. */
+function normal(seed: number, stream: number, i: number): number {
+  const radius = Math.sqrt(-2 * Math.log(1 - uniform(seed, stream, 2 * i)));
+  return radius * Math.cos(2 * Math.PI * uniform(seed, stream, 2 * i + 1));
+}
+
+/** DoRA begins at the base, too: with the lengths of its own rows. */
+export async function withMagnitudes(
+  checkpoint: Checkpoint,
+  modules: ReadonlyMap<string, LoraMatrices>,
+): Promise<Map<string, LoraMatrices>> {
+  const complete = new Map<string, LoraMatrices>();
+  for (const [path, matrices] of modules) {
+    const magnitude = await initialMagnitude(checkpoint, path, matrices.a.length / matrices.rank);
+    complete.set(path, { ...matrices, magnitude });
+  }
+  return complete;
+}
+
+const partOf = (path: string, letter: 'A' | 'B') =>
+  path === EMBEDDING_MODULE ? `lora_embedding_${letter}` : `lora_${letter}.weight`;
+
 /** adapter_model.safetensors as PEFT names and shapes it. */
 export function adapterWeights(modules: ReadonlyMap<string, LoraMatrices>): Uint8Array<ArrayBuffer> {
   const bytes = ({ buffer, byteOffset, byteLength }: Float32Array) =>
     new Uint8Array(buffer, byteOffset, byteLength);
-  const tensors = [...modules].flatMap(([path, { rank, a, b }]) => [
-    { name: `base_model.model.${path}.lora_A.weight`, shape: [rank, a.length / rank], data: bytes(a) },
-    { name: `base_model.model.${path}.lora_B.weight`, shape: [b.length / rank, rank], data: bytes(b) },
+  const tensors = [...modules].flatMap(([path, { rank, a, b, magnitude }]) => [
+    { name: `base_model.model.${path}.${partOf(path, 'A')}`, shape: [rank, a.length / rank], data: bytes(a) },
+    { name: `base_model.model.${path}.${partOf(path, 'B')}`, shape: [b.length / rank, rank], data: bytes(b) },
+    ...(magnitude
+      ? [
+          {
+            name: `base_model.model.${path}.lora_magnitude_vector`,
+            shape: [magnitude.length],
+            data: bytes(magnitude),
+          },
+        ]
+      : []),
   ]);
   return writeSafetensors(
     tensors.map((tensor) => ({ ...tensor, dtype: 'F32' as const })),

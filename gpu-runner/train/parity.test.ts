@@ -81,13 +81,15 @@ function openJob(
     rankPattern: lora?.rank_pattern ?? {},
     alphaPattern: lora?.alpha_pattern ?? {},
     rsLora: lora?.use_rslora ?? false,
+    dora: lora?.use_dora ?? false,
   });
   const scales = moduleScales(parsePeftConfig(peft));
   const initial = new Map(
     modules.map((path): [string, LoraMatrices] => {
       const { rank, scale } = scales(path);
       const of = (letter: string) => tensors.get(`initial/${path}.lora_${letter}`)!;
-      return [path, { rank, scale, a: of('A'), b: of('B') }];
+      const magnitude = tensors.get(`initial/${path}.lora_magnitude_vector`);
+      return [path, { rank, scale, a: of('A'), b: of('B'), ...(magnitude ? { magnitude } : {}) }];
     }),
   );
   const settings: JobSettings = {
@@ -119,23 +121,21 @@ async function compare(name: string, layOut: (rows: readonly FixtureRow[]) => La
   const tensors = await readAdapters(name);
   const checkpoint = await copyCheckpoint(fixture.checkpoint);
   const job = openJob(checkpoint, fixture, tensors);
-  const session = await TrainingSession.open(
-    checkpoint,
-    { modules: [...job.modules.keys()] },
-    { threads: 1 },
-  );
+  const trained = { modules: [...job.modules.keys()], dora: fixture.lora?.use_dora ?? false };
+  const session = await TrainingSession.open(checkpoint, trained, { threads: 1 });
   const trainer = new Trainer(session, 512);
   try {
     const reports: StepReport[] = [];
     for (const rows of await readBatches()) reports.push(await trainer.step(job, stepOf(layOut(rows))));
     expectSameCurve(reports, fixture);
     let [farthest, compared] = [0, 0];
-    for (const [path, { a, b }] of job.modules) {
-      for (const [letter, values] of [
+    for (const [path, { a, b, magnitude }] of job.modules) {
+      for (const [part, values] of [
         ['A', a],
         ['B', b],
+        ...(magnitude ? ([['magnitude_vector', magnitude]] as const) : []),
       ] as const) {
-        const expected = tensors.get(`final/${path}.lora_${letter}`)!;
+        const expected = tensors.get(`final/${path}.lora_${part}`)!;
         expect(values.length).toBe(expected.length);
         compared += values.length;
         for (const [i, value] of values.entries())
@@ -152,7 +152,9 @@ async function compare(name: string, layOut: (rows: readonly FixtureRow[]) => La
 
 describe('fifty steps beside PEFT and PyTorch', () => {
   it.each(PARITY_NAMES)('%s', (name) => compare(name, padded));
-  it.each(['query-value', 'patterns', 'rslora', 'loraplus'])('%s', (name) => compare(name, padded));
+  it.each(['query-value', 'patterns', 'rslora', 'loraplus', 'dora', 'dora-bias', 'edges'])('%s', (name) =>
+    compare(name, padded),
+  );
   it('packed into one row, in which no example sees another', () => compare('smollm2', packed));
   it('packed, with a sliding window', () => compare('mistral', packed));
   it('a row at a time, accumulated', () => compare('smollm2', accumulated));

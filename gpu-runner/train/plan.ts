@@ -20,7 +20,9 @@ const CHECKPOINTS = 5;
 
 export interface JobPlan {
   readonly config: Readonly<Record<string, unknown>>;
+  readonly dora: boolean;
   readonly modules: readonly string[];
+  /** Without the magnitudes of a new DoRA adapter, which are the base's. */
   readonly initial: ReadonlyMap<string, LoraMatrices>;
   readonly settings: JobSettings;
   readonly steps: number;
@@ -98,6 +100,7 @@ const OF_THE_PARENT = [
   'rank_pattern',
   'alpha_pattern',
   'use_rslora',
+  'use_dora',
 ] as const satisfies (keyof Hyperparameters)[];
 
 /** @param steps of all epochs. @throws TargetError, AdapterError, JobRefusal */
@@ -133,19 +136,28 @@ export function planJob(
   };
 }
 
-type Adapter = Pick<JobPlan, 'config' | 'modules' | 'initial'>;
+type Adapter = Pick<JobPlan, 'config' | 'dora' | 'modules' | 'initial'>;
 
 function begun(base: BaseConfig, baseId: string, asked: Hyperparameters, seed: number): Adapter {
   const modules = targetModules(base, asked.target_modules ?? ['all-linear']);
   const rank = numberOr(asked.r, RANK);
+  const dora = asked.use_dora ?? false;
+  const edge = modules.find((path) => !path.startsWith('model.layers.'));
+  if (dora && edge)
+    throw new JobRefusal(
+      'invalid_hyperparameters',
+      'hyperparameters.use_dora',
+      `use_dora: DoRA is for the linears of the layers, not for ${edge}.`,
+    );
   const config = adapterConfig(base, baseId, modules, {
     rank,
     alpha: numberOr(asked.lora_alpha, ALPHA_PER_RANK * rank),
     rankPattern: asked.rank_pattern ?? {},
     alphaPattern: asked.alpha_pattern ?? {},
     rsLora: asked.use_rslora ?? false,
+    dora,
   });
-  return { config, modules, initial: initialModules(base, parsePeftConfig(config), modules, seed) };
+  return { config, dora, modules, initial: initialModules(base, parsePeftConfig(config), modules, seed) };
 }
 
 function continued(base: BaseConfig, { config, modules }: Parent, asked: Hyperparameters): Adapter {
@@ -156,17 +168,12 @@ function continued(base: BaseConfig, { config, modules }: Parent, asked: Hyperpa
       `hyperparameters.${given}`,
       `${given}: the adapter that training continues from has decided it; leave it out.`,
     );
-  const linears = new Set(targetModules(base, ['all-linear']));
-  const other = modules.find(({ module }) => !linears.has(module));
-  if (other)
-    throw new JobRefusal(
-      'unusable_model',
-      'model',
-      `model: ${other.module} is adapted, and cannot be trained on.`,
-    );
   const initial = new Map(modules.map(({ module, ...matrices }) => [module, matrices]));
-  const paths = [...linears].filter((path) => initial.has(path));
-  return { config, modules: paths, initial: new Map(paths.map((path) => [path, initial.get(path)!])) };
+  const paths = targetModules(base, ['all-linear', 'embed_tokens', 'lm_head']).filter((path) =>
+    initial.has(path),
+  );
+  const { useDora: dora } = parsePeftConfig(config);
+  return { config, dora, modules: paths, initial: new Map(paths.map((path) => [path, initial.get(path)!])) };
 }
 
 function numberOr(value: number | 'auto' | undefined, otherwise: number): number {

@@ -13,7 +13,7 @@ import { DatasetError, readInThread } from './data/dataset-reader.ts';
 import type { ReadFile } from './data/dataset-worker.ts';
 import { refusalOf, reportLines } from './data/report.ts';
 import type { JobData } from './leased-job.ts';
-import { TargetError } from './lora.ts';
+import { TargetError, withMagnitudes } from './lora.ts';
 import { servingBytes, trainingBytes } from './memory.ts';
 import { type Decided, decide, type JobPlan, type Parent, planJob } from './plan.ts';
 import { JobRefusal } from './refusal.ts';
@@ -106,7 +106,7 @@ export class Preparation {
       );
     }
     const parent = lease.parent && (await this.parentOf(lease.parent, checkpoint.config, held));
-    return refusing(() => {
+    const prepared = refusing(() => {
       const decided = decide(checkpoint.config, asked, parts.train.length);
       const { maxTokens } = this.settings;
       const packing = asked.packing ?? false;
@@ -127,6 +127,9 @@ export class Preparation {
       const memory = this.planMemory(checkpoint.config, plan, longest, asked, tell);
       return { checkpoint, decided, plan, data, report: dataset.report, template, maxLength, memory };
     });
+    const { plan } = prepared;
+    if (!plan.dora || parent) return prepared;
+    return { ...prepared, plan: { ...plan, initial: await withMagnitudes(checkpoint, plan.initial) } };
   }
 
   /** Gradient checkpointing is for those who need it: it saves half of the memory and costs a third more time. */

@@ -84,7 +84,9 @@ export class TrainRunner {
     };
     const prepared = await this.preparation.prepare(lease, held, tell, stop);
     const { checkpoint, plan, memory, data } = prepared;
-    await using trainer = await this.pool.hold({ checkpoint, modules: plan.modules, ...memory });
+    const { modules, initial } = plan;
+    const dora = plan.dora ? [...initial.values()].map(({ rank }) => rank).join() : undefined;
+    await using trainer = await this.pool.hold({ checkpoint, modules, dora, ...memory });
     await using samples = await this.samples(lease, prepared);
     const job = new LeasedJob({ lease, plan, data, ...trainer, client: this.client, reporter, samples });
     if (lease.checkpoint) job.restore(await this.checkpointFiles(lease, lease.checkpoint, stop));

@@ -3,6 +3,7 @@
  * memory, so a trainer is opened when it fits beside those that are open; those that wait get their turn in order.
  */
 import type { Checkpoint } from '../model/checkpoint.ts';
+import { HEAD_MODULE } from '../model/llama.ts';
 import { Trainer } from './trainer.ts';
 import { TrainingHost } from './training-host.ts';
 import { Turns } from './turns.ts';
@@ -14,6 +15,8 @@ export interface HeldTrainer extends AsyncDisposable {
 export interface TrainerNeeds {
   readonly checkpoint: Checkpoint;
   readonly modules: readonly string[];
+  /** With DoRA: what tells its jobs' ranks apart. Sums along the rank are not indifferent to a padded one. */
+  readonly dora: string | undefined;
   readonly gradientCheckpointing: boolean;
   /** Of a pass, base included. */
   readonly bytes: number;
@@ -64,8 +67,8 @@ export class TrainerPool {
   }
 
   private async join(needs: TrainerNeeds): Promise<[key: string, shared: Shared]> {
-    const { checkpoint, modules, gradientCheckpointing, bytes } = needs;
-    const key = JSON.stringify([checkpoint.folder, modules, gradientCheckpointing]);
+    const { checkpoint, modules, dora, gradientCheckpointing, bytes } = needs;
+    const key = JSON.stringify([checkpoint.folder, modules, dora ?? null, gradientCheckpointing]);
     for (;;) {
       const known = this.shared.get(key);
       if (known) {
@@ -81,9 +84,14 @@ export class TrainerPool {
     return [key, shared];
   }
 
-  private async open({ checkpoint, modules, gradientCheckpointing }: TrainerNeeds) {
+  private async open({ checkpoint, modules, dora, gradientCheckpointing }: TrainerNeeds) {
     const settings = { threads: this.threads, gradientCheckpointing };
-    const host = await TrainingHost.open({ folder: checkpoint.folder, modules, settings });
-    return { host, trainer: new Trainer(host, this.maxTokens, this.passes) };
+    const host = await TrainingHost.open({
+      folder: checkpoint.folder,
+      trained: { modules, dora: dora !== undefined },
+      settings,
+    });
+    const maxTokens = modules.includes(HEAD_MODULE) ? 0 : this.maxTokens; // 0: one job at a time
+    return { host, trainer: new Trainer(host, maxTokens, this.passes) };
   }
 }

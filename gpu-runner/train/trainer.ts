@@ -21,7 +21,7 @@ export interface Evaluation {
 
 export class Trainer {
   private readonly session: TrainingPasses;
-  /** Tokens of one pass, padding and all jobs together: bounds memory. */
+  /** Tokens of one pass, padding and all jobs together: bounds memory. One job is taken in any case. */
   private readonly maxTokens: number;
   /** Of all trainers of the process: two passes at once would only take the cores from each other. */
   private readonly turns: Turns;

@@ -8,6 +8,7 @@ import { join } from 'node:path';
 import { type BaseConfig, baseTensors } from '../../adapter/base-config.ts';
 import { writeOnnx } from '../graph/onnx.ts';
 import type { Checkpoint } from '../model/checkpoint.ts';
+import { EMBEDDING_MODULE, HEAD_MODULE } from '../model/llama.ts';
 import { RotaryTable } from '../model/rotary.ts';
 import { type Feed, floats, int32s, int64s, Session } from '../session.ts';
 import {
@@ -40,6 +41,8 @@ export interface LoraMatrices {
   readonly scale: number;
   readonly a: Float32Array;
   readonly b: Float32Array;
+  /** [out], in a session that trains with DoRA. */
+  readonly magnitude?: Float32Array;
 }
 
 export interface Group {
@@ -59,15 +62,22 @@ export interface LossResult {
   readonly targets: number;
 }
 
+/** By module path; those of a magnitude where there is one. */
+export type Gradients = ReadonlyMap<
+  string,
+  { readonly a: Float32Array; readonly b: Float32Array; readonly magnitude?: Float32Array }
+>;
+
 export interface GroupResult extends LossResult {
-  /** By module path, of loss / targetWeight. */
-  readonly gradients: ReadonlyMap<string, { readonly a: Float32Array; readonly b: Float32Array }>;
+  /** Of loss / targetWeight. */
+  readonly gradients: Gradients;
   readonly weightGradients: ReadonlyMap<string, Float32Array>;
 }
 
 /** What a session trains: adapters of these linears, these tensors of the base. */
 export interface Trained {
   readonly modules: readonly string[];
+  readonly dora?: boolean;
   readonly weights?: readonly string[];
 }
 
@@ -83,6 +93,7 @@ export class TrainingSession implements TrainingPasses {
   private readonly session: Session;
   private readonly config: BaseConfig;
   private readonly modules: readonly string[];
+  private readonly dora: boolean;
   private readonly weights: readonly string[];
   private readonly rotary: RotaryTable;
   private readonly openEvaluation: () => Promise<Session>;
@@ -92,12 +103,13 @@ export class TrainingSession implements TrainingPasses {
   private constructor(
     session: Session,
     config: BaseConfig,
-    { modules, weights }: Trained,
+    { modules, dora, weights }: Trained,
     openEvaluation: () => Promise<Session>,
   ) {
     this.session = session;
     this.config = config;
     this.modules = modules;
+    this.dora = dora ?? false;
     this.weights = weights ?? [];
     this.rotary = new RotaryTable(config);
     this.openEvaluation = openEvaluation;
@@ -109,7 +121,7 @@ export class TrainingSession implements TrainingPasses {
     { threads, gradientCheckpointing = false }: { threads: number; gradientCheckpointing?: boolean },
   ): Promise<TrainingSession> {
     const open = (settings: Pick<TrainingGraphSettings, 'wanted' | 'gradientCheckpointing'>) =>
-      openGraph(checkpoint, { weights: [], ...trained, ...settings }, threads);
+      openGraph(checkpoint, { dora: false, weights: [], ...trained, ...settings }, threads);
     const session = await open({ wanted: 'gradients', gradientCheckpointing });
     const openEvaluation = () => open({ wanted: 'losses', gradientCheckpointing: false });
     return new TrainingSession(session, checkpoint.config, trained, openEvaluation);
@@ -129,7 +141,8 @@ export class TrainingSession implements TrainingPasses {
     const fetches = [
       IO.losses,
       IO.hits,
-      ...this.modules.flatMap((path) => [IO.gradientA(path), IO.gradientB(path)]),
+      ...this.modules.flatMap((path) => [gradientOfA(path), IO.gradientB(path)]),
+      ...(this.dora ? this.modules.map(IO.gradientMagnitude) : []),
       ...this.weights.map(IO.gradient),
     ];
     const results = await this.session.run(this.feeds(groups, targets), fetches);
@@ -140,15 +153,21 @@ export class TrainingSession implements TrainingPasses {
       weightGradients: new Map(this.weights.map((name) => [name, data(IO.gradient(name))])),
       gradients: new Map(
         this.modules.map((path) => {
-          const { rank, a, b } = group.modules.get(path)!;
+          const { rank, a, b, magnitude } = group.modules.get(path)!;
           const widest = widestRank(groups, path);
-          const own = (all: Float32Array, size: number) =>
-            all.subarray(g * size * widest, (g + 1) * size * widest);
+          const own = (all: Float32Array, size: number) => slice(all, g, size * widest);
+          const gradientA =
+            path === EMBEDDING_MODULE
+              ? spread(own(data(IO.gradientColumns), group.batch.tokens.length), group.batch.tokens, a, rank)
+              : own(data(IO.gradientA(path)), a.length / rank).subarray(0, a.length);
           return [
             path,
             {
-              a: own(data(IO.gradientA(path)), a.length / rank).subarray(0, a.length),
+              a: gradientA,
               b: columns(own(data(IO.gradientB(path)), b.length / rank), widest, rank),
+              ...(magnitude
+                ? { magnitude: slice(data(IO.gradientMagnitude(path)), g, magnitude.length) }
+                : {}),
             },
           ];
         }),
@@ -183,6 +202,14 @@ export class TrainingSession implements TrainingPasses {
     const feeds: Record<string, Feed> = {};
     for (const path of this.modules) {
       const loras = groups.map(({ modules }) => modules.get(path)!);
+      if (path === HEAD_MODULE) {
+        Object.assign(feeds, headFeeds(loras));
+        continue;
+      }
+      if (path === EMBEDDING_MODULE) {
+        Object.assign(feeds, embeddingFeeds(groups, loras));
+        continue;
+      }
       const { a, b, rank } = this.stacked(path, loras);
       feeds[IO.a(path)] = floats(a, [loras.length, rank, a.length / rank / loras.length]);
       feeds[IO.b(path)] = floats(b, [loras.length, b.length / rank / loras.length, rank]);
@@ -190,8 +217,16 @@ export class TrainingSession implements TrainingPasses {
         Float32Array.from(loras, ({ scale }) => scale),
         [loras.length, 1, 1],
       );
+      if (this.dora) feeds[IO.magnitude(path)] = this.magnitudes(loras);
     }
     return feeds;
+  }
+
+  private magnitudes(loras: readonly LoraMatrices[]): Feed {
+    const outputs = loras[0]!.magnitude!.length;
+    const stacked = new Float32Array(loras.length * outputs);
+    for (const [g, { magnitude }] of loras.entries()) stacked.set(magnitude!, g * outputs);
+    return floats(stacked, [loras.length, outputs, 1]);
   }
 
   /** The groups' matrices one behind the other, in memory that the next pass uses again. */
@@ -333,6 +368,60 @@ class Targets {
     return sums;
   }
 }
+
+/** The head is trained by one group at a time. */
+function headFeeds([lora, ...others]: readonly LoraMatrices[]): Record<string, Feed> {
+  if (others.length > 0) throw new Error('several groups train the head');
+  const { a, b, rank, scale } = lora!;
+  return {
+    [IO.a(HEAD_MODULE)]: floats(a, [rank, a.length / rank]),
+    [IO.b(HEAD_MODULE)]: floats(b, [b.length / rank, rank]),
+    [IO.scale(HEAD_MODULE)]: floats(Float32Array.of(scale), [1, 1]),
+  };
+}
+
+/** Of A [rank, vocabulary] only the columns that the batch's tokens name: nothing as large as tokens times vocabulary. */
+function embeddingFeeds(groups: readonly Group[], loras: readonly LoraMatrices[]): Record<string, Feed> {
+  const widest = widestRank(groups, EMBEDDING_MODULE);
+  const tokens = groups[0]!.batch.tokens.length;
+  const hidden = loras[0]!.b.length / loras[0]!.rank;
+  const taken = new Float32Array(groups.length * tokens * widest);
+  const b = new Float32Array(groups.length * hidden * widest);
+  for (const [g, lora] of loras.entries()) {
+    const vocabulary = lora.a.length / lora.rank;
+    for (const [i, token] of groups[g]!.batch.tokens.entries())
+      for (let r = 0; r < lora.rank; r++)
+        taken[(g * tokens + i) * widest + r] = lora.a[r * vocabulary + token]!;
+    b.set(columns(lora.b, lora.rank, widest), g * hidden * widest);
+  }
+  return {
+    [IO.embeddingColumns]: floats(taken, [groups.length, tokens, widest]),
+    [IO.b(EMBEDDING_MODULE)]: floats(b, [groups.length, hidden, widest]),
+    [IO.scale(EMBEDDING_MODULE)]: floats(
+      Float32Array.from(loras, ({ scale }) => scale),
+      [loras.length, 1, 1],
+    ),
+  };
+}
+
+/** The gradient of A [rank, vocabulary] from those of the columns [tokens, widest] that were taken of it, in their order. */
+function spread(
+  gradient: Float32Array,
+  tokens: Int32Array,
+  { length }: Float32Array,
+  rank: number,
+): Float32Array {
+  const whole = new Float32Array(length);
+  const [vocabulary, widest] = [length / rank, gradient.length / tokens.length];
+  for (const [i, token] of tokens.entries())
+    for (let r = 0; r < rank; r++) whole[r * vocabulary + token]! += gradient[i * widest + r]!;
+  return whole;
+}
+
+const gradientOfA = (path: string) => (path === EMBEDDING_MODULE ? IO.gradientColumns : IO.gradientA(path));
+
+const slice = (all: Float32Array, index: number, size: number) =>
+  all.subarray(index * size, (index + 1) * size);
 
 function widestRank(groups: readonly Group[], path: string): number {
   return Math.max(...groups.map(({ modules }) => modules.get(path)!.rank));

@@ -5,7 +5,7 @@ import type { FromTrainingWorker, ToTrainingWorker, TrainingTask } from './train
 import { TrainingSession } from './training-session.ts';
 
 const port = parentPort!;
-const { folder, modules, settings } = workerData as TrainingTask;
+const { folder, trained, settings } = workerData as TrainingTask;
 const say = (message: FromTrainingWorker): void => port.postMessage(message);
 const reasonOf = (error: unknown) =>
   error instanceof Error ? (error.stack ?? error.message) : String(error);
@@ -25,7 +25,7 @@ async function answer(session: TrainingSession, message: ToTrainingWorker): Prom
 }
 
 try {
-  const session = await TrainingSession.open(await openCheckpoint(folder), { modules }, settings);
+  const session = await TrainingSession.open(await openCheckpoint(folder), trained, settings);
   let turn = Promise.resolve();
   port.on('message', (message: ToTrainingWorker) => {
     turn = turn.then(() => answer(session, message));

@@ -229,6 +229,15 @@ describe('a refusal names what is wrong', () => {
     expect(other.detail).toMatch(/layers\.0/);
   });
 
+  it('an adapter with DoRA in a mix, which has no meaning', async () => {
+    const [dora, second] = [files.adapter('llama3', 'dora'), files.adapter('llama3', 'second')];
+    for (const adapters of [[dora, second], [{ ...dora, weight: 0.5 }]])
+      expect(await refused({ adapters })).toMatchObject({
+        code: 'invalid_request',
+        detail: expect.stringMatching(/DoRA/),
+      });
+  });
+
   it('more answers than can ever be taken, and too many just now', async () => {
     expect(await refused({ n: MAX_BATCH + MAX_WAITING + 1 })).toMatchObject({
       code: 'invalid_request',

@@ -251,6 +251,24 @@ describe('training', () => {
     expect(await digest(third!.fine_tuned_model!)).not.toBe(undisturbed);
   });
 
+  it.each([
+    ['DoRA', { use_dora: true }],
+    ['token embedding and head', { target_modules: ['attention', 'embed_tokens', 'lm_head'] }],
+    ['gradient checkpointing', { gradient_checkpointing: true }],
+    ['packing', { packing: true }],
+  ])('with %s ends with the same bytes, killed or not, alone or not', async (_name, settings) => {
+    const first = await start();
+    const job = await create(rows(22), { ...LONG, ...settings });
+    await afterStep(job.id, 6);
+    await first.stop('SIGKILL');
+    leasesEnd();
+    const beside = await create(rows(22), { ...LONG, ...settings });
+    await start();
+    const [killed, whole] = await Promise.all([finished(job.id), finished(beside.id)]);
+    expect(killed.error).toBeNull();
+    expect(await digest(killed.fine_tuned_model!)).toBe(await digest(whole.fine_tuned_model!));
+  });
+
   it('answers the same prompts again and again, so that one sees it learn', async () => {
     await start();
     const prompts = ['question 1', 'question 2'];

@@ -106,6 +106,14 @@ const cases: Readonly<Record<string, Case>> = {
     domain: (x) => 2 + x,
     build: (g, { a, b }) => op.div(g, a!, b!),
   },
+  scaleColumns: {
+    shapes: { a: [2, 3, 4], b: [2, 1, 4] },
+    build: (g, { a, b }) => op.scaleColumns(g, a!, b!),
+  },
+  'detached: what is multiplied by a constant that depends on it': {
+    shapes: { a: [3] },
+    build: (g, { a }) => op.add(g, a!, op.mul(g, op.detached(g, op.sub(g, a!, a!)), a!)),
+  },
   neg: { shapes: { a: [3] }, build: (g, { a }) => op.neg(g, a!) },
   sqrt: { shapes: { a: [5] }, domain: (x) => 2 + x, build: (g, { a }) => op.sqrt(g, a!) },
   log: { shapes: { a: [5] }, domain: (x) => 2 + x, build: (g, { a }) => op.log(g, a!) },

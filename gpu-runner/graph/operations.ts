@@ -76,6 +76,23 @@ export function mul(graph: Graph, a: Tensor, b: Tensor): Tensor {
   return graph.node('Mul', [a, b], [out], {}, { derivative })[0]!;
 }
 
+/**
+ * x [G, T, n] with its columns multiplied by `gain` [G, 1, n]. The gradient of the gain is summed up by a product with ones: ONNX
+ * Runtime's ReduceSum adds in another order for one group than for several.
+ */
+export function scaleColumns(graph: Graph, x: Tensor, gain: Tensor): Tensor {
+  const derivative: Derivative = ([g]) => [
+    () => mul(graph, g!, gain),
+    () => {
+      const sizes = [graph.constant('int64', [1, 1]), sizeOf(graph, x, 1)];
+      const one = graph.constant('float32', [1], [1, 1, 1]);
+      const ones = expand(graph, one, concat(graph, sizes, 0, 3), [1, 1, x.shape[1]!]);
+      return matmul(graph, ones, mul(graph, g!, x));
+    },
+  ];
+  return graph.node('Mul', [x, gain], [x], {}, { derivative })[0]!;
+}
+
 export function div(graph: Graph, a: Tensor, b: Tensor): Tensor {
   const out = { dtype: sameDtype('Div', a, b), shape: broadcast('Div', a.shape, b.shape) };
   const [y] = graph.node(

@@ -258,7 +258,7 @@ class TrainingGraph {
     if (!lora.magnitude) return op.add(graph, biased(product), this.ungroup(delta));
     const gain = op.div(graph, lora.magnitude, op.detached(graph, this.rowLengths(weight, lora))); // [G, out, 1]
     const whole = op.add(graph, this.group(product), delta);
-    return biased(this.ungroup(op.mul(graph, whole, op.transpose(graph, gain, [0, 2, 1]))));
+    return biased(this.ungroup(op.scaleColumns(graph, whole, op.transpose(graph, gain, [0, 2, 1]))));
   }
 
   /**

@@ -51,6 +51,9 @@ export class InProcess {
   readonly app: ReturnType<typeof createApp>;
   /** What the API's clock says. */
   now = new Date();
+  /** Stands between others and the API. */
+  intercept: (request: Request, next: () => Promise<Response>) => Promise<Response> = (_request, next) =>
+    next();
   /** Where the API finds its runner. */
   runner: RunnerEndpoint | undefined;
   /** What the operator's log holds of errors that nobody foresaw. */
@@ -107,8 +110,9 @@ export class InProcess {
 
   /** Also over HTTP, for other processes. @returns where */
   listen(): Promise<string> {
+    const fetch = (request: Request) => this.intercept(request, async () => this.app.fetch(request));
     return new Promise((resolve) => {
-      this.server = serve({ fetch: this.app.fetch, hostname: '127.0.0.1', port: 0 }, ({ port }) =>
+      this.server = serve({ fetch, hostname: '127.0.0.1', port: 0 }, ({ port }) =>
         resolve(`http://127.0.0.1:${port}`),
       );
     });

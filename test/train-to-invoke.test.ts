@@ -58,6 +58,42 @@ describe('training', () => {
     expect(['positive', 'negative', 'neutral']).toContain(choices[0]?.message.content);
   });
 
+  it('goes on after the server was restarted', async () => {
+    const made = JSON.parse(
+      (
+        await server.cli(
+          '--json',
+          'train',
+          data,
+          '--base',
+          'patchbay/tiny',
+          '--name',
+          'patient',
+          '--epochs',
+          '4',
+          '--batch-size',
+          '4',
+          '--seed',
+          '1',
+        )
+      ).stdout,
+    );
+    const job = () => server.openai().fineTuning.jobs.retrieve(made.id);
+    const events = async () => (await server.openai().fineTuning.jobs.listEvents(made.id)).data;
+    while (!(await events()).some(({ message }) => /^Step 2\d\//.test(message)))
+      await new Promise((resolve) => setTimeout(resolve, 100));
+    await server.stop();
+    await server.start();
+    while ((await job()).status !== 'succeeded') await new Promise((resolve) => setTimeout(resolve, 200));
+    const messages: string[] = [];
+    for await (const { message } of server.openai().fineTuning.jobs.listEvents(made.id))
+      messages.push(message);
+    expect(messages).toContainEqual(expect.stringMatching(/^Continues after step \d+$/));
+    expect(
+      messages.filter((message) => message.startsWith('Step') && message.includes('training')),
+    ).toHaveLength(200);
+  });
+
   it('with the command: train, follow, show, ask, and the same bytes again', async () => {
     const made = await server.cli(
       'train',

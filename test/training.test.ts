@@ -5,8 +5,9 @@ import OpenAI, { toFile } from 'openai';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { writeSafetensors } from '../adapter/safetensors.ts';
 import { sampleConfig, sampleTensors } from '../adapter/sample-adapter.ts';
+import { blobKey } from '../api/blob-store.ts';
 import { LEASE_SECONDS } from '../functions/train.ts';
-import { base, baseId, InProcess } from './in-process.ts';
+import { base, baseFiles, baseId, declare, InProcess } from './in-process.ts';
 import { ScriptedRunner } from './scripted-runner.ts';
 import { TrainRunnerProcess } from './train-runner.ts';
 
@@ -194,6 +195,55 @@ describe('training', () => {
         expect(await messagesOf(id)).toContainEqual(expect.stringMatching(/^Continues after step/));
     },
   );
+
+  it.each([
+    ['has leased it', /\/leases$/, 1],
+    ['keeps its third checkpoint', /\/checkpoints\/\d+$/, 3],
+    ['declares its result', /\/result$/, 1],
+    ['publishes it', /\/result\/complete$/, 1],
+  ])(
+    'whose runner is killed when it %s, before or after the API has heard of it, is published once',
+    async (_when, path, nth) => {
+      for (const heard of [false, true]) {
+        const first = await start();
+        let count = 0;
+        api.intercept = async (request, next) => {
+          const isIt = path.test(new URL(request.url).pathname) && request.method === 'POST';
+          if (!isIt) return next();
+          const answer = heard ? await next() : undefined;
+          if (answer?.status === 204 && path.source.endsWith('leases$')) return answer; // nothing to lease yet
+          if (++count < nth) return answer ?? next();
+          api.intercept = (_request, then) => then();
+          await first.stop('SIGKILL');
+          return answer ?? new Response(null, { status: 503 });
+        };
+        const { id } = await create(rows(22), LONG);
+        await until('the kill', async () => count >= nth && first.log !== '');
+        leasesEnd();
+        await start();
+        const job = await finished(id);
+        expect(job.fine_tuned_model).toMatch(/@v1$/);
+        expect(await digest(job.fine_tuned_model!)).toBe(undisturbed);
+        await Promise.all(runners.map((runner) => runner.stop('SIGKILL')));
+        runners = [];
+      }
+    },
+  );
+
+  it('goes on while the API is away for a while', async () => {
+    await start();
+    const { id } = await create(rows(22), LONG);
+    await afterStep(id, 3);
+    const away = Date.now() + 3_000;
+    api.intercept = async (request, next) =>
+      Date.now() < away && request.url.includes('/api/runner/')
+        ? new Response(null, { status: 503 })
+        : next();
+    const job = await finished(id);
+    api.intercept = (_request, next) => next();
+    expect(await digest(job.fine_tuned_model!)).toBe(undisturbed);
+    expect(await messagesOf(id)).not.toContainEqual(expect.stringMatching(/silent/));
+  });
 
   it('whose runner is stopped keeps where it is, and goes on elsewhere to the same bytes', async () => {
     const first = await start();
@@ -386,6 +436,21 @@ describe('a job is refused', () => {
     await start({ PATCHBAY_TRAIN_BYTES: '400000000' });
     const job = await finished((await create(row(1))).id);
     expect(job.error).toMatchObject({ code: 'out_of_memory', param: 'hyperparameters.max_length' });
+  });
+
+  it('when the files of its base are gone', async () => {
+    await start();
+    const files = Object.entries(await baseFiles()).filter(([name]) => name.endsWith('.safetensors'));
+    const keys = declare(Object.fromEntries(files)).map(({ sha256 }) => blobKey(sha256));
+    const kept = await Promise.all(keys.map(async (key) => new Response(await api.blobs.read(key)).bytes()));
+    for (const key of keys) await api.blobs.remove(key);
+    const job = await finished((await create(rows(4))).id);
+    expect(job.error).toMatchObject({
+      code: 'files_unavailable',
+      message: expect.stringMatching(/model\.safetensors: the object store answered 404/),
+    });
+    for (const [i, key] of keys.entries())
+      await fetch(await api.blobs.putUrl(key), { method: 'PUT', body: kept[i]! });
   });
 
   it('when it diverges, with the lines named', async () => {

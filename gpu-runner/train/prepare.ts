@@ -1,10 +1,12 @@
 /** From a lease to a job that can run: its files are fetched and read, and everything that was left open is decided. */
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { BaseConfig } from '../../adapter/base-config.ts';
 import { AdapterError, AdapterProblems } from '../../adapter/error.ts';
 import type { FileSource } from '../../functions/generate.ts';
 import type { Hyperparameters, TrainEvent, TrainLease } from '../../functions/train.ts';
-import { DiskCache } from '../disk-cache.ts';
+import { DiskCache, type HeldEntry } from '../disk-cache.ts';
+import { Fault } from '../faults.ts';
 import { readAdapterFile, WEIGHTS_FILE } from '../model/adapter-file.ts';
 import { type Checkpoint, CheckpointError, openCheckpoint } from '../model/checkpoint.ts';
 import { Batches, layOut, split } from './data/batches.ts';
@@ -22,6 +24,8 @@ import { JobRefusal } from './refusal.ts';
 const AUTOMATIC_LENGTH = 2048;
 /** Files are known by their content, whatever their owners call them. */
 const DATA_FILE = 'data.jsonl';
+const FETCH_ATTEMPTS = 4;
+const FETCH_DELAY_MS = 1_000;
 /** How often a long file tells how far it was read. */
 const TELL_EVERY_MS = 5_000;
 
@@ -40,6 +44,17 @@ export interface PreparedJob {
 export interface MemoryPlan {
   readonly gradientCheckpointing: boolean;
   readonly bytes: number;
+}
+
+interface ReadData {
+  readonly dataset: Dataset;
+  readonly template: string | null;
+  readonly maxLength: number;
+  /** Examples of the dataset that are learnt from. */
+  readonly train: readonly number[];
+  /** Where the examples to measure with are, and which. */
+  readonly valid: Dataset;
+  readonly validExamples: readonly number[];
 }
 
 export interface PrepareSettings {
@@ -78,58 +93,90 @@ export class Preparation {
     tell: Tell,
     signal: AbortSignal,
   ): Promise<PreparedJob> {
-    const { hyperparameters: asked, seed } = lease;
-    const base = held.use(await this.bases.hold(lease.base.digest, lease.base.files));
-    const checkpoint = await openCheckpoint(base.folder).catch(unusableBase);
-    const maxLength = lengthOf(asked, checkpoint.config);
-    const read = async (source: FileSource, field: string) => {
-      const { folder } = held.use(await this.files.hold(source.sha256, [{ ...source, path: DATA_FILE }]));
-      return readFile(checkpoint, join(folder, DATA_FILE), field, { maxLength, tell, signal });
-    };
-    const { dataset, template } = await read(lease.trainingFile, 'training_file');
-    const parts = { train: numbers(dataset), valid: dataset, validExamples: [] as readonly number[] };
-    if (lease.validationFile) {
-      parts.valid = (await read(lease.validationFile, 'validation_file')).dataset;
-      parts.validExamples = numbers(parts.valid);
-    } else if (asked.validation_split !== undefined) {
-      if (dataset.report.examples < 2)
-        throw new JobRefusal(
-          'invalid_hyperparameters',
-          'hyperparameters.validation_split',
-          'validation_split: one example cannot be split; give more rows, or a validation_file.',
-        );
-      const { train, valid } = split(dataset, asked.validation_split, seed);
-      parts.train = train;
-      parts.validExamples = valid;
-      tell(
-        `${valid.length} of ${dataset.report.examples} examples are kept out of training, to measure with`,
-      );
-    }
+    const { folder } = await this.fetched(this.bases, lease.base.digest, lease.base.files, held);
+    const checkpoint = await openCheckpoint(folder).catch(unusableBase);
+    const data = await this.readData(lease, checkpoint, held, tell, signal);
     const parent = lease.parent && (await this.parentOf(lease.parent, checkpoint.config, held));
-    const prepared = refusing(() => {
-      const decided = decide(checkpoint.config, asked, parts.train.length);
-      const { maxTokens } = this.settings;
-      const packing = asked.packing ?? false;
-      const batches = new Batches(dataset, parts.train, {
-        batchSize: decided.batchSize,
-        maxTokens,
-        packing,
-        seed,
-      });
-      const steps = decided.epochs * batches.stepsPerEpoch;
-      const plan = planJob(checkpoint.config, lease.base.id, asked, decided, { steps, seed, parent });
-      const data: JobData = {
-        stepAfter: (done) => batches.stepAfter(done),
-        linesAfter: (done) => batches.examplesAfter(done).map((example) => dataset.lines[example]!),
-        validation: layOut(parts.valid, parts.validExamples, { maxTokens, packing }),
-      };
-      const longest = Math.min(Math.max(dataset.report.longest, parts.valid.report.longest), maxLength);
-      const memory = this.planMemory(checkpoint.config, plan, longest, asked, tell);
-      return { checkpoint, decided, plan, data, report: dataset.report, template, maxLength, memory };
-    });
+    const prepared = refusing(() => this.decide(lease, checkpoint, data, parent, tell));
     const { plan } = prepared;
     if (!plan.dora || parent) return prepared;
     return { ...prepared, plan: { ...plan, initial: await withMagnitudes(checkpoint, plan.initial) } };
+  }
+
+  private async readData(
+    { hyperparameters: asked, trainingFile, validationFile, seed }: TrainLease,
+    checkpoint: Checkpoint,
+    held: DisposableStack,
+    tell: Tell,
+    signal: AbortSignal,
+  ): Promise<ReadData> {
+    const maxLength = lengthOf(asked, checkpoint.config);
+    const read = async (source: FileSource, field: string) => {
+      const { folder } = await this.fetched(
+        this.files,
+        source.sha256,
+        [{ ...source, path: DATA_FILE }],
+        held,
+      );
+      return readFile(checkpoint, join(folder, DATA_FILE), field, { maxLength, tell, signal });
+    };
+    const { dataset, template } = await read(trainingFile, 'training_file');
+    const shared = { dataset, template, maxLength };
+    if (validationFile) {
+      const valid = (await read(validationFile, 'validation_file')).dataset;
+      return { ...shared, train: numbers(dataset), valid, validExamples: numbers(valid) };
+    }
+    if (asked.validation_split === undefined)
+      return { ...shared, train: numbers(dataset), valid: dataset, validExamples: [] };
+    if (dataset.report.examples < 2)
+      throw new JobRefusal(
+        'invalid_hyperparameters',
+        'hyperparameters.validation_split',
+        'validation_split: one example cannot be split; give more rows, or a validation_file.',
+      );
+    const { train, valid } = split(dataset, asked.validation_split, seed);
+    tell(`${valid.length} of ${dataset.report.examples} examples are kept out of training, to measure with`);
+    return { ...shared, train, valid: dataset, validExamples: valid };
+  }
+
+  private decide(
+    { hyperparameters: asked, base, seed }: TrainLease,
+    checkpoint: Checkpoint,
+    { dataset, template, maxLength, train, valid, validExamples }: ReadData,
+    parent: Parent | undefined,
+    tell: Tell,
+  ): PreparedJob {
+    const { maxTokens } = this.settings;
+    const decided = decide(checkpoint.config, asked, train.length);
+    const layout = { maxTokens, packing: asked.packing ?? false };
+    const batches = new Batches(dataset, train, { ...layout, batchSize: decided.batchSize, seed });
+    const steps = decided.epochs * batches.stepsPerEpoch;
+    const plan = planJob(checkpoint.config, base.id, asked, decided, { steps, seed, parent });
+    const data: JobData = {
+      stepAfter: (done) => batches.stepAfter(done),
+      linesAfter: (done) => batches.examplesAfter(done).map((example) => dataset.lines[example]!),
+      validation: layOut(valid, validExamples, layout),
+    };
+    const longest = Math.min(Math.max(dataset.report.longest, valid.report.longest), maxLength);
+    const memory = this.planMemory(checkpoint.config, plan, longest, asked, tell);
+    return { checkpoint, decided, plan, data, report: dataset.report, template, maxLength, memory };
+  }
+
+  /** Stays on the disk until `held` is disposed of. A store that is away for a moment is asked again. */
+  private async fetched(
+    cache: DiskCache,
+    digest: string,
+    files: readonly FileSource[],
+    held: DisposableStack,
+  ): Promise<HeldEntry> {
+    for (let attempt = 1; ; attempt++) {
+      try {
+        return held.use(await cache.hold(digest, files));
+      } catch (error) {
+        if (!(error instanceof Fault) || error.status !== 502 || attempt === FETCH_ATTEMPTS) throw error;
+        await sleep(FETCH_DELAY_MS * 2 ** (attempt - 1));
+      }
+    }
   }
 
   /** Gradient checkpointing is for those who need it: it saves half of the memory and costs a third more time. */
@@ -168,8 +215,8 @@ export class Preparation {
     base: BaseConfig,
     held: DisposableStack,
   ): Promise<Parent> {
-    const file = held.use(await this.adapters.hold(digest, [{ ...weights, path: WEIGHTS_FILE }]));
-    const modules = await readAdapterFile(join(file.folder, WEIGHTS_FILE), config, base);
+    const { folder } = await this.fetched(this.adapters, digest, [{ ...weights, path: WEIGHTS_FILE }], held);
+    const modules = await readAdapterFile(join(folder, WEIGHTS_FILE), config, base);
     return { config, modules };
   }
 }

@@ -11,12 +11,10 @@ import type { Checkpoint } from '../model/checkpoint.ts';
 import { EMBEDDING_MODULE, HEAD_MODULE } from '../model/llama.ts';
 import { RotaryTable } from '../model/rotary.ts';
 import { type Feed, floats, int32s, int64s, Session } from '../session.ts';
-import {
-  buildTraining,
-  HEAD_CHUNK,
-  TRAINING_IO as IO,
-  type TrainingGraphSettings,
-} from './training-graph.ts';
+import { embeddingFeeds, headFeeds, spread } from './edge-adapters.ts';
+import { columns, widestRank } from './ranks.ts';
+import { Targets } from './targets.ts';
+import { buildTraining, TRAINING_IO as IO, type TrainingGraphSettings } from './training-graph.ts';
 
 /** Added to the score of a token that must not be seen. Finite, so that a row of padding alone does not turn into NaN. */
 const HIDDEN = -1e30;
@@ -305,137 +303,10 @@ async function openGraph(
   }
 }
 
-/** The places that have a target, over all groups, and what becomes of them. */
-class Targets {
-  private readonly groups: readonly Group[];
-  /** Places [padded count] among all tokens, filled up to whole chunks by places of weight 0. */
-  private readonly places: BigInt64Array;
-  private readonly labels: BigInt64Array;
-  private readonly scaled: Float32Array;
-  private readonly owners: Int32Array;
-  private readonly weights: Float32Array;
-  private readonly tokens: number;
-
-  constructor(groups: readonly Group[]) {
-    this.groups = groups;
-    const { rows, length } = groups[0]!.batch;
-    this.tokens = groups.length * rows * length;
-    const isTarget = ({ batch }: Group, i: number) => batch.targets[i]! >= 0 && batch.weights[i]! !== 0;
-    let count = 0;
-    for (const group of groups) for (let i = 0; i < rows * length; i++) if (isTarget(group, i)) count++;
-    // One more at least: tokens without a target read their gradient, zero, from the filling.
-    const padded = HEAD_CHUNK * Math.ceil((count + 1) / HEAD_CHUNK);
-    this.places = new BigInt64Array(padded);
-    this.labels = new BigInt64Array(padded);
-    this.scaled = new Float32Array(padded);
-    this.weights = new Float32Array(padded);
-    this.owners = new Int32Array(padded).fill(-1);
-    let at = 0;
-    for (const [g, group] of groups.entries()) {
-      for (let i = 0; i < rows * length; i++) {
-        if (!isTarget(group, i)) continue;
-        this.places[at] = BigInt(g * rows * length + i);
-        this.labels[at] = BigInt(group.batch.targets[i]!);
-        this.weights[at] = group.batch.weights[i]!;
-        this.scaled[at] = group.batch.weights[i]! / group.targetWeight;
-        this.owners[at++] = g;
-      }
-    }
-  }
-
-  feeds(): Record<string, Feed> {
-    const count = this.places.length;
-    const back = new BigInt64Array(this.tokens).fill(BigInt(count - 1));
-    for (let at = 0; at < count; at++) if (this.owners[at]! >= 0) back[Number(this.places[at])] = BigInt(at);
-    const chunks = [count / HEAD_CHUNK, HEAD_CHUNK, 1];
-    return {
-      [IO.places]: int64s(this.places, [count]),
-      [IO.back]: int64s(back, [this.tokens]),
-      [IO.labels]: int64s(this.labels, chunks),
-      [IO.weights]: floats(this.scaled, chunks),
-    };
-  }
-
-  sums(losses: Float32Array, hits: Float32Array): LossResult[] {
-    const sums = this.groups.map(() => ({ loss: 0, hits: 0, targets: 0 }));
-    for (const [at, owner] of this.owners.entries()) {
-      const sum = sums[owner];
-      if (!sum) continue;
-      sum.loss += this.weights[at]! * losses[at]!;
-      sum.hits += hits[at]!;
-      sum.targets++;
-    }
-    return sums;
-  }
-}
-
-/** The head is trained by one group at a time. */
-function headFeeds([lora, ...others]: readonly LoraMatrices[]): Record<string, Feed> {
-  if (others.length > 0) throw new Error('several groups train the head');
-  const { a, b, rank, scale } = lora!;
-  return {
-    [IO.a(HEAD_MODULE)]: floats(a, [rank, a.length / rank]),
-    [IO.b(HEAD_MODULE)]: floats(b, [b.length / rank, rank]),
-    [IO.scale(HEAD_MODULE)]: floats(Float32Array.of(scale), [1, 1]),
-  };
-}
-
-/** Of A [rank, vocabulary] only the columns that the batch's tokens name: nothing as large as tokens times vocabulary. */
-function embeddingFeeds(groups: readonly Group[], loras: readonly LoraMatrices[]): Record<string, Feed> {
-  const widest = widestRank(groups, EMBEDDING_MODULE);
-  const tokens = groups[0]!.batch.tokens.length;
-  const hidden = loras[0]!.b.length / loras[0]!.rank;
-  const taken = new Float32Array(groups.length * tokens * widest);
-  const b = new Float32Array(groups.length * hidden * widest);
-  for (const [g, lora] of loras.entries()) {
-    const vocabulary = lora.a.length / lora.rank;
-    for (const [i, token] of groups[g]!.batch.tokens.entries())
-      for (let r = 0; r < lora.rank; r++)
-        taken[(g * tokens + i) * widest + r] = lora.a[r * vocabulary + token]!;
-    b.set(columns(lora.b, lora.rank, widest), g * hidden * widest);
-  }
-  return {
-    [IO.embeddingColumns]: floats(taken, [groups.length, tokens, widest]),
-    [IO.b(EMBEDDING_MODULE)]: floats(b, [groups.length, hidden, widest]),
-    [IO.scale(EMBEDDING_MODULE)]: floats(
-      Float32Array.from(loras, ({ scale }) => scale),
-      [loras.length, 1, 1],
-    ),
-  };
-}
-
-/** The gradient of A [rank, vocabulary] from those of the columns [tokens, widest] that were taken of it, in their order. */
-function spread(
-  gradient: Float32Array,
-  tokens: Int32Array,
-  { length }: Float32Array,
-  rank: number,
-): Float32Array {
-  const whole = new Float32Array(length);
-  const [vocabulary, widest] = [length / rank, gradient.length / tokens.length];
-  for (const [i, token] of tokens.entries())
-    for (let r = 0; r < rank; r++) whole[r * vocabulary + token]! += gradient[i * widest + r]!;
-  return whole;
-}
-
 const gradientOfA = (path: string) => (path === EMBEDDING_MODULE ? IO.gradientColumns : IO.gradientA(path));
 
 const slice = (all: Float32Array, index: number, size: number) =>
   all.subarray(index * size, (index + 1) * size);
-
-function widestRank(groups: readonly Group[], path: string): number {
-  return Math.max(...groups.map(({ modules }) => modules.get(path)!.rank));
-}
-
-/** The matrix [n, from] with `to` columns: the rest cut off, or filled with zeros. */
-function columns(matrix: Float32Array, from: number, to: number): Float32Array {
-  if (from === to) return matrix;
-  const rows = matrix.length / from;
-  const result = new Float32Array(rows * to);
-  for (let row = 0; row < rows; row++)
-    result.set(matrix.subarray(row * from, row * from + Math.min(from, to)), row * to);
-  return result;
-}
 
 function joined(groups: readonly Group[], of: (group: Group) => Int32Array): Int32Array {
   const arrays = groups.map(of);

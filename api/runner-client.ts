@@ -38,6 +38,7 @@ const CODE: Readonly<Record<RunnerError['code'], ApiErrorCode>> = {
 
 /** Longer than any event: a line that does not end is not ours. */
 const MAX_LINE = 4 * 2 ** 20;
+const ATTEMPTS = 2;
 
 /** @param endpoint where the runner is now; a restarted one listens elsewhere */
 export function createRunnerClient(endpoint: () => RunnerEndpoint | undefined): RunnerClient {
@@ -48,15 +49,7 @@ export function createRunnerClient(endpoint: () => RunnerEndpoint | undefined): 
         retryAfterSeconds: 2,
       });
     const headers = { authorization: `Bearer ${runner.token}`, 'content-type': 'application/json' };
-    let response: Response;
-    try {
-      response = await fetch(`${runner.url}${path}`, { ...init, headers });
-    } catch (error) {
-      if (init.signal?.aborted) throw error;
-      throw new ApiError('unavailable', 'The runner cannot be reached; try again in a moment.', {
-        retryAfterSeconds: 2,
-      });
-    }
+    const response = await reach(() => fetch(`${runner.url}${path}`, { ...init, headers }), init.signal);
     if (!response.ok) throw await refusal(response);
     return response;
   };
@@ -74,6 +67,27 @@ export function createRunnerClient(endpoint: () => RunnerEndpoint | undefined): 
       return RunnerHealth.parse(await (await send('/health', {})).json());
     },
   };
+}
+
+/**
+ * A connection kept open may be closed by the runner in the moment in which it is used again, before anything was answered.
+ * What is asked of a runner changes nothing there, so it is asked a second time.
+ */
+async function reach(
+  ask: () => Promise<Response>,
+  signal: AbortSignal | null | undefined,
+): Promise<Response> {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return await ask();
+    } catch (error) {
+      if (signal?.aborted) throw error;
+      if (attempt < ATTEMPTS) continue;
+      throw new ApiError('unavailable', 'The runner cannot be reached; try again in a moment.', {
+        retryAfterSeconds: 2,
+      });
+    }
+  }
 }
 
 async function refusal(response: Response): Promise<ApiError> {

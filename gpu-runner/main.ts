@@ -5,6 +5,8 @@ import { type RunnerConfig, readConfig } from './config.ts';
 import { createRunnerApp } from './http.ts';
 import { Runner } from './runner.ts';
 
+const KEEP_ALIVE_MS = 75_000;
+
 const log = pino({ name: 'runner' }, pino.destination(2));
 const config = configOrExit();
 const runner = new Runner(config);
@@ -16,6 +18,8 @@ const server = serve({ fetch: app.fetch, hostname: config.host, port: config.por
   log.info({ url, threads: config.threads }, 'listening');
   process.send?.({ type: 'ready', url });
 });
+// Callers keep connections open for as long as this says: longer than they pause between requests, as a rule.
+if ('keepAliveTimeout' in server) server.keepAliveTimeout = KEEP_ALIVE_MS;
 server.on('error', (error) => {
   log.fatal({ error: error.message }, 'cannot listen');
   process.exit(1);

@@ -10,4 +10,7 @@ if (major < 24) {
   );
   process.exit(2);
 }
+// Node's own ends the process when a server closes a connection whose last bytes wait for a slow reader:
+// github.com/nodejs/undici/issues/5360, mended in this one.
+globalThis.fetch = (await import('undici')).fetch;
 await import('../main.ts');

@@ -2,6 +2,7 @@
 import { OpenAPIHono } from '@hono/zod-openapi';
 import type { AppEnv } from './context.ts';
 import { ApiError, asApiError, problemJson } from './errors.ts';
+import { hubRoutes } from './hub/routes.ts';
 import type { InvokeDeps } from './invoke.ts';
 import { describeOpenai } from './openai/describe.ts';
 import { fileRoutes } from './openai/files.ts';
@@ -46,6 +47,7 @@ export function createApp(deps: AppDeps) {
   app.route('/v1', openaiRoutes(deps));
   app.route('/v1', fileRoutes(deps));
   app.route('/v1', fineTuningRoutes(deps));
+  app.route('/', hubRoutes(deps));
   describeOpenai(app);
   app.openAPIRegistry.registerComponent('securitySchemes', 'key', { type: 'http', scheme: 'bearer' });
   const info = {

@@ -64,7 +64,8 @@ export function createAuth(db: Database, settings: { secret: string; baseUrl: st
     /** The principal of `Authorization: Bearer pb_...`; undefined without the header. @throws ApiError unauthorized */
     async authenticate(header: string | undefined): Promise<Principal | undefined> {
       if (header === undefined) return undefined;
-      const key = /^Bearer\s+(\S+)$/i.exec(header)?.[1];
+      // `@huggingface/hub` sends only what begins with `hf_`: its users put that in front.
+      const key = /^Bearer\s+(?:hf_(?=pb_))?(\S+)$/i.exec(header)?.[1];
       if (!key) throw new ApiError('unauthorized', 'The Authorization header must be `Bearer <key>`.');
       const known = believed.get(key);
       if (known) return known;

@@ -8,7 +8,7 @@ const MAX_DROPPED = 64 * 2 ** 20;
 
 /** @throws ApiError too_large, invalid_request */
 export async function readJsonBody(request: Request): Promise<unknown> {
-  const text = await readText(request);
+  const text = await readTextBody(request);
   try {
     return JSON.parse(text);
   } catch (error) {
@@ -16,7 +16,8 @@ export async function readJsonBody(request: Request): Promise<unknown> {
   }
 }
 
-async function readText(request: Request): Promise<string> {
+/** @throws ApiError too_large, invalid_request */
+export async function readTextBody(request: Request): Promise<string> {
   if (Number(request.headers.get('content-length') ?? 0) > MAX_DROPPED) throw tooLarge();
   const decoder = new TextDecoder('utf-8', { fatal: true });
   let text = '';

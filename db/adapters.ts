@@ -1,5 +1,5 @@
 /** Adapters and their versions. */
-import { and, arrayContains, asc, desc, eq, getTableColumns, gte, lte, type SQL, sql } from 'drizzle-orm';
+import { and, arrayContains, asc, desc, eq, getTableColumns, gte, lte, or, type SQL, sql } from 'drizzle-orm';
 import type { StoredFile } from './bases.ts';
 import type { Database } from './open.ts';
 import { adapters, baseFiles, blobs, events, versionFiles, versions } from './schema.ts';
@@ -110,6 +110,8 @@ export interface AdapterFilter {
   readonly language?: string | undefined;
   readonly license?: string | undefined;
   readonly tag?: string | undefined;
+  /** Each a tag or a language. */
+  readonly labels?: readonly string[] | undefined;
   readonly minRank?: number | undefined;
   readonly maxRank?: number | undefined;
 }
@@ -147,6 +149,9 @@ export async function searchAdapters(
     filter.license === undefined ? undefined : eq(adapters.license, filter.license),
     filter.language === undefined ? undefined : arrayContains(adapters.languages, [filter.language]),
     filter.tag === undefined ? undefined : arrayContains(adapters.tags, [filter.tag]),
+    ...(filter.labels ?? []).map((label) =>
+      or(arrayContains(adapters.tags, [label]), arrayContains(adapters.languages, [label])),
+    ),
     filter.minRank === undefined ? undefined : gte(adapters.rank, filter.minRank),
     filter.maxRank === undefined ? undefined : lte(adapters.rank, filter.maxRank),
     after &&

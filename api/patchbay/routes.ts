@@ -2,18 +2,12 @@
 import { createRoute, OpenAPIHono, type RouteConfig, z } from '@hono/zod-openapi';
 import { bodyLimit } from 'hono/body-limit';
 import { createMiddleware } from 'hono/factory';
-import {
-  type AdapterCursor,
-  filesOfVersion,
-  findAdapter,
-  findVersion,
-  listVersions,
-  searchAdapters,
-} from '../../db/adapters.ts';
+import { filesOfVersion, findAdapter, findVersion, listVersions, searchAdapters } from '../../db/adapters.ts';
 import { filesOfBase, findBase, listBases } from '../../db/bases.ts';
 import type { Auth, Scope } from '../auth.ts';
 import { blobKey } from '../blob-store.ts';
 import { type AppEnv, MAX_BODY, requirePrincipal, tooLarge } from '../context.ts';
+import { decodeCursor, encodeCursor } from '../cursor.ts';
 import { ApiError } from '../errors.ts';
 import {
   completeDraft,
@@ -48,8 +42,6 @@ const needs = (...scopes: [Scope, ...Scope[]]) => ({
 });
 const id = { params: s.Id };
 const draftId = { params: z.object({ id: z.uuid() }) };
-
-const Cursor = z.object({ rank: z.number(), createdAt: z.iso.datetime(), id: s.storable(200) });
 
 export type PatchbayDeps = PublishDeps & { readonly auth: Auth };
 
@@ -354,18 +346,4 @@ function keyRoutes(app: App, { auth }: PatchbayDeps): void {
       return c.body(null, 204);
     },
   );
-}
-
-function encodeCursor(cursor: AdapterCursor): string {
-  return btoa(JSON.stringify(cursor)).replaceAll('+', '-').replaceAll('/', '_').replaceAll('=', '');
-}
-
-function decodeCursor(text: string): AdapterCursor {
-  try {
-    return Cursor.parse(JSON.parse(atob(text.replaceAll('-', '+').replaceAll('_', '/'))));
-  } catch {
-    throw new ApiError('invalid_request', 'cursor: use `next` of the page before, unchanged.', {
-      field: 'cursor',
-    });
-  }
 }

@@ -1,0 +1,53 @@
+/** `GET /api/models`: the catalog, as the Hub's clients ask for it. */
+import { z } from 'zod';
+import { type AdapterFilter, searchAdapters } from '../../db/adapters.ts';
+import type { Database } from '../../db/open.ts';
+import { decodeCursor, encodeCursor } from '../cursor.ts';
+import { parseInput } from '../request.ts';
+import { adapterFacts } from './models.ts';
+
+const text = z
+  .string()
+  .min(1)
+  .max(200)
+  .regex(/^[^\0]*$/, 'must not hold the character NUL');
+
+/** Clients send a list as a repeated parameter, or with commas; and `config`, `full`, `expand`..., which change nothing here. */
+const Query = z.object({
+  search: text.optional(),
+  author: text.optional(),
+  filter: z.array(text).max(20),
+  sort: z
+    .enum(['createdAt', 'created_at', 'trendingScore'], 'must be createdAt: other orders are not kept')
+    .optional(),
+  limit: z.coerce.number().int().min(1).max(1000).default(100),
+  cursor: z.string().max(500).optional(),
+});
+
+/** Labels that every adapter has here. */
+const OF_ALL = new Set(['peft', 'lora', 'safetensors', 'text-generation']);
+
+/** @returns the page, and the URL of the next one */
+export async function listModels(db: Database, url: URL) {
+  const values = Object.fromEntries(url.searchParams);
+  const labels = ['filter', 'pipeline_tag', 'library'].flatMap((name) => url.searchParams.getAll(name));
+  const filter = labels.flatMap((value) => value.split(',')).filter(Boolean);
+  const query = parseInput(Query, { ...values, filter });
+  const after = query.cursor === undefined ? undefined : decodeCursor(query.cursor);
+  const { rows, next } = await searchAdapters(db, filterOf(query), query.limit, after);
+  const following = new URL(url);
+  if (next) following.searchParams.set('cursor', encodeCursor(next));
+  return { models: rows.map(adapterFacts), next: next ? following.href : undefined };
+}
+
+function filterOf({ search, author, filter }: z.infer<typeof Query>): AdapterFilter {
+  const valueAfter = (prefix: RegExp) => filter.find((label) => prefix.test(label))?.replace(prefix, '');
+  const known = /^(base_model:(adapter:)?|license:)/;
+  return {
+    query: search,
+    owner: author,
+    base: valueAfter(/^base_model:(adapter:)?/),
+    license: valueAfter(/^license:/),
+    labels: filter.filter((label) => !known.test(label) && !OF_ALL.has(label)),
+  };
+}

@@ -1,0 +1,96 @@
+/** Repositories as the Hub's JSON describes them. */
+import type { Adapter } from '../../db/adapters.ts';
+import { type GitObjects, isLfs } from './git-objects.ts';
+import type { Commit, Repository } from './repositories.ts';
+
+/** `GET /api/models/{id}`. @param detailed with sizes and digests of the files */
+export async function modelInfo(
+  repository: Repository,
+  commit: Commit,
+  { objects, detailed }: { objects: GitObjects; detailed: boolean },
+) {
+  const files = await commit.files();
+  const siblings = files.map(async (file) => {
+    if (!detailed) return { rfilename: file.path };
+    const { oid, size, lfs } = await objects.entry(file);
+    return {
+      rfilename: file.path,
+      size,
+      blobId: oid,
+      ...(isLfs(file) && lfs ? { lfs: { sha256: lfs.oid, size, pointerSize: lfs.pointerSize } } : {}),
+    };
+  });
+  const { id, adapter, createdAt, commits } = repository;
+  return {
+    ...(adapter ? adapterFacts(adapter) : baseFacts(id, createdAt)),
+    sha: commit.id,
+    lastModified: commits[0]!.at.toISOString(),
+    siblings: await Promise.all(siblings),
+  };
+}
+
+/** An element of `GET /api/models`. */
+export function adapterFacts(adapter: Adapter) {
+  const { baseId, license, languages, tags, task } = adapter;
+  return {
+    ...facts(adapter.id, adapter.createdAt, [
+      'peft',
+      'safetensors',
+      'lora',
+      `base_model:${baseId}`,
+      `base_model:adapter:${baseId}`,
+      ...languages,
+      ...(license ? [`license:${license}`] : []),
+      ...tags,
+    ]),
+    lastModified: adapter.updatedAt.toISOString(),
+    library_name: 'peft',
+    cardData: {
+      base_model: baseId,
+      library_name: 'peft',
+      ...(license ? { license } : {}),
+      ...(languages.length > 0 ? { language: languages } : {}),
+      ...(tags.length > 0 ? { tags } : {}),
+      ...(task ? { pipeline_tag: task } : {}),
+    },
+  };
+}
+
+const baseFacts = (id: string, createdAt: Date) => ({
+  ...facts(id, createdAt, ['transformers', 'safetensors']),
+  library_name: 'transformers',
+});
+
+const facts = (id: string, createdAt: Date, tags: readonly string[]) => ({
+  _id: id,
+  id,
+  modelId: id,
+  author: id.split('/')[0]!,
+  private: false,
+  gated: false,
+  disabled: false,
+  createdAt: createdAt.toISOString(),
+  pipeline_tag: 'text-generation',
+  tags,
+});
+
+/** `GET /api/models/{id}/refs`. */
+export const refs = ({ commits }: Repository) => ({
+  branches: [{ name: 'main', ref: 'refs/heads/main', targetCommit: commits[0]!.id }],
+  tags: commits.flatMap(({ id, tag }) =>
+    tag ? [{ name: tag, ref: `refs/tags/${tag}`, targetCommit: id }] : [],
+  ),
+  converts: [],
+});
+
+/** `GET /api/models/{id}/commits/{revision}`: that one and those before it. */
+export function history({ id: repository, commits }: Repository, from: Commit) {
+  const user = repository.split('/')[0]!;
+  return commits.slice(commits.indexOf(from)).map(({ id, tag, at }) => ({
+    id,
+    title: tag ? `Version ${tag}` : 'Import',
+    message: '',
+    authors: [{ user }],
+    date: at.toISOString(),
+  }));
+}

@@ -1,0 +1,126 @@
+/**
+ * Hugging Face's protocol, for reading: `huggingface_hub`, PEFT, `@huggingface/hub` and the `hf` command need nothing changed
+ * but their endpoint.
+ */
+import { type Context, Hono } from 'hono';
+import { z } from 'zod';
+import type { Database } from '../../db/open.ts';
+import type { BlobStore } from '../blob-store.ts';
+import { type AppEnv, requirePrincipal } from '../context.ts';
+import { ApiError, asApiError } from '../errors.ts';
+import { parseInput, readJsonBody, readTextBody } from '../request.ts';
+import { errorResponse, HubNotFound, notFoundResponse } from './errors.ts';
+import { GitObjects, isLfs, lfsPointer } from './git-objects.ts';
+import { listModels } from './list.ts';
+import { history, modelInfo, refs } from './models.ts';
+import { findCommit, findEntry, findRepository } from './repositories.ts';
+import { serveFile } from './serve-file.ts';
+
+export interface HubDeps {
+  readonly db: Database;
+  readonly blobs: BlobStore;
+  readonly log: { error(fields: object, message: string): void };
+}
+
+const PathsInfo = z.object({
+  paths: z.union([z.string().transform((one) => [one]), z.array(z.string()).max(1000)]),
+});
+
+export function hubRoutes({ db, blobs, log }: HubDeps) {
+  const app = new Hono<AppEnv>();
+  const objects = new GitObjects(blobs);
+
+  /** What the path names. A revision may hold slashes, escaped. */
+  const at = async (c: Context<AppEnv>, revision = 'main') => {
+    const repository = await findRepository(db, c.req.param('owner') ?? '', c.req.param('name') ?? '');
+    return { repository, commit: findCommit(repository, c.req.param('revision') ?? revision) };
+  };
+  const entryAt = async (c: Context<AppEnv>) => {
+    const { commit } = await at(c);
+    return { commit: commit.id, file: await findEntry(commit, c.req.param('path') ?? '') };
+  };
+
+  app.get('/api/models', async (c) => {
+    const { models, next } = await listModels(db, new URL(c.req.url));
+    if (next) c.header('link', `<${next}>; rel="next"`);
+    return c.json(models);
+  });
+
+  for (const path of ['/api/models/:owner/:name', '/api/models/:owner/:name/revision/:revision']) {
+    app.get(path, async (c) => {
+      const { repository, commit } = await at(c);
+      return c.json(
+        await modelInfo(repository, commit, { objects, detailed: c.req.query('blobs') !== undefined }),
+      );
+    });
+  }
+
+  app.get('/api/models/:owner/:name/tree/:revision', async (c) => {
+    const { commit } = await at(c);
+    return c.json(await Promise.all((await commit.files()).map((file) => objects.entry(file))));
+  });
+
+  // Repositories here have no folders: a path below the root is a file, or nothing.
+  app.get('/api/models/:owner/:name/tree/:revision/:path{.+}', async (c) => {
+    const { file } = await entryAt(c);
+    return c.json([await objects.entry(file)]);
+  });
+
+  app.post('/api/models/:owner/:name/paths-info/:revision', async (c) => {
+    const { commit } = await at(c);
+    const { paths } = parseInput(PathsInfo, await pathsAsked(c));
+    const files = (await commit.files()).filter(({ path }) => paths.includes(path));
+    return c.json(await Promise.all(files.map((file) => objects.entry(file))));
+  });
+
+  app.get('/api/models/:owner/:name/refs', async (c) => c.json(refs((await at(c)).repository)));
+
+  app.get('/api/models/:owner/:name/commits/:revision', async (c) => {
+    const { repository, commit } = await at(c);
+    return c.json(history(repository, commit));
+  });
+
+  app.get('/api/whoami-v2', (c) => {
+    const { userId, owner, scopes } = requirePrincipal(c, 'read', 'publish', 'infer', 'train', 'admin');
+    const role = scopes.has('publish') || scopes.has('admin') ? 'write' : 'read';
+    return c.json({
+      type: 'user',
+      id: userId,
+      name: owner,
+      fullname: owner,
+      orgs: [],
+      auth: { type: 'access_token', accessToken: { displayName: owner, role } },
+    });
+  });
+
+  app.get('/:owner/:name/resolve/:revision/:path{.+}', async (c) => {
+    const served = await entryAt(c);
+    return serveFile(c, { blobs, objects }, { ...served, pinned: c.req.param('revision') === served.commit });
+  });
+
+  // As in git: in place of a large file there is the pointer to it.
+  app.get('/:owner/:name/raw/:revision/:path{.+}', async (c) => {
+    const { file, commit } = await entryAt(c);
+    if (!isLfs(file)) return serveFile(c, { blobs, objects }, { file, commit, pinned: false });
+    return c.text(lfsPointer(file), 200, { 'x-repo-commit': commit });
+  });
+
+  app.onError((error, c) => {
+    if (error instanceof HubNotFound) return notFoundResponse(error);
+    const known = asApiError(error);
+    if (known.code === 'internal')
+      log.error({ requestId: c.get('requestId'), path: c.req.path, error: error.stack }, 'unexpected error');
+    return errorResponse(known);
+  });
+  return app;
+}
+
+/** Python's client sends a form, JavaScript's sends JSON. */
+async function pathsAsked(c: Context<AppEnv>): Promise<unknown> {
+  const type = c.req.header('content-type') ?? '';
+  if (type.startsWith('application/json')) return readJsonBody(c.req.raw);
+  if (!type.startsWith('application/x-www-form-urlencoded'))
+    throw new ApiError('invalid_request', 'The body must be JSON or a form.', { field: 'paths' });
+  const body = new URLSearchParams(await readTextBody(c.req.raw));
+  return { paths: body.getAll('paths') };
+}

@@ -93,6 +93,10 @@ export function createBlobStore(settings: BlobStoreSettings) {
       await client.send(new UploadPartCommand({ Bucket, Key, UploadId, PartNumber, Body }));
     },
 
+    async put(Key: string, Body: Uint8Array): Promise<void> {
+      await client.send(new PutObjectCommand({ Bucket, Key, Body }));
+    },
+
     /** For a whole object at once. */
     putUrl(Key: string): Promise<string> {
       return getSignedUrl(client, new PutObjectCommand({ Bucket, Key }), { expiresIn: URL_SECONDS });

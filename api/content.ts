@@ -10,7 +10,18 @@ export interface Content {
   readonly size: number;
   readonly sha256: string;
   readonly key: string;
-  readonly store: BlobStore;
+  readonly store: Pick<BlobStore, 'read'>;
+  /** Present: it is here, and not in the object store yet. */
+  readonly bytes?: Uint8Array<ArrayBuffer>;
+}
+
+/** Content that came with the request itself. */
+export function contentInMemory(path: string, sha256: string, bytes: Uint8Array<ArrayBuffer>): Content {
+  const read: BlobStore['read'] = async (_key, range) => {
+    const end = range ? range.offset + range.length : bytes.length;
+    return new Blob([bytes.subarray(range?.offset ?? 0, end)]).stream();
+  };
+  return { path, size: bytes.length, sha256, key: '', store: { read }, bytes };
 }
 
 /** An incremental sha256; the Node entry brings the native one, the edge a portable one. */

@@ -17,8 +17,8 @@ import type { Hyperparameters } from '../functions/train.ts';
 import type { Principal } from './auth.ts';
 import { ApiError } from './errors.ts';
 import { parseSingle } from './invoke.ts';
-import type { PublishDeps } from './publish.ts';
 import { ownFile } from './user-files.ts';
+import type { PublishDeps } from './versions.ts';
 
 export interface TrainingDeps extends PublishDeps {
   readonly queue: TrainingQueue;

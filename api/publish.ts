@@ -4,13 +4,8 @@
  * nothing is visible, and a draft that is refused or abandoned leaves nothing behind but staged bytes, which expire.
  */
 import { z } from 'zod';
-import { type BaseConfig, moduleTable, parseBaseConfig } from '../adapter/base-config.ts';
-import { inspectAdapter } from '../adapter/inspect.ts';
-import { parseStrictJson } from '../adapter/json.ts';
-import { parsePeftConfig } from '../adapter/peft-config.ts';
-import { ownerName } from '../adapter/reference.ts';
-import { findAdapter, findVersion, isListedContent, listVersion, type Version } from '../db/adapters.ts';
-import { type Base, findBase, insertBase, type StoredFile } from '../db/bases.ts';
+import { findVersion, isListedContent, type Version } from '../db/adapters.ts';
+import { type Base, findBase, insertBase } from '../db/bases.ts';
 import {
   type Draft,
   type DraftFile,
@@ -23,18 +18,10 @@ import {
 import type { Database } from '../db/open.ts';
 import type { Principal } from './auth.ts';
 import { type BlobStore, blobKey } from './blob-store.ts';
-import { CardError, readCard } from './card.ts';
 import { checkBase } from './check-base.ts';
-import {
-  type Content,
-  checkStorable,
-  type Hasher,
-  hashOf,
-  readHeaderOf,
-  readText,
-  scanWeights,
-} from './content.ts';
-import { ApiError, refused } from './errors.ts';
+import { type Content, hashOf, readText } from './content.ts';
+import { ApiError } from './errors.ts';
+import { digestOf, keep, type PublishDeps, publishVersion, refuseTaken } from './versions.ts';
 
 const MIB = 2 ** 20;
 /** A draft that is not completed by then is swept away with its bytes. */
@@ -81,13 +68,6 @@ export const DeclaredFile = z.object({
 });
 export type DeclaredFile = z.infer<typeof DeclaredFile>;
 
-export interface PublishDeps {
-  readonly db: Database;
-  readonly blobs: BlobStore;
-  readonly createHasher: () => Hasher;
-  readonly now: () => Date;
-}
-
 export interface DraftView {
   id: string;
   expiresAt: string;
@@ -112,13 +92,8 @@ export async function startAdapterDraft(
   files: readonly DeclaredFile[],
   training?: Pick<Draft, 'lineage' | 'receipt'>,
 ): Promise<DraftView> {
-  if (target.owner !== principal.owner && !principal.scopes.has('admin')) {
-    throw new ApiError(
-      'forbidden',
-      `This key publishes under ${principal.owner}/, not under ${target.owner}/.`,
-    );
-  }
-  checkFiles(files, ADAPTER_FILES, () => undefined);
+  requireNamespace(principal, target.owner);
+  checkAdapterFiles(files);
   if (!(await findBase(deps.db, base))) {
     throw new ApiError('not_found', `There is no base model ${base}; GET /api/bases lists those there are.`, {
       field: 'base',
@@ -154,16 +129,19 @@ export async function startBaseDraft(
   );
 }
 
-/** Bases and adapters are asked for by the same names, so one name is one of them. */
-async function refuseTaken(db: Database, kind: Draft['kind'], id: string): Promise<void> {
-  const other = kind === 'adapter' ? await findBase(db, id) : await findAdapter(db, id);
-  if (!other) return;
-  const what = kind === 'adapter' ? 'a base model' : 'an adapter';
-  throw new ApiError('conflict', `${id} is ${what} already: choose another name.`, { field: 'name' });
+/** @throws ApiError forbidden */
+export function requireNamespace(principal: Principal, owner: string): void {
+  if (owner === principal.owner || principal.scopes.has('admin')) return;
+  throw new ApiError('forbidden', `This key publishes under ${principal.owner}/, not under ${owner}/.`);
+}
+
+/** @throws ApiError invalid_request, too_large */
+export function checkAdapterFiles(files: readonly Pick<DeclaredFile, 'path' | 'size'>[]): void {
+  checkFiles(files, ADAPTER_FILES, () => undefined);
 }
 
 function checkFiles(
-  files: readonly DeclaredFile[],
+  files: readonly Pick<DeclaredFile, 'path' | 'size'>[],
   known: typeof ADAPTER_FILES,
   otherLimit: (path: string) => number | undefined,
 ): void {
@@ -185,7 +163,7 @@ function checkFiles(
   }
 }
 
-async function startDraft(
+export async function startDraft(
   deps: PublishDeps,
   principal: Principal,
   draft: Pick<Draft, 'kind' | 'target' | 'baseId'> & Partial<Pick<Draft, 'lineage' | 'receipt'>>,
@@ -233,7 +211,7 @@ async function viewFile(blobs: BlobStore, file: DraftFile): Promise<FileView> {
   return { path, size, status: 'upload', partSize: upload.partSize, parts };
 }
 
-function partsOf(size: number, partSize: number): { number: number; size: number }[] {
+export function partsOf(size: number, partSize: number): { number: number; size: number }[] {
   const count = Math.ceil(size / partSize);
   return Array.from({ length: count }, (_, i) => ({
     number: i + 1,
@@ -262,7 +240,7 @@ export async function sweepDrafts(deps: PublishDeps): Promise<number> {
   }
 }
 
-async function removeDraft(deps: PublishDeps, id: string, files: readonly DraftFile[]): Promise<void> {
+export async function removeDraft(deps: PublishDeps, id: string, files: readonly DraftFile[]): Promise<void> {
   await removeStaged(deps, files);
   await deleteDraft(deps.db, id);
 }
@@ -310,7 +288,7 @@ async function completedAs(db: Database, { kind, target, completed }: Draft): Pr
     return base && { kind, base };
   }
   const version = await findVersion(db, target, completed.number!);
-  return version && { kind, version, created: completed.created };
+  return version && { kind: 'adapter', version, created: completed.created };
 }
 
 async function checkAndList(
@@ -321,13 +299,15 @@ async function checkAndList(
 ): Promise<Completed> {
   const contents = new Map<string, Content>();
   for (const file of files) contents.set(file.path, await receive(deps, file));
-  return draft.kind === 'adapter'
-    ? completeAdapter(deps, principal, draft, contents)
-    : completeBase(deps, principal, draft, contents);
+  if (draft.kind === 'base') return completeBase(deps, principal, draft, contents);
+  if (draft.kind === 'content')
+    throw new ApiError('conflict', 'This upload becomes part of a version by a commit, not by itself.');
+  const published = await publishVersion(deps, principal, { ...draft, baseId: draft.baseId! }, contents);
+  return { kind: 'adapter', ...published };
 }
 
 /** The staged bytes of a file, once they are all there and are what was declared. */
-async function receive(deps: PublishDeps, file: DraftFile): Promise<Content> {
+export async function receive(deps: PublishDeps, file: DraftFile): Promise<Content> {
   const { path, size, sha256, upload } = file;
   const content = (key: string): Content => ({ path, size, sha256, key, store: deps.blobs });
   if (!upload) return content(blobKey(sha256));
@@ -358,88 +338,6 @@ async function receive(deps: PublishDeps, file: DraftFile): Promise<Content> {
 function mismatch(path: string, code: string, what: string): ApiError {
   const detail = `${path} ${what}. Start again: this upload is spoilt.`;
   return new ApiError('refused', detail, { field: path, problems: [{ code, detail, field: path }] });
-}
-
-async function completeAdapter(
-  deps: PublishDeps,
-  principal: Principal,
-  draft: Draft,
-  contents: ReadonlyMap<string, Content>,
-): Promise<Completed> {
-  await refuseTaken(deps.db, 'adapter', draft.target);
-  const base = await findBase(deps.db, draft.baseId!);
-  if (!base) throw new ApiError('gone', `The base ${draft.baseId} is no longer there.`);
-  const configFile = contents.get('adapter_config.json')!;
-  const weights = contents.get('adapter_model.safetensors')!;
-  const rawConfig = parseStrictJson(await readText(configFile), configFile.path) as Record<string, unknown>;
-  checkStorable(configFile.path, rawConfig);
-  const shape = await checkAdapter(rawConfig, weights, parseBaseConfig(base.config));
-  const cardFile = contents.get('README.md');
-  const card = cardFile ? await readText(cardFile) : '';
-  const facts = factsOf(card);
-
-  const files = await keep(deps, contents);
-  const { owner, name } = ownerAndName(draft.target);
-  const size = files.reduce((sum, file) => sum + file.size, 0);
-  const digest = await digestOf(deps, [base.digest, ...files.map(({ path, sha256 }) => `${path} ${sha256}`)]);
-  const title = facts.title ?? name;
-  const summary = facts.summary ?? '';
-  const shared = { baseId: base.id, rank: shape.maxRank, parameters: shape.parameters, size };
-  const { version, created } = await listVersion(
-    deps.db,
-    {
-      ...shared,
-      id: draft.target,
-      owner,
-      name,
-      title,
-      summary,
-      task: facts.task ?? null,
-      license: facts.license ?? null,
-      languages: [...facts.languages],
-      tags: [...facts.tags],
-      searchText: [draft.target.replace(/[/_.-]/g, ' '), title, summary, facts.task, ...facts.tags]
-        .filter(Boolean)
-        .join(' '),
-    },
-    {
-      ...shared,
-      adapterId: draft.target,
-      digest,
-      config: rawConfig,
-      card,
-      targetModules: [...shape.targetModules],
-      lineage: draft.lineage,
-      receipt: draft.receipt,
-      createdBy: principal.userId,
-      createdAt: deps.now(),
-    },
-    files,
-  );
-  return { kind: 'adapter', version, created };
-}
-
-async function checkAdapter(rawConfig: Record<string, unknown>, weights: Content, base: BaseConfig) {
-  try {
-    const config = parsePeftConfig(rawConfig);
-    const header = await readHeaderOf(weights);
-    const shape = inspectAdapter(config, header, moduleTable(base));
-    await scanWeights(weights, header);
-    return shape;
-  } catch (error) {
-    throw refused(error) ?? error;
-  }
-}
-
-function factsOf(card: string) {
-  try {
-    return readCard(card);
-  } catch (error) {
-    if (!(error instanceof CardError)) throw error;
-    throw new ApiError('refused', error.message, {
-      problems: [{ code: 'card_invalid', detail: error.message, field: 'README.md' }],
-    });
-  }
 }
 
 async function completeBase(
@@ -479,20 +377,6 @@ async function completeBase(
   return { kind: 'base', base };
 }
 
-/** Moves checked content to where it stays; the copy is made inside the object store. */
-async function keep(deps: PublishDeps, contents: ReadonlyMap<string, Content>): Promise<StoredFile[]> {
-  const files = [...contents.values()].sort((a, b) => (a.path < b.path ? -1 : 1));
-  for (const { key, sha256 } of files)
-    if (key !== blobKey(sha256)) await deps.blobs.copy(key, blobKey(sha256));
-  return files.map(({ path, sha256, size }) => ({ path, sha256, size }));
-}
-
-async function digestOf(deps: PublishDeps, lines: readonly string[]): Promise<string> {
-  const hasher = deps.createHasher();
-  hasher.update(new TextEncoder().encode(lines.join('\n')));
-  return hasher.digest();
-}
-
 /** A draft of somebody else is as good as none. */
 async function ownDraft(
   db: Database,
@@ -504,9 +388,4 @@ async function ownDraft(
     throw new ApiError('not_found', `There is no draft ${id}: it was completed, discarded, or has expired.`);
   }
   return found;
-}
-
-function ownerAndName(target: string): { owner: string; name: string } {
-  const [owner, name] = target.split('/');
-  return { owner: ownerName.parse(owner), name: ownerName.parse(name) };
 }

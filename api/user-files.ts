@@ -13,8 +13,8 @@ import {
 import type { Principal } from './auth.ts';
 import { ApiError } from './errors.ts';
 import type { Part } from './multipart.ts';
-import type { PublishDeps } from './publish.ts';
 import { PART_SIZE } from './publish.ts';
+import type { PublishDeps } from './versions.ts';
 
 /** OpenAI's limit. */
 export const MAX_FILE_SIZE = 512 * 2 ** 20;

@@ -42,15 +42,26 @@ export function filesOfVersion(db: Database, adapterId: string, number: number):
     .orderBy(asc(versionFiles.path));
 }
 
+/** Somebody else listed a version meanwhile. */
+export class VersionConflict extends Error {
+  override readonly name = 'VersionConflict';
+
+  constructor(id: string, latest: number) {
+    super(`${id} is at version ${latest} by now: look at it, and try again.`);
+  }
+}
+
 /**
  * Lists a version and everything that belongs to it, in one transaction. The adapter's row is locked first, so two
  * versions published at once get two numbers; content that is listed already keeps the number it has.
+ * @param after the latest version there must be @throws VersionConflict it is another
  */
 export function listVersion(
   db: Database,
   adapter: Omit<typeof adapters.$inferInsert, 'latest'>,
   version: Omit<typeof versions.$inferInsert, 'number'>,
   files: readonly StoredFile[],
+  after?: number,
 ): Promise<{ version: Version; created: boolean }> {
   return db.transaction(async (tx) => {
     await tx
@@ -71,6 +82,8 @@ export function listVersion(
       .from(versions)
       .where(and(eq(versions.adapterId, adapter.id), eq(versions.digest, version.digest)));
     if (same) return { version: same, created: false };
+    if (after !== undefined && locked!.latest !== after)
+      throw new VersionConflict(adapter.id, locked!.latest);
     const number = locked!.latest + 1;
     const [made] = await tx
       .insert(versions)

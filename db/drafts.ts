@@ -1,5 +1,5 @@
 /** Drafts: what is on its way into the catalog. */
-import { and, eq, isNull, lt } from 'drizzle-orm';
+import { and, desc, eq, isNull, lt } from 'drizzle-orm';
 import type { Database } from './open.ts';
 import { draftFiles, drafts } from './schema.ts';
 
@@ -25,6 +25,33 @@ export async function findDraft(
   if (!draft) return undefined;
   const files = await db.select().from(draftFiles).where(eq(draftFiles.draftId, id)).orderBy(draftFiles.path);
   return { draft, files };
+}
+
+export interface ContentDraft {
+  readonly draft: Draft;
+  readonly file: DraftFile;
+}
+
+/** The upload of one file for an adapter, by its content. */
+export async function findContentDraft(
+  db: Database,
+  { userId, target, sha256 }: { userId: string; target: string; sha256: string },
+): Promise<ContentDraft | undefined> {
+  const [row] = await db
+    .select({ draft: drafts, file: draftFiles })
+    .from(drafts)
+    .innerJoin(draftFiles, eq(draftFiles.draftId, drafts.id))
+    .where(
+      and(
+        eq(drafts.kind, 'content'),
+        eq(drafts.createdBy, userId),
+        eq(drafts.target, target),
+        eq(draftFiles.sha256, sha256),
+      ),
+    )
+    .orderBy(desc(drafts.createdAt))
+    .limit(1);
+  return row;
 }
 
 /** Notes what a draft became. The first to say so is right: later ones only found what it had listed. */

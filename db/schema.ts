@@ -257,7 +257,8 @@ export const drafts = pgTable(
   'drafts',
   {
     id: text('id').primaryKey(),
-    kind: text('kind').notNull().$type<'adapter' | 'base'>(),
+    /** `content`: one file, whose path is its sha256, that a later commit makes part of a version. */
+    kind: text('kind').notNull().$type<'adapter' | 'base' | 'content'>(),
     /** owner/name of what it will become a version of. */
     target: text('target').notNull(),
     baseId: text('base_id').references(() => bases.id),

@@ -14,10 +14,10 @@ import {
   completeDraft,
   type DeclaredFile,
   type DraftView,
-  type PublishDeps,
   startAdapterDraft,
   startBaseDraft,
 } from '../publish.ts';
+import type { PublishDeps } from '../versions.ts';
 
 const Id = z.string().regex(/^[^/]+\/[^/]+$/);
 const Index = z.object({

@@ -1,24 +1,19 @@
-/**
- * Hugging Face's protocol, for reading: `huggingface_hub`, PEFT, `@huggingface/hub` and the `hf` command need nothing changed
- * but their endpoint.
- */
+/** Hugging Face's protocol: `huggingface_hub`, PEFT, `@huggingface/hub` and `hf` need nothing changed but their endpoint. */
 import { type Context, Hono } from 'hono';
 import { z } from 'zod';
-import type { Database } from '../../db/open.ts';
-import type { BlobStore } from '../blob-store.ts';
 import { type AppEnv, requirePrincipal } from '../context.ts';
 import { ApiError, asApiError } from '../errors.ts';
 import { parseInput, readJsonBody, readTextBody } from '../request.ts';
+import type { PublishDeps } from '../versions.ts';
 import { errorResponse, HubNotFound, notFoundResponse } from './errors.ts';
 import { GitObjects, isLfs, lfsPointer } from './git-objects.ts';
 import { listModels } from './list.ts';
 import { history, modelInfo, refs } from './models.ts';
+import { hubPublishRoutes } from './publish-routes.ts';
 import { findCommit, findEntry, findRepository } from './repositories.ts';
 import { serveFile } from './serve-file.ts';
 
-export interface HubDeps {
-  readonly db: Database;
-  readonly blobs: BlobStore;
+export interface HubDeps extends PublishDeps {
   readonly log: { error(fields: object, message: string): void };
 }
 
@@ -26,7 +21,8 @@ const PathsInfo = z.object({
   paths: z.union([z.string().transform((one) => [one]), z.array(z.string()).max(1000)]),
 });
 
-export function hubRoutes({ db, blobs, log }: HubDeps) {
+export function hubRoutes(deps: HubDeps) {
+  const { db, blobs, log } = deps;
   const app = new Hono<AppEnv>();
   const objects = new GitObjects(blobs);
 
@@ -104,6 +100,8 @@ export function hubRoutes({ db, blobs, log }: HubDeps) {
     if (!isLfs(file)) return serveFile(c, { blobs, objects }, { file, commit, pinned: false });
     return c.text(lfsPointer(file), 200, { 'x-repo-commit': commit });
   });
+
+  app.route('/', hubPublishRoutes(deps, objects));
 
   app.onError((error, c) => {
     if (error instanceof HubNotFound) return notFoundResponse(error);

@@ -5,9 +5,9 @@ import { listFiles, type UserFile } from '../../db/files.ts';
 import { type AppEnv, requirePrincipal } from '../context.ts';
 import { ApiError } from '../errors.ts';
 import { readMultipart } from '../multipart.ts';
-import type { PublishDeps } from '../publish.ts';
 import { parseInput } from '../request.ts';
 import { fileKey, MAX_FILE_SIZE, ownFile, receiveFile, removeFile } from '../user-files.ts';
+import type { PublishDeps } from '../versions.ts';
 import { listOf, pageQuery, seconds } from './paging.ts';
 
 /** What a multipart body holds besides the file. */

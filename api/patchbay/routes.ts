@@ -9,14 +9,8 @@ import { blobKey } from '../blob-store.ts';
 import { type AppEnv, MAX_BODY, requirePrincipal, tooLarge } from '../context.ts';
 import { decodeCursor, encodeCursor } from '../cursor.ts';
 import { ApiError } from '../errors.ts';
-import {
-  completeDraft,
-  discardDraft,
-  type PublishDeps,
-  startAdapterDraft,
-  startBaseDraft,
-  viewDraft,
-} from '../publish.ts';
+import { completeDraft, discardDraft, startAdapterDraft, startBaseDraft, viewDraft } from '../publish.ts';
+import type { PublishDeps } from '../versions.ts';
 import * as s from './schemas.ts';
 import { viewAdapter, viewBase, viewVersion } from './views.ts';
 

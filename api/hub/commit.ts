@@ -1,0 +1,167 @@
+/** Publishing by commits: the latest version's files with the changes applied are the next version. */
+import { parseStrictJson } from '../../adapter/json.ts';
+import { ownerName } from '../../adapter/reference.ts';
+import {
+  filesOfVersion,
+  findAdapter,
+  findVersion,
+  isListedContent,
+  type Version,
+} from '../../db/adapters.ts';
+import { findBase, type StoredFile } from '../../db/bases.ts';
+import { type ContentDraft, findContentDraft } from '../../db/drafts.ts';
+import type { Principal } from '../auth.ts';
+import { blobKey } from '../blob-store.ts';
+import { type Content, contentInMemory, readText, refusedFile } from '../content.ts';
+import { ApiError } from '../errors.ts';
+import { checkAdapterFiles, receive, removeDraft, requireNamespace } from '../publish.ts';
+import { type PublishDeps, publishVersion } from '../versions.ts';
+import type { Change, CommitPayload } from './commit-payload.ts';
+import { commitOf } from './repositories.ts';
+import { isNotKept, refuseUnknown } from './upload-plan.ts';
+
+/** What commits are made to: an adapter that is there, or will be with its first commit. */
+export interface Target {
+  readonly id: string;
+  readonly latest: Version | undefined;
+  readonly files: readonly StoredFile[];
+}
+
+/** @throws ApiError forbidden, invalid_request, conflict (the name is a base's) */
+export async function findTarget(
+  { db }: PublishDeps,
+  principal: Principal,
+  owner: string,
+  name: string,
+): Promise<Target> {
+  requireNamespace(principal, owner);
+  const id = `${owner}/${name}`;
+  for (const half of [owner, name]) {
+    const checked = ownerName.safeParse(half);
+    if (!checked.success)
+      throw new ApiError('invalid_request', `${id}: ${half} ${checked.error.issues[0]!.message}`, {
+        field: 'name',
+      });
+  }
+  if (await findBase(db, id))
+    throw new ApiError('conflict', `${id} is a base model, and a base never changes: choose another name.`, {
+      field: 'name',
+    });
+  if (!(await findAdapter(db, id))) return { id, latest: undefined, files: [] };
+  const latest = await findVersion(db, id);
+  return { id, latest, files: latest ? await filesOfVersion(db, id, latest.number) : [] };
+}
+
+/** @throws ApiError conflict (somebody else's commit came between), refused, invalid_request, too_large */
+export async function commit(
+  deps: PublishDeps,
+  principal: Principal,
+  target: Target,
+  { parent, changes }: CommitPayload,
+): Promise<Version> {
+  const { id, latest } = target;
+  if (parent !== undefined && (!latest || commitOf(latest.digest) !== parent))
+    throw new ApiError('conflict', `${id} is no longer at ${parent}: fetch the latest commit and try again.`);
+  const contents = await apply(deps, principal, target, changes);
+  checkAdapterFiles([...contents.values()]);
+  const baseId = await baseOf(deps, contents.get('adapter_config.json')!);
+  const origin = { target: id, baseId, lineage: null, receipt: null, after: latest?.number ?? 0 };
+  const { version, created } = await publishVersion(deps, principal, origin, contents);
+  if (!created && latest && version.number < latest.number)
+    throw new ApiError(
+      'conflict',
+      `This is version ${version.number} of ${id} already; the latest is ${latest.number}.`,
+    );
+  await removeUploads(deps, principal, id, changes);
+  return version;
+}
+
+/** The files after the changes. @throws ApiError refused, naming the file */
+async function apply(deps: PublishDeps, principal: Principal, target: Target, changes: readonly Change[]) {
+  const contents = new Map<string, Content>(
+    target.files.map((file) => [file.path, { ...file, key: blobKey(file.sha256), store: deps.blobs }]),
+  );
+  for (const change of changes.filter(({ path }) => !isNotKept(path))) {
+    const { path } = change;
+    if (change.kind === 'delete') {
+      if (!contents.delete(path))
+        throw refusedFile(path, 'file_missing', 'is not there, so it cannot be deleted');
+      continue;
+    }
+    refuseUnknown(path, change.kind === 'content' ? change.bytes : new Uint8Array(0));
+    contents.set(
+      path,
+      change.kind === 'content' ? inline(deps, change) : await uploaded(deps, principal, target.id, change),
+    );
+  }
+  return contents;
+}
+
+function inline(deps: PublishDeps, { path, bytes }: Extract<Change, { kind: 'content' }>): Content {
+  const hasher = deps.createHasher();
+  hasher.update(bytes);
+  return contentInMemory(path, hasher.digest(), bytes);
+}
+
+async function uploaded(
+  deps: PublishDeps,
+  principal: Principal,
+  target: string,
+  { path, sha256 }: Extract<Change, { kind: 'lfs' }>,
+): Promise<Content> {
+  const found = await findContentDraft(deps.db, { userId: principal.userId, target, sha256 });
+  if (found) return receiveOrDiscard(deps, found, path);
+  const listed = (await isListedContent(deps.db, sha256))
+    ? await deps.blobs.size(blobKey(sha256))
+    : undefined;
+  if (listed === undefined)
+    throw refusedFile(
+      path,
+      'not_uploaded',
+      `has the sha256 ${sha256}, which was not uploaded before the commit`,
+    );
+  return { path, sha256, size: listed, key: blobKey(sha256), store: deps.blobs };
+}
+
+/** What arrived spoilt is removed, so that it is asked for again. */
+async function receiveOrDiscard(
+  deps: PublishDeps,
+  { draft, file }: ContentDraft,
+  path: string,
+): Promise<Content> {
+  try {
+    return await receive(deps, { ...file, path });
+  } catch (error) {
+    if (error instanceof ApiError && error.code === 'refused') await removeDraft(deps, draft.id, [file]);
+    throw error;
+  }
+}
+
+async function removeUploads(
+  deps: PublishDeps,
+  principal: Principal,
+  target: string,
+  changes: readonly Change[],
+) {
+  for (const change of changes) {
+    if (change.kind !== 'lfs') continue;
+    const { sha256 } = change;
+    const found = await findContentDraft(deps.db, { userId: principal.userId, target, sha256 });
+    if (found) await removeDraft(deps, found.draft.id, [found.file]);
+  }
+}
+
+/** The base is what the adapter says it was made for. @throws ApiError refused */
+async function baseOf({ db }: PublishDeps, file: Content): Promise<string> {
+  const config = parseStrictJson(await readText(file), file.path) as {
+    base_model_name_or_path?: unknown;
+  } | null;
+  const named = config?.base_model_name_or_path;
+  const base = typeof named === 'string' ? await findBase(db, named) : undefined;
+  if (base) return base.id;
+  throw refusedFile(
+    file.path,
+    'base_unknown',
+    `names the base ${JSON.stringify(named ?? null)} in base_model_name_or_path, which is not here; GET /api/bases lists those there are`,
+  );
+}

@@ -1,0 +1,70 @@
+/** What a client shall do with each file, told before it sends any: `preupload`. */
+import { z } from 'zod';
+import type { StoredFile } from '../../db/bases.ts';
+import { ApiError } from '../errors.ts';
+import { ADAPTER_FILES } from '../publish.ts';
+import { bytesOfBase64 } from './commit-payload.ts';
+import { type GitObjects, isLfs } from './git-objects.ts';
+
+/**
+ * Up to here files come inside the commit. Above it they are git-lfs objects, which Python's client sends by the Xet protocol
+ * only, unless HF_HUB_DISABLE_XET=1 is set: so this is as high as memory allows.
+ */
+export const MAX_INLINE = 32 * 2 ** 20;
+
+/** What training tools leave beside an adapter, and the base has already. */
+const NOT_KEPT =
+  /^(\.git(attributes|ignore)|tokenizer[\w.]*|special_tokens_map\.json|added_tokens\.json|vocab\.json|merges\.txt|chat_template\.jinja|generation_config\.json|trainer_state\.json|training_args\.bin)$/;
+
+export const isNotKept = (path: string): boolean => NOT_KEPT.test(path);
+
+export const Preupload = z.object({
+  files: z
+    .array(
+      z.object({
+        path: z.string().min(1).max(1000),
+        size: z.int().nonnegative(),
+        /** The first 512 bytes, as base64. */
+        sample: z.base64().max(4096),
+      }),
+    )
+    .max(256),
+});
+
+/** @param stored what the latest version has @throws ApiError refused, for what is no adapter's */
+export async function planUpload(
+  { files }: z.infer<typeof Preupload>,
+  stored: readonly StoredFile[],
+  objects: GitObjects,
+) {
+  const kept = files.filter(({ path }) => !isNotKept(path));
+  for (const { path, sample } of kept) refuseUnknown(path, bytesOfBase64(sample));
+  const plan = files.map(async ({ path, size }) => {
+    const uploadMode = size > MAX_INLINE ? 'lfs' : 'regular';
+    const there = stored.find((file) => file.path === path);
+    // A client compares it with its own file, and does not send what is the same.
+    const oid = there && uploadMode === 'regular' && !isLfs(there) ? await objects.oid(there) : undefined;
+    return { path, uploadMode, shouldIgnore: isNotKept(path), ...(oid ? { oid } : {}) };
+  });
+  return { files: await Promise.all(plan) };
+}
+
+/** @throws ApiError refused */
+export function refuseUnknown(path: string, start: Uint8Array): void {
+  const pickled = isPickle(start);
+  if (path in ADAPTER_FILES && !pickled) return;
+  const detail = pickled
+    ? `${path} is a pickle, which can run code when it is opened: save the adapter with safe_serialization=True, and leave this file out (ignore_patterns).`
+    : `${path} does not belong to an adapter; known files are ${Object.keys(ADAPTER_FILES).join(', ')}. Leave it out (ignore_patterns).`;
+  throw new ApiError('refused', detail, {
+    field: path,
+    problems: [{ code: 'file_unknown', detail, field: path }],
+  });
+}
+
+/** A pickle of protocol 2 or later, or the zip archive that PyTorch puts one into. */
+function isPickle(start: Uint8Array): boolean {
+  const [first, second, third, fourth] = start;
+  const zip = first === 0x50 && second === 0x4b && third === 3 && fourth === 4;
+  return zip || (first === 0x80 && second !== undefined && second >= 2 && second <= 5);
+}

@@ -1,0 +1,147 @@
+/** From checked content to a listed version: the last step of every way into the catalog. */
+import { type BaseConfig, moduleTable, parseBaseConfig } from '../adapter/base-config.ts';
+import { inspectAdapter } from '../adapter/inspect.ts';
+import { parseStrictJson } from '../adapter/json.ts';
+import { parsePeftConfig } from '../adapter/peft-config.ts';
+import { ownerName } from '../adapter/reference.ts';
+import { findAdapter, listVersion, type Version, VersionConflict } from '../db/adapters.ts';
+import { findBase, type StoredFile } from '../db/bases.ts';
+import type { Draft } from '../db/drafts.ts';
+import type { Database } from '../db/open.ts';
+import type { Principal } from './auth.ts';
+import { type BlobStore, blobKey } from './blob-store.ts';
+import { CardError, readCard } from './card.ts';
+import { type Content, checkStorable, type Hasher, readHeaderOf, readText, scanWeights } from './content.ts';
+import { ApiError, refused } from './errors.ts';
+
+export interface PublishDeps {
+  readonly db: Database;
+  readonly blobs: BlobStore;
+  readonly createHasher: () => Hasher;
+  readonly now: () => Date;
+}
+
+/** What a version becomes one of, and where it comes from. */
+export type Origin = Pick<Draft, 'target' | 'lineage' | 'receipt'> & {
+  readonly baseId: string;
+  /** The version that this one was made from (0: none): if another has come between, it is a conflict. */
+  readonly after?: number;
+};
+
+/** Bases and adapters are asked for by the same names, so one name is one of them. */
+export async function refuseTaken(db: Database, kind: Draft['kind'], id: string): Promise<void> {
+  const other = kind === 'adapter' ? await findBase(db, id) : await findAdapter(db, id);
+  if (!other) return;
+  const what = kind === 'adapter' ? 'a base model' : 'an adapter';
+  throw new ApiError('conflict', `${id} is ${what} already: choose another name.`, { field: 'name' });
+}
+
+/**
+ * Checks all of an adapter's content and lists it as a version, in one transaction; the same content is the same version.
+ * @throws ApiError refused with every reason, conflict, gone
+ */
+export async function publishVersion(
+  deps: PublishDeps,
+  principal: Principal,
+  draft: Origin,
+  contents: ReadonlyMap<string, Content>,
+): Promise<{ version: Version; created: boolean }> {
+  await refuseTaken(deps.db, 'adapter', draft.target);
+  const base = await findBase(deps.db, draft.baseId);
+  if (!base) throw new ApiError('gone', `The base ${draft.baseId} is no longer there.`);
+  const configFile = contents.get('adapter_config.json')!;
+  const weights = contents.get('adapter_model.safetensors')!;
+  const rawConfig = parseStrictJson(await readText(configFile), configFile.path) as Record<string, unknown>;
+  checkStorable(configFile.path, rawConfig);
+  const shape = await checkAdapter(rawConfig, weights, parseBaseConfig(base.config));
+  const cardFile = contents.get('README.md');
+  const card = cardFile ? await readText(cardFile) : '';
+  const facts = factsOf(card);
+
+  const files = await keep(deps, contents);
+  const { owner, name } = ownerAndName(draft.target);
+  const size = files.reduce((sum, file) => sum + file.size, 0);
+  const digest = await digestOf(deps, [base.digest, ...files.map(({ path, sha256 }) => `${path} ${sha256}`)]);
+  const title = facts.title ?? name;
+  const summary = facts.summary ?? '';
+  const shared = { baseId: base.id, rank: shape.maxRank, parameters: shape.parameters, size };
+  const listed = listVersion(
+    deps.db,
+    {
+      ...shared,
+      id: draft.target,
+      owner,
+      name,
+      title,
+      summary,
+      task: facts.task ?? null,
+      license: facts.license ?? null,
+      languages: [...facts.languages],
+      tags: [...facts.tags],
+      searchText: [draft.target.replace(/[/_.-]/g, ' '), title, summary, facts.task, ...facts.tags]
+        .filter(Boolean)
+        .join(' '),
+    },
+    {
+      ...shared,
+      adapterId: draft.target,
+      digest,
+      config: rawConfig,
+      card,
+      targetModules: [...shape.targetModules],
+      lineage: draft.lineage,
+      receipt: draft.receipt,
+      createdBy: principal.userId,
+      createdAt: deps.now(),
+    },
+    files,
+    draft.after,
+  );
+  return listed.catch((error: Error) => {
+    throw error instanceof VersionConflict ? new ApiError('conflict', error.message) : error;
+  });
+}
+
+async function checkAdapter(rawConfig: Record<string, unknown>, weights: Content, base: BaseConfig) {
+  try {
+    const config = parsePeftConfig(rawConfig);
+    const header = await readHeaderOf(weights);
+    const shape = inspectAdapter(config, header, moduleTable(base));
+    await scanWeights(weights, header);
+    return shape;
+  } catch (error) {
+    throw refused(error) ?? error;
+  }
+}
+
+function factsOf(card: string) {
+  try {
+    return readCard(card);
+  } catch (error) {
+    if (!(error instanceof CardError)) throw error;
+    throw new ApiError('refused', error.message, {
+      problems: [{ code: 'card_invalid', detail: error.message, field: 'README.md' }],
+    });
+  }
+}
+
+/** Moves checked content to where it stays; what is in the object store is copied inside it. */
+export async function keep(deps: PublishDeps, contents: ReadonlyMap<string, Content>): Promise<StoredFile[]> {
+  const files = [...contents.values()].sort((a, b) => (a.path < b.path ? -1 : 1));
+  for (const { key, bytes, sha256 } of files) {
+    if (bytes) await deps.blobs.put(blobKey(sha256), bytes);
+    else if (key !== blobKey(sha256)) await deps.blobs.copy(key, blobKey(sha256));
+  }
+  return files.map(({ path, sha256, size }) => ({ path, sha256, size }));
+}
+
+export async function digestOf(deps: PublishDeps, lines: readonly string[]): Promise<string> {
+  const hasher = deps.createHasher();
+  hasher.update(new TextEncoder().encode(lines.join('\n')));
+  return hasher.digest();
+}
+
+function ownerAndName(target: string): { owner: string; name: string } {
+  const [owner, name] = target.split('/');
+  return { owner: ownerName.parse(owner), name: ownerName.parse(name) };
+}

@@ -45,10 +45,22 @@ export interface CommitPayload {
 
 /** Line by line, so that of base64 and JSON there is only one file's at a time. @throws ApiError invalid_request, too_large */
 export async function readCommit(body: ReadableStream<Uint8Array> | null): Promise<CommitPayload> {
+  if (!body) throw missingHeader();
+  const lines = linesOf(body);
+  try {
+    return await readLines(lines);
+  } catch (error) {
+    // A client that still sends would miss the answer: the rest is read, and dropped.
+    await drop(body);
+    throw error;
+  }
+}
+
+async function readLines(lines: AsyncIterable<string>): Promise<CommitPayload> {
   let header: z.infer<typeof Header> | undefined;
   const changes: Change[] = [];
   let number = 0;
-  for await (const text of linesOf(body)) {
+  for await (const text of lines) {
     number += 1;
     if (text.trim() === '') continue;
     if (number > MAX_LINES) throw bad(number, `a commit has at most ${MAX_LINES} lines`);
@@ -58,11 +70,19 @@ export async function readCommit(body: ReadableStream<Uint8Array> | null): Promi
       header = line.value;
     } else changes.push(changeOf(line, number));
   }
-  if (!header) throw bad(1, 'the header is missing: {"key":"header","value":{"summary":"…"}}');
+  if (!header) throw missingHeader();
   return { parent: header.parentCommit ?? undefined, changes };
 }
 
-async function* linesOf(body: ReadableStream<Uint8Array> | null): AsyncGenerator<string> {
+async function drop(body: ReadableStream<Uint8Array>): Promise<void> {
+  let size = 0;
+  for await (const chunk of body) {
+    size += chunk.length;
+    if (size > MAX_COMMIT) return;
+  }
+}
+
+async function* linesOf(body: ReadableStream<Uint8Array>): AsyncGenerator<string> {
   const decoder = new TextDecoder('utf-8', { fatal: true });
   let size = 0;
   let pending: string[] = [];
@@ -73,7 +93,7 @@ async function* linesOf(body: ReadableStream<Uint8Array> | null): AsyncGenerator
       throw new ApiError('invalid_request', 'The commit is not UTF-8 text.');
     }
   };
-  for await (const chunk of body ?? []) {
+  for await (const chunk of body.values({ preventCancel: true })) {
     size += chunk.length;
     if (size > MAX_COMMIT)
       throw new ApiError(
@@ -133,6 +153,8 @@ export function bytesOfBase64(base64: string): Uint8Array<ArrayBuffer> {
   for (let i = 0; i < binary.length; i++) bytes[i] = binary.charCodeAt(i);
   return bytes;
 }
+
+const missingHeader = () => bad(1, 'the header is missing: {"key":"header","value":{"summary":"…"}}');
 
 const bad = (line: number, what: string) =>
   new ApiError('invalid_request', `line ${line} of the commit: ${what}`, { field: `line ${line}` });

@@ -50,8 +50,9 @@ export function hubPublishRoutes(deps: PublishDeps, objects: GitObjects) {
       ? asked.name.split('/', 2)
       : [asked.organization ?? principal.owner, asked.name];
     const { id, latest } = await findTarget(deps, principal, owner!, name!);
-    if (latest) throw new ApiError('conflict', `${id} exists already.`);
-    return c.json({ url: new URL(`/${id}`, c.req.url).href, name: id });
+    const repository = { url: new URL(`/${id}`, c.req.url).href, name: id };
+    if (latest) return c.json({ ...repository, error: `${id} exists already.` }, 409);
+    return c.json(repository);
   });
 
   app.post('/api/validate-yaml', async (c) => {

@@ -32,7 +32,11 @@ export function hubRoutes(deps: HubDeps) {
     return { repository, commit: findCommit(repository, c.req.param('revision') ?? revision) };
   };
   const entryAt = async (c: Context<AppEnv>) => {
-    const { commit } = await at(c);
+    const { commit } = await at(c).catch((error: unknown) => {
+      throw isEmptyRepository(c, error)
+        ? new HubNotFound('EntryNotFound', 'The repository is empty.')
+        : error;
+    });
     return { commit: commit.id, file: await findEntry(commit, c.req.param('path') ?? '') };
   };
 
@@ -111,6 +115,16 @@ export function hubRoutes(deps: HubDeps) {
     return errorResponse(known);
   });
   return app;
+}
+
+/**
+ * What was created but has no commit yet is not kept anywhere. So to who may publish under a name it is an empty repository,
+ * in which tools first look for a card, before they write one.
+ */
+function isEmptyRepository(c: Context<AppEnv>, error: unknown): boolean {
+  const principal = c.get('principal');
+  const isMissing = error instanceof HubNotFound && error.code === 'RepoNotFound';
+  return isMissing && !!principal?.scopes.has('publish') && principal.owner === c.req.param('owner');
 }
 
 /** Python's client sends a form, JavaScript's sends JSON. */

@@ -32,7 +32,7 @@ export function createApp(deps: AppDeps) {
     await next();
     const ms = Math.round(performance.now() - began);
     // Idle runners ask every second: that they got nothing is no news.
-    const isIdle = c.req.path === '/api/runner/leases' && c.res.status === 204;
+    const isIdle = /^\/api\/runner\/(leases|verifications)$/.test(c.req.path) && c.res.status === 204;
     const { method, path } = c.req;
     if (!isIdle) deps.log.info({ requestId, method, path, status: c.res.status, ms }, 'request');
   });
@@ -57,6 +57,8 @@ export function createApp(deps: AppDeps) {
   };
   app.get('/openapi.json', (c) => c.json(app.getOpenAPI31Document({ openapi: '3.1.0', info })));
   app.get('/docs', (c) => c.html(referencePage(app.getOpenAPI31Document({ openapi: '3.1.0', info }))));
+  // RFC 7517: what verification records are checked with.
+  app.get('/.well-known/jwks.json', (c) => c.json(deps.signer.keys));
   app.get('/health', (c) => c.json({ status: 'ok' }));
   app.get('/', (c) => c.redirect('/docs'));
 

@@ -19,6 +19,10 @@ const Environment = z
     S3_SECRET_ACCESS_KEY: optional,
     PATCHBAY_RUNNER_URL: z.url().optional(),
     PATCHBAY_RUNNER_TOKEN: z.string().min(16, 'must have at least 16 characters').optional(),
+    PATCHBAY_SIGNING_KEY: z
+      .string()
+      .regex(/^[0-9a-f]{64}$/, 'must be 64 hexadecimal digits, as from `openssl rand -hex 32`')
+      .optional(),
     LOG_LEVEL: z.enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent']).default('info'),
   })
   .refine((e) => !e.S3_ENDPOINT || (e.S3_ACCESS_KEY_ID && e.S3_SECRET_ACCESS_KEY), {
@@ -47,6 +51,8 @@ export interface Config {
   };
   /** Absent: a child process. */
   readonly runner: { readonly url: string; readonly token: string } | undefined;
+  /** What verification records are signed with. Absent: a key of the data folder. */
+  readonly signingKey: string | undefined;
   readonly logLevel: string;
 }
 
@@ -74,6 +80,7 @@ export function readConfig(environment: Record<string, string | undefined>): Con
     runner: e.PATCHBAY_RUNNER_URL
       ? { url: e.PATCHBAY_RUNNER_URL.replace(/\/$/, ''), token: e.PATCHBAY_RUNNER_TOKEN! }
       : undefined,
+    signingKey: e.PATCHBAY_SIGNING_KEY,
     logLevel: e.LOG_LEVEL,
   };
 }

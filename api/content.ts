@@ -70,6 +70,14 @@ export function isStorable(value: unknown): boolean {
   return Object.entries(value).every(([key, one]) => isStorable(key) && isStorable(one));
 }
 
+/** Text of a model holds what it likes: what the database cannot hold becomes the replacement character. */
+export function toStorable<T>(value: T): T {
+  const text = JSON.stringify(value, (_key, one: unknown) =>
+    typeof one === 'string' ? one.toWellFormed().replaceAll('\0', '\uFFFD') : one,
+  );
+  return JSON.parse(text) as T;
+}
+
 export async function readJson(content: Content): Promise<unknown> {
   try {
     return JSON.parse(await readText(content));

@@ -28,7 +28,7 @@ export type ApiErrorCode = keyof typeof CODES;
 export interface Problem {
   readonly code: string;
   readonly detail: string;
-  readonly field?: string;
+  readonly field?: string | undefined;
 }
 
 export class ApiError extends Error {

@@ -197,6 +197,7 @@ async function change(
   const changed = await changeJob(deps.db, id, (job, tx) => {
     if (isOver(job))
       throw conflict(job, `is over: it ${job.status === 'cancelled' ? 'was cancelled' : job.status}`);
+    if (job.submitted) throw conflict(job, 'has its adapter verified; nothing is left to stop');
     return decide(job, tx);
   });
   return changed!;

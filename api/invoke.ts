@@ -3,7 +3,7 @@
  * protocols that generate text come through here.
  */
 import { parseReference, type Term } from '../adapter/reference.ts';
-import { filesOfVersion, findVersion } from '../db/adapters.ts';
+import { filesOfVersion, findVersion, type Version } from '../db/adapters.ts';
 import { type Base, filesOfBase, findBase, type StoredFile } from '../db/bases.ts';
 import type { Database } from '../db/open.ts';
 import { events } from '../db/schema.ts';
@@ -97,16 +97,10 @@ export async function resolveModel(
   return {
     base: await baseSource(deps, base),
     adapters: await Promise.all(
-      found.map(async ({ term, version }) => {
-        const files = await filesOfVersion(deps.db, version.adapterId, version.number);
-        const weights = files.find(({ path }) => path === 'adapter_model.safetensors')!;
-        return {
-          digest: version.digest,
-          weight: term.weight,
-          config: version.config,
-          weights: await fileSource(deps.blobs, weights),
-        };
-      }),
+      found.map(async ({ term, version }) => ({
+        ...(await adapterSource(deps, version)),
+        weight: term.weight,
+      })),
     ),
   };
 }
@@ -151,6 +145,15 @@ export async function baseSource(deps: Pick<InvokeDeps, 'db' | 'blobs'>, base: B
     digest: base.digest,
     files: await Promise.all(files.map((file) => fileSource(deps.blobs, file))),
   };
+}
+
+export async function adapterSource(
+  { db, blobs }: Pick<InvokeDeps, 'db' | 'blobs'>,
+  { adapterId, number, digest, config }: Version,
+): Promise<AdapterSource> {
+  const files = await filesOfVersion(db, adapterId, number);
+  const weights = files.find(({ path }) => path === 'adapter_model.safetensors')!;
+  return { digest, weight: 1, config, weights: await fileSource(blobs, weights) };
 }
 
 /** @param key where the bytes are, if not among the checked content */

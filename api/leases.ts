@@ -1,6 +1,5 @@
 /** Training jobs, for runners: the use cases behind functions/train.ts. */
 import { findBase } from '../db/bases.ts';
-import { findDraft } from '../db/drafts.ts';
 import {
   addEvents,
   declareCheckpoint,
@@ -9,37 +8,31 @@ import {
   findLeased,
   giveBack,
   isKept,
-  isLive,
   keepCheckpoint,
   leaseNextJob,
-  underLease,
 } from '../db/leases.ts';
 import type { CheckpointFile } from '../db/schema.ts';
-import { type Job, type JobChange, listCheckpoints, note } from '../db/training.ts';
+import { type Job, listCheckpoints, note } from '../db/training.ts';
 import type { FileSource } from '../functions/generate.ts';
 import {
   type CheckpointMetrics,
   type DeclaredCheckpoint,
-  type DeclaredResult,
   type EventBatch,
   HEARTBEAT_SECONDS,
   type Heartbeat,
   type HeartbeatAnswer,
   Hyperparameters,
   type JobFailure,
-  LEASE_SECONDS,
-  type ResultAnswer,
-  type ResultUploads,
   type TrainLease,
   type UploadUrls,
   type Validated,
 } from '../functions/train.ts';
-import type { Principal } from './auth.ts';
-import { hashOf } from './content.ts';
+import { hashOf, toStorable } from './content.ts';
 import { ApiError } from './errors.ts';
 import type { TrainingDeps } from './fine-tuning.ts';
 import { baseSource, fileSource, resolveModel } from './invoke.ts';
-import { completeDraft, discardDraft, startAdapterDraft, viewDraft } from './publish.ts';
+import { expiry, sameFiles, under } from './job-lease.ts';
+import { finishPublished } from './results.ts';
 import { fileKey } from './user-files.ts';
 
 /** @returns undefined: nothing waits */
@@ -52,21 +45,6 @@ export async function takeLease(deps: TrainingDeps, runner: string): Promise<Tra
     if (await finishPublished(deps, job)) continue;
     return describeLease(deps, job);
   }
-}
-
-const expiry = ({ now }: TrainingDeps) => new Date(now().getTime() + LEASE_SECONDS * 1000);
-
-/** The runner before may have been lost between publishing and saying so. @returns whether the job is done */
-async function finishPublished(deps: TrainingDeps, job: Job): Promise<boolean> {
-  if (!job.draftId) return false;
-  const found = await findDraft(deps.db, job.draftId);
-  if (found?.draft.completed) {
-    await succeed(deps, job, found.draft.completed.number!);
-    return true;
-  }
-  if (found) await discardDraft(deps, ownerOf(job), job.draftId);
-  await under(deps, job.leaseId!, async () => ({ draftId: null }));
-  return false;
 }
 
 async function describeLease(deps: TrainingDeps, job: Job): Promise<TrainLease> {
@@ -104,20 +82,6 @@ async function userFile({ blobs }: TrainingDeps, id: string, sha256: string): Pr
 function checkpointFiles({ blobs }: TrainingDeps, files: readonly CheckpointFile[]): Promise<FileSource[]> {
   return Promise.all(files.map((file) => fileSource(blobs, file, file.key)));
 }
-
-/** @throws ApiError conflict: the lease is over */
-async function under(
-  deps: TrainingDeps,
-  leaseId: string,
-  work: (job: Job, transaction: TrainingDeps['db']) => Promise<JobChange | undefined>,
-): Promise<Job> {
-  const job = await underLease(deps.db, leaseId, deps.now(), work);
-  if (!job) throw leaseOver(leaseId);
-  return job;
-}
-
-const leaseOver = (leaseId: string) =>
-  new ApiError('conflict', `The lease ${leaseId} is over: stop work on its job and ask for another.`);
 
 const unchanged = async () => undefined;
 
@@ -158,18 +122,10 @@ export async function reportEvents(
   { events }: EventBatch,
 ): Promise<HeartbeatAnswer> {
   const job = await under(deps, leaseId, async ({ id }, tx) => {
-    await addEvents(tx, id, leaseId, events.map(storable));
+    await addEvents(tx, id, leaseId, toStorable(events));
     return undefined;
   });
   return { action: wanted(job) };
-}
-
-/** Samples are text of a model: what the database cannot hold becomes the replacement character. */
-function storable<T>(value: T): T {
-  const text = JSON.stringify(value, (_key, one: unknown) =>
-    typeof one === 'string' ? one.toWellFormed().replaceAll('\0', '\uFFFD') : one,
-  );
-  return JSON.parse(text) as T;
 }
 
 /** @returns no URLs where a checkpoint of this step is kept already */
@@ -199,17 +155,6 @@ export async function startCheckpoint(
       declared.map(async ({ path, key }) => ({ path, url: await deps.blobs.putUrl(key) })),
     ),
   };
-}
-
-type Declared = Pick<CheckpointFile, 'path' | 'size' | 'sha256'>;
-
-function sameFiles(some: readonly Declared[], others: readonly Declared[]): boolean {
-  const text = (files: readonly Declared[]) =>
-    files
-      .map(({ path, size, sha256 }) => `${path} ${size} ${sha256}`)
-      .sort()
-      .join('\n');
-  return text(some) === text(others);
 }
 
 /** Keeps a checkpoint whose files have arrived. @throws ApiError refused for files that are not what was declared */
@@ -243,72 +188,6 @@ async function checkArrived(deps: TrainingDeps, { path, size, sha256, key }: Che
     throw new ApiError('refused', `${path} is not there, or not as it was declared.`, { field: path });
 }
 
-/** Takes in what the adapter consists of; it is published as anybody's adapter is. */
-export async function startResult(
-  deps: TrainingDeps,
-  leaseId: string,
-  { files, receipt, trainedTokens }: DeclaredResult,
-): Promise<ResultUploads> {
-  const job = await under(deps, leaseId, async () => ({ trainedTokens }));
-  const known = job.draftId ? await findDraft(deps.db, job.draftId) : undefined;
-  if (known && sameFiles(known.files, files)) {
-    return uploadsOf(await viewDraft(deps, ownerOf(job), known.draft.id));
-  }
-  const base = await findBase(deps.db, job.baseId);
-  const lineage = {
-    jobId: job.id,
-    base: { id: job.baseId, digest: base!.digest },
-    trainingFile: job.trainingSha256,
-    validationFile: job.validationSha256,
-    parent: job.parentId ? `${job.parentId}@${job.parentNumber}` : null,
-  };
-  const owner = ownerOf(job);
-  const draft = await startAdapterDraft(deps, owner, targetOf(job), job.baseId, files, { lineage, receipt });
-  try {
-    await under(deps, leaseId, async () => ({ draftId: draft.id }));
-  } catch (error) {
-    await discardDraft(deps, owner, draft.id);
-    throw error;
-  }
-  if (known) await discardDraft(deps, owner, known.draft.id);
-  return uploadsOf(draft);
-}
-
-const uploadsOf = ({ files }: Awaited<ReturnType<typeof viewDraft>>): ResultUploads => ({
-  files: files.map(({ path, partSize, parts }) => ({
-    path,
-    ...(partSize && parts ? { partSize, parts } : {}),
-  })),
-});
-
-/** Publishes, once, however often it is asked. @throws ApiError refused with every reason, conflict */
-export async function completeResult(deps: TrainingDeps, leaseId: string): Promise<ResultAnswer> {
-  const job = await findLeased(deps.db, leaseId);
-  if (job?.status === 'succeeded') return { model: job.fineTunedModel! };
-  if (!job || !isLive(job, deps.now())) throw leaseOver(leaseId);
-  if (!job.draftId) throw new ApiError('conflict', 'No result was declared under this lease.');
-  const completed = await completeDraft(deps, ownerOf(job), job.draftId);
-  if (completed.kind !== 'adapter') throw new Error(`draft ${job.draftId} of a job is no adapter`);
-  return { model: await succeed(deps, job, completed.version.number) };
-}
-
-async function succeed(deps: TrainingDeps, job: Job, version: number): Promise<string> {
-  const model = `${job.target}@v${version}`;
-  await under(deps, job.leaseId!, async ({ id }, tx) => {
-    await note(tx, id, `New fine-tuned model created: ${model}`);
-    await note(tx, id, 'The job has successfully completed');
-    return {
-      status: 'succeeded',
-      fineTunedModel: model,
-      finishedAt: deps.now(),
-      estimatedFinish: null,
-      leaseExpiresAt: null,
-      pausing: false,
-    };
-  });
-  return model;
-}
-
 export async function failJob(deps: TrainingDeps, leaseId: string, error: JobFailure): Promise<void> {
   await under(deps, leaseId, async ({ id }, tx) => {
     await note(tx, id, error.message, 'error');
@@ -326,14 +205,4 @@ export async function releaseJob(deps: TrainingDeps, leaseId: string): Promise<v
     );
     return change;
   });
-}
-
-function targetOf({ target }: Job): { owner: string; name: string } {
-  const [owner = '', name = ''] = target.split('/');
-  return { owner, name };
-}
-
-/** Publishing is done in the name of the job's owner. */
-function ownerOf(job: Job): Principal {
-  return { userId: job.userId, owner: targetOf(job).owner, keyId: job.id, scopes: new Set(['publish']) };
 }

@@ -18,12 +18,14 @@ import type { Hasher } from './content.ts';
 import { type DataFolder, openDataFolder, StartError } from './embedded/data-folder.ts';
 import { RunnerProcess } from './embedded/runner-process.ts';
 import { type EmbeddedS3, startEmbeddedS3 } from './embedded/s3.ts';
-import { seedCatalog } from './embedded/seed-catalog.ts';
+import { seedCatalog, seedVerified } from './embedded/seed-catalog.ts';
 import { Shutdown } from './embedded/shutdown.ts';
 import { baseSource } from './invoke.ts';
 import { sweepDrafts } from './publish.ts';
 import { createRunnerClient, type RunnerClient } from './runner-client.ts';
+import { createSigner } from './signer.ts';
 import { sweepUploads } from './user-files.ts';
+import { verifyListed } from './verify.ts';
 
 const BOOTSTRAP_OWNER = 'admin';
 const SWEEP_MS = 10 * 60_000;
@@ -171,10 +173,15 @@ async function open(config: Config, log: Logger, shutdown: Shutdown): Promise<st
   });
   const now = () => new Date();
   const runnerToken = config.runner?.token ?? folder.secrets.runner;
-  const deps = { db, queue, blobs, auth, runner: runner.client, runnerToken, createHasher, now, log };
+  const signer = await createSigner(config.signingKey ?? folder.secrets.signing);
+  const deps = { db, queue, blobs, auth, signer, runner: runner.client, runnerToken, createHasher, now, log };
   const { server, url } = await listen(createApp(deps).fetch, config);
   shutdown.add('the HTTP server', () => closeServer(server));
 
+  if (!config.runner) {
+    const training = await startTrainRunner(url, folder, log);
+    shutdown.add('the training runner', () => training.stop());
+  }
   const adminId = await auth.ensureUser(BOOTSTRAP_OWNER);
   const baseId = await seedCatalog(deps, {
     userId: adminId,
@@ -184,6 +191,7 @@ async function open(config: Config, log: Logger, shutdown: Shutdown): Promise<st
   });
   const base = await findBase(db, baseId);
   if (base) await runner.client.loadBase(await baseSource(deps, base));
+  if (!config.runner) await seedVerified(deps);
   const regularly = (what: string, ms: number, work: () => Promise<unknown>) => {
     const timer = setInterval(() => {
       work().catch((error: unknown) => log.error({ error: reason(error) }, `${what} failed`));
@@ -193,10 +201,7 @@ async function open(config: Config, log: Logger, shutdown: Shutdown): Promise<st
   regularly('sweeping drafts', SWEEP_MS, () => sweepDrafts(deps));
   regularly('sweeping uploads', SWEEP_MS, () => sweepUploads(deps));
   regularly('ending leases', LEASE_SWEEP_MS, () => endExpiredLeases(db, queue, now()));
-  if (!config.runner) {
-    const training = await startTrainRunner(url, folder, log);
-    shutdown.add('the training runner', () => training.stop());
-  }
+  regularly('verifying by new rules', SWEEP_MS, () => verifyListed(deps));
   const key = await bootstrapKey(auth, adminId);
   return `${url}${key ? ` key ${key}` : ''}`;
 }

@@ -4,7 +4,7 @@
  * nothing is visible, and a draft that is refused or abandoned leaves nothing behind but staged bytes, which expire.
  */
 import { z } from 'zod';
-import { findVersion, isListedContent, type Version } from '../db/adapters.ts';
+import { findSubmitted, isListedContent, type Version } from '../db/adapters.ts';
 import { type Base, findBase, insertBase } from '../db/bases.ts';
 import {
   type Draft,
@@ -55,6 +55,7 @@ export const BASE_FILES: Readonly<Record<string, { readonly required: boolean; r
     'model.safetensors.index.json': { required: false, maxSize: BASE_JSON_SIZE },
     'README.md': { required: false, maxSize: MIB },
     LICENSE: { required: false, maxSize: MIB },
+    'eval.jsonl': { required: false, maxSize: 16 * MIB },
   };
 /** S3 copies at most this much in one piece; larger checkpoints come in several shards. */
 const MAX_SHARD_SIZE = 5 * 1024 * MIB;
@@ -254,7 +255,7 @@ export type Completed =
   | { kind: 'base'; base: Base };
 
 /**
- * Checks everything and lists it. Safe to call again, or twice at once, or after a crash: the digests decide what is the
+ * Checks everything; a base is listed, an adapter submitted to the publish gate. Safe to call again, or twice at once, or after a crash: the digests decide what is the
  * same, and a draft that was completed keeps its answer until it expires.
  * @throws ApiError conflict (parts missing), refused (with every reason), not_found
  */
@@ -264,7 +265,7 @@ export async function completeDraft(deps: PublishDeps, principal: Principal, id:
   if (before) return before;
   let completed: Completed;
   try {
-    completed = await checkAndList(deps, principal, draft, files);
+    completed = await checkAndKeep(deps, principal, draft, files);
   } catch (error) {
     // Another call may have completed it meanwhile, and cleared away what this one was reading.
     const again = await findDraft(deps.db, id);
@@ -287,11 +288,11 @@ async function completedAs(db: Database, { kind, target, completed }: Draft): Pr
     const base = await findBase(db, target);
     return base && { kind, base };
   }
-  const version = await findVersion(db, target, completed.number!);
+  const version = await findSubmitted(db, target, completed.number!);
   return version && { kind: 'adapter', version, created: completed.created };
 }
 
-async function checkAndList(
+async function checkAndKeep(
   deps: PublishDeps,
   principal: Principal,
   draft: Draft,

@@ -1,13 +1,20 @@
-/** From checked content to a listed version: the last step of every way into the catalog. */
+/** From checked content to a version that the publish gate looks at: the last step of every way into the catalog. */
 import { type BaseConfig, moduleTable, parseBaseConfig } from '../adapter/base-config.ts';
 import { inspectAdapter } from '../adapter/inspect.ts';
 import { parseStrictJson } from '../adapter/json.ts';
 import { parsePeftConfig } from '../adapter/peft-config.ts';
 import { ownerName } from '../adapter/reference.ts';
-import { findAdapter, listVersion, type Version, VersionConflict } from '../db/adapters.ts';
+import {
+  type AdapterFacts,
+  findAdapter,
+  submitVersion,
+  type Version,
+  VersionConflict,
+} from '../db/adapters.ts';
 import { findBase, type StoredFile } from '../db/bases.ts';
 import type { Draft } from '../db/drafts.ts';
 import type { Database } from '../db/open.ts';
+import { RULES } from '../functions/verify.ts';
 import type { Principal } from './auth.ts';
 import { type BlobStore, blobKey } from './blob-store.ts';
 import { CardError, readCard } from './card.ts';
@@ -37,7 +44,7 @@ export async function refuseTaken(db: Database, kind: Draft['kind'], id: string)
 }
 
 /**
- * Checks all of an adapter's content and lists it as a version, in one transaction; the same content is the same version.
+ * Checks all of an adapter's content and submits it as a version, in one transaction; the same content is the same version.
  * @throws ApiError refused with every reason, conflict, gone
  */
 export async function publishVersion(
@@ -56,50 +63,67 @@ export async function publishVersion(
   const shape = await checkAdapter(rawConfig, weights, parseBaseConfig(base.config));
   const cardFile = contents.get('README.md');
   const card = cardFile ? await readText(cardFile) : '';
-  const facts = factsOf(card);
+  catalogFacts({ adapterId: draft.target, card }); // refuses a card that says nothing sensible
 
   const files = await keep(deps, contents);
-  const { owner, name } = ownerAndName(draft.target);
-  const size = files.reduce((sum, file) => sum + file.size, 0);
-  const digest = await digestOf(deps, [base.digest, ...files.map(({ path, sha256 }) => `${path} ${sha256}`)]);
-  const title = facts.title ?? name;
-  const summary = facts.summary ?? '';
-  const shared = { baseId: base.id, rank: shape.maxRank, parameters: shape.parameters, size };
-  const listed = listVersion(
-    deps.db,
-    {
-      ...shared,
-      id: draft.target,
-      owner,
-      name,
-      title,
-      summary,
-      task: facts.task ?? null,
-      license: facts.license ?? null,
-      languages: [...facts.languages],
-      tags: [...facts.tags],
-      searchText: [draft.target.replace(/[/_.-]/g, ' '), title, summary, facts.task, ...facts.tags]
-        .filter(Boolean)
-        .join(' '),
-    },
-    {
-      ...shared,
-      adapterId: draft.target,
-      digest,
-      config: rawConfig,
-      card,
-      targetModules: [...shape.targetModules],
-      lineage: draft.lineage,
-      receipt: draft.receipt,
-      createdBy: principal.userId,
-      createdAt: deps.now(),
-    },
-    files,
-    draft.after,
-  );
-  return listed.catch((error: Error) => {
+  const version = {
+    adapterId: draft.target,
+    baseId: base.id,
+    rank: shape.maxRank,
+    parameters: shape.parameters,
+    size: files.reduce((sum, file) => sum + file.size, 0),
+    digest: await digestOf(deps, [base.digest, ...files.map(({ path, sha256 }) => `${path} ${sha256}`)]),
+    config: rawConfig,
+    card,
+    targetModules: [...shape.targetModules],
+    lineage: draft.lineage,
+    receipt: draft.receipt,
+    createdBy: principal.userId,
+    createdAt: deps.now(),
+  };
+  const conditions = { rules: RULES, after: draft.after };
+  return submitVersion(deps.db, adapterFacts(version), version, files, conditions).catch((error: Error) => {
     throw error instanceof VersionConflict ? new ApiError('conflict', error.message) : error;
   });
+}
+
+/** What the catalog repeats of an adapter's latest version. */
+export function adapterFacts(
+  version: Pick<Version, 'adapterId' | 'baseId' | 'rank' | 'parameters' | 'size' | 'card'>,
+): AdapterFacts {
+  const { adapterId, baseId, rank, parameters, size } = version;
+  const facts = catalogFacts(version);
+  const search = [adapterId.replace(/[/_.-]/g, ' '), facts.title, facts.summary, facts.task, ...facts.tags];
+  return {
+    ...ownerAndName(adapterId),
+    ...facts,
+    id: adapterId,
+    baseId,
+    rank,
+    parameters,
+    size,
+    searchText: search.filter(Boolean).join(' '),
+  };
+}
+
+/** @throws ApiError refused */
+function catalogFacts({ adapterId, card }: Pick<Version, 'adapterId' | 'card'>) {
+  try {
+    const { title, summary, task, license, languages, tags } = readCard(card);
+    return {
+      title: title ?? ownerAndName(adapterId).name,
+      summary: summary ?? '',
+      task: task ?? null,
+      license: license ?? null,
+      languages: [...languages],
+      tags: [...tags],
+    };
+  } catch (error) {
+    if (!(error instanceof CardError)) throw error;
+    throw new ApiError('refused', error.message, {
+      problems: [{ code: 'card_invalid', detail: error.message, field: 'README.md' }],
+    });
+  }
 }
 
 async function checkAdapter(rawConfig: Record<string, unknown>, weights: Content, base: BaseConfig) {
@@ -111,17 +135,6 @@ async function checkAdapter(rawConfig: Record<string, unknown>, weights: Content
     return shape;
   } catch (error) {
     throw refused(error) ?? error;
-  }
-}
-
-function factsOf(card: string) {
-  try {
-    return readCard(card);
-  } catch (error) {
-    if (!(error instanceof CardError)) throw error;
-    throw new ApiError('refused', error.message, {
-      problems: [{ code: 'card_invalid', detail: error.message, field: 'README.md' }],
-    });
   }
 }
 

@@ -10,6 +10,7 @@ import { parseReference } from '../adapter/reference.ts';
 import { AdapterDetail, AdapterPage, type Client, type File, VersionDetail } from './client.ts';
 import { CliError, EXIT } from './errors.ts';
 import { bytes, type Output, progress, result, table } from './output.ts';
+import { describeVerification } from './verification.ts';
 
 export async function search(
   client: Client,
@@ -53,6 +54,7 @@ export async function show(client: Client, output: Output, reference: string): P
       `licence  ${adapter.license ?? '-'}`,
       `rank     ${detail.rank} on ${detail.targetModules.join(' ')}`,
       `digest   ${detail.digest}`,
+      ...describeVerification(detail),
       '',
       table(
         ['FILE', 'SIZE', 'SHA256'],

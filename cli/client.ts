@@ -12,6 +12,7 @@ const OpenaiProblem = z.object({ error: z.object({ message: z.string() }) });
 export const Version = z.looseObject({
   number: z.int(),
   reference: z.string(),
+  status: z.string(),
   digest: z.string(),
   base: z.string(),
   rank: z.int(),
@@ -23,7 +24,30 @@ export const Version = z.looseObject({
 /** A name and nothing else: what a server calls a file must not lead out of the folder it is pulled to. */
 const fileName = z.string().regex(/^[A-Za-z0-9][\w.-]{0,254}$/);
 export const File = z.object({ path: fileName, size: z.int(), sha256: z.string() });
-export const VersionDetail = Version.extend({ files: z.array(File), card: z.string() });
+const Share = z.looseObject({ value: z.number(), low: z.number(), high: z.number() });
+const Findings = z.looseObject({
+  smoke: z.looseObject({ prompts: z.int(), changedAnswers: z.int() }).optional(),
+  evaluation: z
+    .looseObject({
+      rows: z.int(),
+      loss: z.object({ base: z.number(), adapter: z.number() }),
+      accuracy: z.object({ base: Share, adapter: Share }),
+    })
+    .optional(),
+  notes: z.array(z.string()),
+  advice: z.array(z.string()),
+});
+export const VersionDetail = Version.extend({
+  files: z.array(File),
+  card: z.string(),
+  verification: z
+    .looseObject({
+      problems: z.array(z.looseObject({ detail: z.string() })),
+      findings: Findings.nullable(),
+    })
+    .nullable(),
+  runsOn: z.array(z.looseObject({ platform: z.string(), runs: z.string() })),
+});
 export const Adapter = z.looseObject({
   id: z.string(),
   title: z.string(),

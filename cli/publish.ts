@@ -13,6 +13,7 @@ import { BaseConfigOnly, type Client, Whoami } from './client.ts';
 import { CliError, EXIT, list } from './errors.ts';
 import { bytes, note, type Output, result } from './output.ts';
 import { describe, publishFiles } from './upload.ts';
+import { describeVerification, verified } from './verification.ts';
 
 const ADAPTER_FILES = [
   'adapter_config.json',
@@ -31,6 +32,7 @@ const BASE_FILES = [
   'model.safetensors.index.json',
   'README.md',
   'LICENSE',
+  'eval.jsonl',
 ];
 
 export async function publish(
@@ -69,12 +71,13 @@ export async function publish(
     files,
   );
   if (completed.kind !== 'adapter') throw new CliError(EXIT.failed, 'the server listed something else');
-  const { version, created } = completed;
-  result(
-    output,
-    completed,
-    () =>
+  const { created } = completed;
+  const version = await verified(client, completed.version.reference);
+  result(output, { ...completed, version }, () =>
+    [
       `${created ? 'published' : 'already there:'} ${version.reference}  rank ${version.rank}, ${version.targetModules.join(' ')}, ${bytes(version.size)}`,
+      ...describeVerification(version),
+    ].join('\n'),
   );
   if (!output.json) note(`Try it: patchbay chat ${target} -m "..."`);
 }

@@ -1,8 +1,23 @@
 /** Adapters and their versions. */
-import { and, arrayContains, asc, desc, eq, getTableColumns, gte, lte, or, type SQL, sql } from 'drizzle-orm';
+import {
+  and,
+  arrayContains,
+  asc,
+  desc,
+  eq,
+  getTableColumns,
+  gte,
+  inArray,
+  lte,
+  max,
+  or,
+  type SQL,
+  sql,
+} from 'drizzle-orm';
 import type { StoredFile } from './bases.ts';
 import type { Database } from './open.ts';
-import { adapters, baseFiles, blobs, events, versionFiles, versions } from './schema.ts';
+import { adapters, baseFiles, blobs, events, type VersionStatus, versionFiles, versions } from './schema.ts';
+import { requestVerification } from './verifications.ts';
 
 export type Adapter = Omit<typeof adapters.$inferSelect, 'search' | 'searchText'>;
 export type Version = typeof versions.$inferSelect;
@@ -14,7 +29,9 @@ export async function findAdapter(db: Database, id: string): Promise<Adapter | u
   return row;
 }
 
-/** @param number without it, the latest */
+const listed = eq(versions.status, 'passed');
+
+/** One that is listed. @param number without it, the latest */
 export async function findVersion(
   db: Database,
   adapterId: string,
@@ -24,14 +41,36 @@ export async function findVersion(
   const [row] = await db
     .select()
     .from(versions)
-    .where(and(eq(versions.adapterId, adapterId), wanted))
+    .where(and(eq(versions.adapterId, adapterId), wanted, listed))
     .orderBy(desc(versions.number))
     .limit(1);
   return row;
 }
 
-export function listVersions(db: Database, adapterId: string): Promise<Version[]> {
-  return db.select().from(versions).where(eq(versions.adapterId, adapterId)).orderBy(desc(versions.number));
+/** Listed or not: for its publisher. */
+export async function findSubmitted(
+  db: Database,
+  adapterId: string,
+  number: number,
+): Promise<Version | undefined> {
+  const [row] = await db
+    .select()
+    .from(versions)
+    .where(and(eq(versions.adapterId, adapterId), eq(versions.number, number)));
+  return row;
+}
+
+/** Newest first. @param which without it, those that are listed */
+export function listVersions(
+  db: Database,
+  adapterId: string,
+  which: 'listed' | 'submitted' = 'listed',
+): Promise<Version[]> {
+  return db
+    .select()
+    .from(versions)
+    .where(and(eq(versions.adapterId, adapterId), which === 'listed' ? listed : undefined))
+    .orderBy(desc(versions.number));
 }
 
 export function filesOfVersion(db: Database, adapterId: string, number: number): Promise<StoredFile[]> {
@@ -51,17 +90,19 @@ export class VersionConflict extends Error {
   }
 }
 
+export type AdapterFacts = Omit<typeof adapters.$inferInsert, 'latest' | 'createdAt' | 'updatedAt'>;
+
 /**
- * Lists a version and everything that belongs to it, in one transaction. The adapter's row is locked first, so two
- * versions published at once get two numbers; content that is listed already keeps the number it has.
- * @param after the latest version there must be @throws VersionConflict it is another
+ * Writes a version and everything that belongs to it, and asks for its verification, in one transaction. The adapter's row is
+ * locked first, so two versions published at once get two numbers; content that is there already keeps the number it has.
+ * @param after the newest version there must be @throws VersionConflict it is another
  */
-export function listVersion(
+export function submitVersion(
   db: Database,
-  adapter: Omit<typeof adapters.$inferInsert, 'latest'>,
-  version: Omit<typeof versions.$inferInsert, 'number'>,
+  adapter: AdapterFacts,
+  version: Omit<typeof versions.$inferInsert, 'number' | 'status'>,
   files: readonly StoredFile[],
-  after?: number,
+  { rules, after }: { rules: number; after?: number | undefined },
 ): Promise<{ version: Version; created: boolean }> {
   return db.transaction(async (tx) => {
     await tx
@@ -72,37 +113,83 @@ export function listVersion(
       .insert(adapters)
       .values({ ...adapter, latest: 0 })
       .onConflictDoNothing();
-    const [locked] = await tx
-      .select({ latest: adapters.latest })
-      .from(adapters)
-      .where(eq(adapters.id, adapter.id))
-      .for('update');
+    await lockAdapter(tx, adapter.id);
     const [same] = await tx
       .select()
       .from(versions)
       .where(and(eq(versions.adapterId, adapter.id), eq(versions.digest, version.digest)));
-    if (same) return { version: same, created: false };
-    if (after !== undefined && locked!.latest !== after)
-      throw new VersionConflict(adapter.id, locked!.latest);
-    const number = locked!.latest + 1;
+    if (same) return { version: await resubmit(tx, same, rules), created: false };
+    const newest = await newestNumber(tx, adapter.id, ['passed', 'pending']);
+    if (after !== undefined && newest !== after) throw new VersionConflict(adapter.id, newest);
+    const number = (await newestNumber(tx, adapter.id)) + 1;
     const [made] = await tx
       .insert(versions)
       .values({ ...version, number })
       .returning();
     await tx.insert(versionFiles).values(files.map((file) => ({ ...file, adapterId: adapter.id, number })));
-    const { id, owner, name, createdAt, ...facts } = adapter;
-    await tx
-      .update(adapters)
-      .set({ ...facts, latest: number, updatedAt: made!.createdAt })
-      .where(eq(adapters.id, id));
-    await tx.insert(events).values({
-      actor: version.createdBy,
-      kind: 'version.listed',
-      subject: `${adapter.id}@${number}`,
-      data: { digest: version.digest },
-    });
+    await requestVerification(tx, made!, rules);
+    await noteVersion(tx, made!, 'submitted', version.createdBy);
     return { version: made!, created: true };
   });
+}
+
+/** What was refused may pass now: the rules, or the runner, may be others. */
+async function resubmit(tx: Database, version: Version, rules: number): Promise<Version> {
+  if (version.status !== 'refused') return version;
+  await requestVerification(tx, version, rules);
+  return setStatus(tx, version, 'pending');
+}
+
+async function lockAdapter(tx: Database, id: string): Promise<void> {
+  await tx.select({ id: adapters.id }).from(adapters).where(eq(adapters.id, id)).for('update');
+}
+
+async function newestNumber(tx: Database, id: string, statuses?: VersionStatus[]): Promise<number> {
+  const [row] = await tx
+    .select({ number: max(versions.number) })
+    .from(versions)
+    .where(and(eq(versions.adapterId, id), statuses && inArray(versions.status, statuses)));
+  return row?.number ?? 0;
+}
+
+async function setStatus(tx: Database, version: Version, status: VersionStatus): Promise<Version> {
+  const [changed] = await tx
+    .update(versions)
+    .set({ status })
+    .where(and(eq(versions.adapterId, version.adapterId), eq(versions.number, version.number)))
+    .returning();
+  return changed!;
+}
+
+function noteVersion(
+  tx: Database,
+  { adapterId, number, digest }: Version,
+  what: string,
+  actor: string | null,
+) {
+  const subject = `${adapterId}@${number}`;
+  return tx.insert(events).values({ actor, kind: `version.${what}`, subject, data: { digest } });
+}
+
+/**
+ * Lists a version or takes it off the list; the catalog then shows the newest that is listed, or nothing.
+ * @param factsOf what the catalog repeats of a version
+ */
+export async function changeStatus(
+  tx: Database,
+  version: Version,
+  status: VersionStatus,
+  actor: string | null,
+  factsOf: (latest: Version) => AdapterFacts,
+): Promise<Version> {
+  await lockAdapter(tx, version.adapterId);
+  const changed = await setStatus(tx, version, status);
+  const latest = await findVersion(tx, version.adapterId);
+  const { id: _id, owner: _owner, name: _name, ...facts } = factsOf(latest ?? changed);
+  const shown = { ...facts, latest: latest?.number ?? 0, ...(latest ? { updatedAt: latest.createdAt } : {}) };
+  await tx.update(adapters).set(shown).where(eq(adapters.id, version.adapterId));
+  await noteVersion(tx, changed, status === 'passed' ? 'listed' : status, actor);
+  return changed;
 }
 
 /** Whether this user may already read the content: it is part of something listed, all of which is public now. */
@@ -110,7 +197,11 @@ export async function isListedContent(db: Database, sha256: string): Promise<boo
   const inAdapter = db
     .select({ sha256: versionFiles.sha256 })
     .from(versionFiles)
-    .where(eq(versionFiles.sha256, sha256));
+    .innerJoin(
+      versions,
+      and(eq(versions.adapterId, versionFiles.adapterId), eq(versions.number, versionFiles.number)),
+    )
+    .where(and(eq(versionFiles.sha256, sha256), listed));
   const inBase = db.select({ sha256: baseFiles.sha256 }).from(baseFiles).where(eq(baseFiles.sha256, sha256));
   return (await inAdapter.limit(1)).length > 0 || (await inBase.limit(1)).length > 0;
 }

@@ -1,6 +1,6 @@
 /**
- * The tables. Metadata only: bytes live in the object store under blobs/<sha256>. A version row exists only once
- * everything about it was checked, so whatever is in `versions` is listed; what is on its way in is a draft.
+ * The tables. Metadata only: bytes live in the object store under blobs/<sha256>. What is on its way in is a draft; a
+ * version row exists once its files were checked, and is listed once the publish gate has passed it.
  */
 import { sql } from 'drizzle-orm';
 import {
@@ -199,6 +199,9 @@ export const adapters = pgTable(
   ],
 );
 
+export const VERSION_STATUSES = ['pending', 'passed', 'refused', 'quarantined'] as const;
+export type VersionStatus = (typeof VERSION_STATUSES)[number];
+
 export const versions = pgTable(
   'versions',
   {
@@ -214,6 +217,8 @@ export const versions = pgTable(
     /** adapter_config.json as it came. */
     config: jsonb('config').notNull().$type<Record<string, unknown>>(),
     card: text('card').notNull(),
+    /** Only `passed` is listed; everything else is there for its publisher and for the admin alone. */
+    status: text('status').notNull().default('pending').$type<VersionStatus>(),
     rank: integer('rank').notNull(),
     parameters: bytes('parameters').notNull(),
     targetModules: text('target_modules').array().notNull(),
@@ -230,6 +235,43 @@ export const versions = pgTable(
   (t) => [
     primaryKey({ columns: [t.adapterId, t.number] }),
     uniqueIndex('versions_digest').on(t.adapterId, t.digest),
+  ],
+);
+
+export interface GateProblem {
+  readonly code: string;
+  readonly detail: string;
+  readonly field?: string | undefined;
+}
+
+/** What the publish gate was asked, and what it found. Kept for good: a version may be verified again. */
+export const verifications = pgTable(
+  'verifications',
+  {
+    id: text('id').primaryKey(),
+    adapterId: text('adapter_id').notNull(),
+    number: integer('number').notNull(),
+    /** Of the gate; a version that passed older ones is verified again. */
+    rules: integer('rules').notNull(),
+    status: text('status').notNull().$type<'waiting' | 'running' | 'passed' | 'refused'>(),
+    createdAt: time('created_at').notNull().default(now),
+    finishedAt: time('finished_at'),
+    /** Of the lease that it is, or was last, worked on under. */
+    leaseId: text('lease_id'),
+    leaseExpiresAt: time('lease_expires_at'),
+    runner: text('runner'),
+    /** Leases that ran out. */
+    losses: integer('losses').notNull().default(0),
+    problems: jsonb('problems').notNull().default([]).$type<GateProblem[]>(),
+    findings: jsonb('findings').$type<Record<string, unknown> | null>(),
+    /** Signed: a JSON Web Signature over verdict, findings and digests. */
+    record: text('record'),
+  },
+  (t) => [
+    index('verifications_version').on(t.adapterId, t.number, t.createdAt.desc()),
+    index('verifications_open').on(t.createdAt).where(sql`status in ('waiting', 'running')`),
+    uniqueIndex('verifications_lease').on(t.leaseId),
+    foreignKey({ columns: [t.adapterId, t.number], foreignColumns: [versions.adapterId, versions.number] }),
   ],
 );
 
@@ -379,6 +421,8 @@ export const trainingJobs = pgTable(
     fineTunedModel: text('fine_tuned_model'),
     /** What the result is published through. */
     draftId: text('draft_id'),
+    /** The version that the result became, while the publish gate looks at it. */
+    submitted: integer('submitted'),
     /** The lease it is, or was last, worked on under. */
     leaseId: text('lease_id'),
     /** Null: nobody works on it. */

@@ -90,6 +90,24 @@ export function changeJob(
   });
 }
 
+/** Jobs whose result is this version, and that wait for its verdict. */
+export async function submittedJobs(
+  db: Database,
+  { adapterId, number }: { adapterId: string; number: number },
+): Promise<string[]> {
+  const rows = await db
+    .select({ id: trainingJobs.id })
+    .from(trainingJobs)
+    .where(
+      and(
+        eq(trainingJobs.target, adapterId),
+        eq(trainingJobs.submitted, number),
+        eq(trainingJobs.status, 'running'),
+      ),
+    );
+  return rows.map(({ id }) => id);
+}
+
 export async function updateJob(db: Database, id: string, change: JobChange): Promise<Job> {
   const [row] = await db.update(trainingJobs).set(change).where(eq(trainingJobs.id, id)).returning();
   return row!;

@@ -21,6 +21,8 @@ export interface GenerateCommand {
   readonly sampling: Sampling;
   readonly seed: number;
   readonly n: number;
+  /** See Job of serve/scheduler.ts. */
+  readonly forced?: readonly number[];
 }
 
 export type ToWorker =

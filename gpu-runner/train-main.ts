@@ -1,8 +1,11 @@
-/** A training runner process. Started by the API's Node entry on one machine, as a container on many. */
+/** A runner process that trains, and verifies what is published. Started by the API's Node entry on one machine, as a container on many. */
 import { constants, setPriority } from 'node:os';
 import pino from 'pino';
 import { readTrainConfig, type TrainRunnerConfig } from './config.ts';
+import { Downloads } from './downloads.ts';
+import { RunnerApi } from './runner-api.ts';
 import { TrainRunner } from './train/train-runner.ts';
+import { VerifyRunner } from './verify/verify-runner.ts';
 
 const log = pino({ name: 'train' }, pino.destination(2));
 const config = configOrExit();
@@ -17,7 +20,12 @@ for (const signal of ['SIGTERM', 'SIGINT', 'disconnect'])
   });
 log.info({ api: config.apiUrl, threads: config.threads }, 'waiting for jobs');
 process.send?.({ type: 'ready' });
-await new TrainRunner(config, log).run(stop.signal);
+const api = new RunnerApi({ url: config.apiUrl, token: config.token });
+const downloads = new Downloads(config);
+await Promise.all([
+  new TrainRunner(config, api, downloads, log).run(stop.signal),
+  new VerifyRunner(config, api, downloads, log).run(stop.signal),
+]);
 log.info('stopped');
 process.exit(0);
 

@@ -73,7 +73,7 @@ class BaseWorker {
     return new BaseWorker(stepper, table, checkpoint);
   }
 
-  async generate({ id, prompt, adapters, sampling, seed, n }: GenerateCommand): Promise<void> {
+  async generate({ id, prompt, adapters, sampling, seed, n, forced }: GenerateCommand): Promise<void> {
     const request = { cancel: (): void => undefined, cancelled: false };
     this.requests.set(id, request);
     try {
@@ -95,7 +95,7 @@ class BaseWorker {
         if (--open === 0) this.requests.delete(id);
       };
       const answers = Array.from({ length: n }, (_, answer) => ({
-        job: { prompt, adapters: loaded, sampling, seed, answer },
+        job: { prompt, adapters: loaded, sampling, seed, answer, forced },
         progress: this.progress(id, answer, finished),
       }));
       request.cancel = this.scheduler.submit(answers);

@@ -4,10 +4,11 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import {
   type AdapterCursor,
   type AdapterFilter,
+  changeStatus,
   findVersion,
   isListedContent,
-  listVersion,
   searchAdapters,
+  submitVersion,
 } from '../db/adapters.ts';
 import { filesOfBase, insertBase } from '../db/bases.ts';
 import { expiredDrafts, findDraft, insertDraft } from '../db/drafts.ts';
@@ -20,6 +21,7 @@ import {
   drafts,
   events,
   user,
+  verifications,
   versionFiles,
   versions,
 } from '../db/schema.ts';
@@ -52,22 +54,23 @@ async function list({ db }: OpenDatabase, made: Made) {
   } = made;
   const [owner, name] = id.split('/');
   const shared = { baseId: 'patchbay/tiny', rank, parameters: 10, size: 100 };
-  return listVersion(
+  const facts = {
+    ...shared,
+    id,
+    owner: owner!,
+    name: name!,
+    title,
+    summary,
+    task,
+    license: 'apache-2.0',
+    languages: ['en'],
+    tags,
+    searchText: `${id.replace(/\W/g, ' ')} ${title} ${summary}`,
+    ...(createdAt ? { createdAt } : {}),
+  };
+  const submitted = await submitVersion(
     db,
-    {
-      ...shared,
-      id,
-      owner: owner!,
-      name: name!,
-      title,
-      summary,
-      task,
-      license: 'apache-2.0',
-      languages: ['en'],
-      tags,
-      searchText: `${id.replace(/\W/g, ' ')} ${title} ${summary}`,
-      ...(createdAt ? { createdAt } : {}),
-    },
+    facts,
     {
       ...shared,
       adapterId: id,
@@ -78,7 +81,13 @@ async function list({ db }: OpenDatabase, made: Made) {
       createdBy: author,
     },
     [{ path: 'adapter_config.json', sha256: digest(`file-${content}`), size: 100 }],
+    { rules: 1 },
   );
+  const { createdAt: _createdAt, ...repeated } = facts as typeof facts & { createdAt?: Date };
+  const version = await db.transaction((tx) =>
+    changeStatus(tx, submitted.version, 'passed', null, () => repeated),
+  );
+  return { ...submitted, version };
 }
 
 async function walk(
@@ -114,7 +123,17 @@ describe.each(['PGlite', 'Postgres'] as const)('on %s', (kind) => {
   });
 
   beforeEach(async () => {
-    for (const table of [versionFiles, versions, adapters, baseFiles, drafts, bases, blobs, events])
+    for (const table of [
+      verifications,
+      versionFiles,
+      versions,
+      adapters,
+      baseFiles,
+      drafts,
+      bases,
+      blobs,
+      events,
+    ])
       await open.db.delete(table);
     await open.db.delete(user);
     await open.db.insert(user).values({ id: author, name: 'alice', email: 'alice@users.patchbay.invalid' });

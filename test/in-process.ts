@@ -12,8 +12,10 @@ import { type BlobStore, createBlobStore } from '../api/blob-store.ts';
 import { type EmbeddedS3, startEmbeddedS3 } from '../api/embedded/s3.ts';
 import type { TrainingDeps } from '../api/fine-tuning.ts';
 import { createRunnerClient, type RunnerEndpoint } from '../api/runner-client.ts';
+import { createSigner, type Signer } from '../api/signer.ts';
 import { type OpenDatabase, openDatabase } from '../db/open.ts';
 import { openTrainingQueue, type TrainingQueue } from '../db/queue.ts';
+import type { Verdict, VerifyLease } from '../functions/verify.ts';
 
 const checkpoint = fileURLToPath(new URL('./fixtures/parity/smollm2', import.meta.url));
 const credentials = { accessKeyId: 'test', secretAccessKey: 'secret-of-the-test', region: 'us-east-1' };
@@ -23,6 +25,10 @@ export const baseId = 'parity/smollm2';
 export const base: BaseConfig = parseBaseConfig(
   JSON.parse(await readFile(join(checkpoint, 'config.json'), 'utf8')),
 );
+
+/** How soon the publish gate's runner asks again that found nothing to do. */
+const ASK_AGAIN_MS = 20;
+const NO_PROBLEM: Verdict = { problems: [], findings: { notes: [], spectrum: [], advice: [] } };
 
 export type Files = Readonly<Record<string, Uint8Array<ArrayBuffer> | string>>;
 
@@ -54,6 +60,8 @@ export class InProcess {
   /** Stands between others and the API. */
   intercept: (request: Request, next: () => Promise<Response>) => Promise<Response> = (_request, next) =>
     next();
+  /** What the publish gate's runner says of a version; undefined: there is no such runner. */
+  verdict: ((lease: VerifyLease) => Verdict) | undefined = () => NO_PROBLEM;
   /** Where the API finds its runner. */
   runner: RunnerEndpoint | undefined;
   /** What the operator's log holds of errors that nobody foresaw. */
@@ -63,8 +71,16 @@ export class InProcess {
   private readonly s3: EmbeddedS3;
   private readonly database: OpenDatabase;
   private server: ServerType | undefined;
+  private closing = false;
+  private readonly verifying: Promise<void>;
 
-  private constructor(folder: string, s3: EmbeddedS3, database: OpenDatabase, queue: TrainingQueue) {
+  private constructor(
+    folder: string,
+    s3: EmbeddedS3,
+    database: OpenDatabase,
+    queue: TrainingQueue,
+    signer: Signer,
+  ) {
     this.folder = folder;
     this.s3 = s3;
     this.database = database;
@@ -81,7 +97,8 @@ export class InProcess {
     });
     const runner = createRunnerClient(() => this.runner);
     const log = { info: () => undefined, error: (fields: object) => this.unexpected.push(fields) };
-    this.app = createApp({ ...this.deps, auth: this.auth, runner, runnerToken, log });
+    this.app = createApp({ ...this.deps, auth: this.auth, signer, runner, runnerToken, log });
+    this.verifying = this.verify();
   }
 
   /** With one base, and a key that may do everything. */
@@ -92,14 +109,30 @@ export class InProcess {
     const queue = await openTrainingQueue(database, (error) => {
       throw error;
     });
-    const api = new InProcess(folder, s3, database, queue);
+    const api = new InProcess(folder, s3, database, queue, await createSigner('5e'.repeat(32)));
     api.admin = await api.key('admin', ['read', 'publish', 'infer', 'train', 'admin']);
     const imported = await api.publish(`/api/bases/${baseId}`, await baseFiles());
     if (imported.status !== 200) throw new Error(await imported.text());
     return api;
   }
 
+  /** Says of every version what `verdict` says, as a runner does. */
+  private async verify(): Promise<void> {
+    const post = (path: string, body: object) =>
+      this.call('POST', `/api/runner/verifications${path}`, body, runnerToken);
+    while (!this.closing) {
+      const response = this.verdict && (await post('', { runner: 'gate' }));
+      if (response?.status === 200) {
+        const lease = (await response.json()) as VerifyLease;
+        const verdict = this.verdict?.(lease);
+        await (verdict ? post(`/${lease.leaseId}/verdict`, verdict) : post(`/${lease.leaseId}/release`, {}));
+      } else await new Promise((resolve) => setTimeout(resolve, ASK_AGAIN_MS));
+    }
+  }
+
   async close(): Promise<void> {
+    this.closing = true;
+    await this.verifying;
     this.server?.close();
     this.blobs.close();
     await this.s3.close();

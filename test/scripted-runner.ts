@@ -1,6 +1,7 @@
 /** A runner that does by hand what it is told, over HTTP as a real one: for tests of what the API makes of it. */
 import { createHash } from 'node:crypto';
 import type { AdapterFiles } from '../adapter/sample-adapter.ts';
+import { findJob, isOver } from '../db/training.ts';
 import { HeartbeatAnswer, ResultAnswer, ResultUploads, TrainLease, UploadUrls } from '../functions/train.ts';
 import { declare, type Files, type InProcess, runnerToken } from './in-process.ts';
 
@@ -89,8 +90,12 @@ export class ScriptedRunner {
     }
   }
 
+  /** @returns once the publish gate has ended the job */
   async complete(): Promise<string> {
-    return ResultAnswer.parse(await this.must('result/complete')).model;
+    const { model } = ResultAnswer.parse(await this.must('result/complete'));
+    while (!isOver((await findJob(this.api.deps.db, this.lease!.jobId))!))
+      await new Promise((resolve) => setTimeout(resolve, 10));
+    return model;
   }
 
   async publish(adapter: AdapterFiles): Promise<string> {

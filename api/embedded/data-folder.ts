@@ -1,7 +1,7 @@
 /** The folder that holds everything of a single machine. One server at a time: PGlite has no lock of its own. */
 import { randomBytes } from 'node:crypto';
 import { existsSync } from 'node:fs';
-import { link, mkdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { link, mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { z } from 'zod';
 
@@ -11,8 +11,10 @@ export class StartError extends Error {
 }
 
 const Lock = z.object({ pid: z.int(), startedAt: z.string() });
-const Secrets = z.object({ auth: z.string(), s3: z.string(), runner: z.string() });
-export type Secrets = z.infer<typeof Secrets>;
+/** `signing` signs verification records. */
+const NAMES = ['auth', 's3', 'runner', 'signing'] as const;
+const Secrets = z.partialRecord(z.enum(NAMES), z.string());
+export type Secrets = Readonly<Record<(typeof NAMES)[number], string>>;
 
 export interface DataFolder {
   readonly path: string;
@@ -90,13 +92,18 @@ async function startTime(pid: number): Promise<string> {
   return stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19] ?? '';
 }
 
+/** Made when the folder is; a folder of an older version lacks some. */
 async function readSecrets(path: string): Promise<Secrets> {
   const file = join(path, 'secrets.json');
   const text = await readFile(file, 'utf8').catch(() => undefined);
-  if (text !== undefined) return Secrets.parse(JSON.parse(text));
-  const secret = () => randomBytes(32).toString('hex');
-  const secrets = { auth: secret(), s3: secret(), runner: secret() };
-  await createWhole(file, JSON.stringify(secrets));
+  const known = text === undefined ? {} : Secrets.parse(JSON.parse(text));
+  const whole = NAMES.map((name) => [name, known[name] ?? randomBytes(32).toString('hex')] as const);
+  const secrets = Object.fromEntries(whole) as Secrets;
+  if (NAMES.some((name) => known[name] === undefined)) {
+    const temporary = `${file}.${process.pid}`;
+    await writeFile(temporary, JSON.stringify(secrets), { mode: 0o600, flush: true });
+    await rename(temporary, file);
+  }
   return secrets;
 }
 

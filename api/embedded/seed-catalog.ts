@@ -4,7 +4,7 @@ import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { z } from 'zod';
-import { findAdapter } from '../../db/adapters.ts';
+import { findAdapter, findSubmitted } from '../../db/adapters.ts';
 import { findBase } from '../../db/bases.ts';
 import { Receipt } from '../../functions/train.ts';
 import type { Principal } from '../auth.ts';
@@ -17,7 +17,11 @@ import {
   startAdapterDraft,
   startBaseDraft,
 } from '../publish.ts';
+import { awaitVerdict } from '../verify.ts';
 import type { PublishDeps } from '../versions.ts';
+
+/** Each takes a second or two. */
+const VERDICT_SECONDS = 60;
 
 const Id = z.string().regex(/^[^/]+\/[^/]+$/);
 const Index = z.object({
@@ -29,7 +33,7 @@ const seedFolder = fileURLToPath(new URL('../../seed', import.meta.url));
 
 /** Brings in what is not there yet. @returns the id of the base */
 export async function seedCatalog(deps: PublishDeps, principal: Principal): Promise<string> {
-  const { base, adapters } = Index.parse(JSON.parse(await readFile(join(seedFolder, 'index.json'), 'utf8')));
+  const { base, adapters } = await readIndex();
   if (!(await findBase(deps.db, base.id))) {
     const known = (path: string) => path in BASE_FILES || path.endsWith('.safetensors');
     await bringIn(deps, principal, base.path, known, (files) =>
@@ -46,6 +50,17 @@ export async function seedCatalog(deps: PublishDeps, principal: Principal): Prom
   }
   return base.id;
 }
+
+/** Resolves once the publish gate has passed what ships, or after a while without an answer. @throws ApiError refused */
+export async function seedVerified(deps: PublishDeps): Promise<void> {
+  const { adapters } = await readIndex();
+  for (const { id } of adapters) {
+    const version = await findSubmitted(deps.db, id, 1);
+    if (version?.status === 'pending') await awaitVerdict(deps, version, VERDICT_SECONDS);
+  }
+}
+
+const readIndex = async () => Index.parse(JSON.parse(await readFile(join(seedFolder, 'index.json'), 'utf8')));
 
 async function bringIn(
   deps: PublishDeps,

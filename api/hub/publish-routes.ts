@@ -5,6 +5,7 @@ import { CardError, readCard } from '../card.ts';
 import { type AppEnv, requirePrincipal } from '../context.ts';
 import { ApiError } from '../errors.ts';
 import { parseInput, readJsonBody } from '../request.ts';
+import { awaitVerdict } from '../verify.ts';
 import type { PublishDeps } from '../versions.ts';
 import { commit, findTarget } from './commit.ts';
 import { readCommit } from './commit-payload.ts';
@@ -21,6 +22,9 @@ const NewRepository = z.object({
   visibility: z.string().max(20).nullish(),
 });
 const CardText = z.object({ content: z.string(), repoType: z.literal('model').optional() });
+
+/** huggingface_hub waits ten seconds for an answer. */
+const VERDICT_SECONDS = 8;
 
 const BATCH = '/:owner/:repository{[^/]+\\.git}/info/lfs/objects/batch';
 const COMPLETE = '/:owner/:repository{[^/]+\\.git}/info/lfs/complete';
@@ -89,7 +93,8 @@ export function hubPublishRoutes(deps: PublishDeps, objects: GitObjects) {
       throw new ApiError('invalid_request', 'create_pr: there are no pull requests here; commit to main.', {
         field: 'create_pr',
       });
-    const version = await commit(deps, principal, target, await readCommit(c.req.raw.body));
+    const submitted = await commit(deps, principal, target, await readCommit(c.req.raw.body));
+    const version = await awaitVerdict(deps, submitted, VERDICT_SECONDS);
     const commitOid = commitOf(version.digest);
     const commitUrl = new URL(`/${target.id}/commit/${commitOid}`, c.req.url).href;
     return c.json({ success: true, commitOid, commitUrl, hookOutput: '', pullRequestUrl: null });

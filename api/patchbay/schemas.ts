@@ -1,6 +1,8 @@
 /** Bodies of Patchbay's own protocol. They are the OpenAPI document, the checks at the edge and the client's types. */
 import { z } from '@hono/zod-openapi';
 import { ownerName } from '../../adapter/reference.ts';
+import { VERSION_STATUSES } from '../../db/schema.ts';
+import { Findings } from '../../functions/verify.ts';
 import { SCOPES } from '../auth.ts';
 import { DeclaredFile } from '../publish.ts';
 
@@ -63,6 +65,9 @@ export const Version = z
   .object({
     number: z.int(),
     reference: z.string().openapi({ example: 'alice/sql@3' }),
+    status: z
+      .enum(VERSION_STATUSES)
+      .openapi({ description: 'Only `passed` is listed; the others its publisher sees' }),
     digest: z.string(),
     base: z.string(),
     rank: z.int(),
@@ -87,10 +92,35 @@ export const Version = z
   })
   .openapi('Version');
 
+const GateProblem = z.object({ code: z.string(), detail: z.string(), field: z.string().optional() });
+export const Verification = z
+  .object({
+    rules: z.int().openapi({ description: 'Of the publish gate, counted up when it looks at more' }),
+    status: z.enum(['waiting', 'running', 'passed', 'refused']),
+    requestedAt: z.string(),
+    checkedAt: z.string().nullable(),
+    problems: z.array(GateProblem),
+    findings: Findings.nullable(),
+    record: z.string().nullable().openapi({
+      description: 'Signed (JWS, EdDSA): all of this, and the digests. Keys: /.well-known/jwks.json',
+    }),
+  })
+  .openapi('Verification');
+
 export const VersionDetail = Version.extend({
   config: z.record(z.string(), z.unknown()),
   card: z.string(),
   files: z.array(File),
+  verification: Verification.nullable().openapi({ description: 'The last one that is finished' }),
+  runsOn: z.array(
+    z.object({
+      platform: z.string(),
+      runs: z.enum(['yes', 'with changes', 'no']),
+      reasons: z.array(z.string()),
+      source: z.string(),
+      asOf: z.string(),
+    }),
+  ),
 }).openapi('VersionDetail');
 
 export const Adapter = z

@@ -1,7 +1,11 @@
 /** Rows as the protocol shows them. */
 import { parseBaseConfig } from '../../adapter/base-config.ts';
+import { compatibility } from '../../adapter/compatibility.ts';
+import { parsePeftConfig } from '../../adapter/peft-config.ts';
 import type { Adapter, Version } from '../../db/adapters.ts';
 import type { Base } from '../../db/bases.ts';
+import type { Verification } from '../../db/verifications.ts';
+import { Findings } from '../../functions/verify.ts';
 
 export function viewAdapter(adapter: Adapter) {
   const { baseId, createdAt, updatedAt, ...rest } = adapter;
@@ -9,11 +13,12 @@ export function viewAdapter(adapter: Adapter) {
 }
 
 export function viewVersion(version: Version) {
-  const { adapterId, number, digest, baseId, rank, parameters, targetModules, size, createdAt } = version;
-  const { lineage, receipt } = version;
+  const { adapterId, number, status, digest, baseId, rank, parameters, targetModules, size } = version;
+  const { createdAt, lineage, receipt } = version;
   return {
     number,
     reference: `${adapterId}@${number}`,
+    status,
     digest,
     base: baseId,
     rank,
@@ -23,6 +28,24 @@ export function viewVersion(version: Version) {
     createdAt: createdAt.toISOString(),
     lineage,
     receipt,
+  };
+}
+
+export function viewRunsOn({ config, baseId, rank, size, targetModules }: Version) {
+  const facts = { base: baseId, rank, bytes: size, targetModules };
+  return compatibility(parsePeftConfig(config), facts).map((one) => ({ ...one, reasons: [...one.reasons] }));
+}
+
+export function viewVerification({ rules, status, createdAt, finishedAt, ...rest }: Verification) {
+  const { problems, findings, record } = rest;
+  return {
+    rules,
+    status,
+    requestedAt: createdAt.toISOString(),
+    checkedAt: finishedAt?.toISOString() ?? null,
+    problems,
+    findings: findings && Findings.parse(findings),
+    record,
   };
 }
 

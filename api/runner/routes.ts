@@ -1,4 +1,4 @@
-/** The routes of functions/train.ts, for runners, which show the runner token instead of a key. */
+/** The routes of functions/train.ts and functions/verify.ts, for runners, which show the runner token instead of a key. */
 import { Hono, type MiddlewareHandler } from 'hono';
 import { z } from 'zod';
 import {
@@ -11,11 +11,11 @@ import {
   LeaseRequest,
   Validated,
 } from '../../functions/train.ts';
+import { Release, Verdict } from '../../functions/verify.ts';
 import type { AppEnv } from '../context.ts';
 import { ApiError } from '../errors.ts';
 import type { TrainingDeps } from '../fine-tuning.ts';
 import {
-  completeResult,
   failJob,
   heartbeat,
   keepDeclared,
@@ -23,12 +23,19 @@ import {
   releaseJob,
   reportEvents,
   startCheckpoint,
-  startResult,
   takeLease,
 } from '../leases.ts';
 import { parseInput, readJsonBody } from '../request.ts';
+import { completeResult, startResult } from '../results.ts';
+import {
+  decide,
+  releaseVerification,
+  renewVerification,
+  takeVerification,
+  type VerifyDeps,
+} from '../verify.ts';
 
-export interface RunnerDeps extends TrainingDeps {
+export interface RunnerDeps extends TrainingDeps, VerifyDeps {
   readonly runnerToken: string;
 }
 
@@ -73,6 +80,25 @@ export function runnerRoutes(deps: RunnerDeps) {
   });
   app.post('/leases/:id/release', async (c) => {
     await releaseJob(deps, c.req.param('id'));
+    return c.body(null, 204);
+  });
+
+  app.post('/verifications', async (c) => {
+    const { runner } = await read(LeaseRequest, c.req.raw);
+    const lease = await takeVerification(deps, runner);
+    return lease ? c.json(lease) : c.body(null, 204);
+  });
+  app.post('/verifications/:id/heartbeat', async (c) => {
+    await renewVerification(deps, c.req.param('id'));
+    return c.body(null, 204);
+  });
+  app.post('/verifications/:id/verdict', async (c) => {
+    await decide(deps, c.req.param('id'), await read(Verdict, c.req.raw));
+    return c.body(null, 204);
+  });
+  app.post('/verifications/:id/release', async (c) => {
+    const { failed } = await read(Release, c.req.raw);
+    await releaseVerification(deps, c.req.param('id'), failed);
     return c.body(null, 204);
   });
   return app;

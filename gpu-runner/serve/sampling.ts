@@ -39,14 +39,19 @@ export class Sampler {
   /** Chooses the next token. `logits` may be changed. */
   choose(logits: Float32Array): ChosenToken {
     const { topLogprobs, temperature } = this.sampling;
-    const best = logits[argmax(logits)]!;
-    if (!Number.isFinite(best)) throw new NotFiniteError(`the best logit is ${best}: the weights overflow`);
+    checkFinite(logits);
     const report = topLogprobs === undefined ? undefined : reporter(logits, topLogprobs);
     this.adjust(logits);
     const id = temperature === 0 ? argmax(logits) : this.draw(logits, temperature);
     this.counts.set(id, (this.counts.get(id) ?? 0) + 1);
     this.position++;
     return report ? report(id) : { id };
+  }
+
+  /** What the model thinks of a token that is given. */
+  score(logits: Float32Array, id: number): ChosenToken {
+    checkFinite(logits);
+    return reporter(logits, this.sampling.topLogprobs ?? 0)(id);
   }
 
   private adjust(logits: Float32Array): void {
@@ -70,6 +75,12 @@ export class Sampler {
     }
     return ids.at(-1)!; // rounding: the sum of the subtractions may be short of the total
   }
+}
+
+/** @throws NotFiniteError */
+function checkFinite(logits: Float32Array): void {
+  const best = logits[argmax(logits)]!;
+  if (!Number.isFinite(best)) throw new NotFiniteError(`the best logit is ${best}: the weights overflow`);
 }
 
 /** Tokens that may be drawn, in ascending order of id. */

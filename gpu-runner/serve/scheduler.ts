@@ -22,6 +22,8 @@ export interface Job {
   readonly seed: number;
   /** Which of the request's answers this is: each draws its own random numbers. */
   readonly answer: number;
+  /** What the answer has to be: nothing is chosen, and the log-probabilities tell what the model thinks of it. */
+  readonly forced?: readonly number[] | undefined;
 }
 
 export interface Progress {
@@ -69,7 +71,7 @@ class Answer {
     this.sampler = new Sampler(job.sampling, job.seed, job.answer);
     this.text = new TextStream(table, job.sampling.stop);
     this.limit = Math.min(
-      job.sampling.maxTokens ?? Number.POSITIVE_INFINITY,
+      job.forced?.length ?? job.sampling.maxTokens ?? Number.POSITIVE_INFINITY,
       contextLength - job.prompt.length,
     );
   }
@@ -239,9 +241,12 @@ export class Scheduler {
       this.finish(answer, 'length');
       return;
     }
-    const token = answer.sampler.choose(logits);
+    const { forced } = answer.job;
+    const token = forced
+      ? answer.sampler.score(logits, forced[answer.tokens.length]!)
+      : answer.sampler.choose(logits);
     answer.tokens.push(token.id);
-    if (this.endTokens.has(token.id)) {
+    if (!forced && this.endTokens.has(token.id)) {
       this.finish(answer, 'stop');
       return;
     }

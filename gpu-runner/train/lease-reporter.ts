@@ -1,6 +1,7 @@
 /** What a leased job tells the API while it works: events in order, and that it is alive. */
 import type { Heartbeat, HeartbeatAnswer, TrainEvent } from '../../functions/train.ts';
-import { type LeaseClient, LeaseEnded, Unreachable } from './lease-client.ts';
+import { LeaseEnded, Unreachable } from '../runner-api.ts';
+import type { LeaseClient } from './lease-client.ts';
 
 /** Events are sent in batches, at most this long after they happened. */
 const FLUSH_MS = 1_000;

@@ -1,12 +1,10 @@
 /** From a lease to a job that can run: its files are fetched and read, and everything that was left open is decided. */
 import { join } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
 import type { BaseConfig } from '../../adapter/base-config.ts';
 import { AdapterError, AdapterProblems } from '../../adapter/error.ts';
 import type { FileSource } from '../../functions/generate.ts';
 import type { Hyperparameters, TrainEvent, TrainLease } from '../../functions/train.ts';
-import { DiskCache, type HeldEntry } from '../disk-cache.ts';
-import { Fault } from '../faults.ts';
+import type { Downloads } from '../downloads.ts';
 import { readAdapterFile, WEIGHTS_FILE } from '../model/adapter-file.ts';
 import { type Checkpoint, CheckpointError, openCheckpoint } from '../model/checkpoint.ts';
 import { Batches, layOut, split } from './data/batches.ts';
@@ -22,10 +20,6 @@ import { JobRefusal } from './refusal.ts';
 
 /** Where max_length is not given: conversations are shorter, and the memory of attention grows with its square. */
 const AUTOMATIC_LENGTH = 2048;
-/** Files are known by their content, whatever their owners call them. */
-const DATA_FILE = 'data.jsonl';
-const FETCH_ATTEMPTS = 4;
-const FETCH_DELAY_MS = 1_000;
 /** How often a long file tells how far it was read. */
 const TELL_EVERY_MS = 5_000;
 
@@ -58,8 +52,6 @@ interface ReadData {
 }
 
 export interface PrepareSettings {
-  readonly cacheFolder: string;
-  readonly diskBytes: number;
   /** Tokens of a micro-batch. */
   readonly maxTokens: number;
   /** Most that a job may need. */
@@ -68,18 +60,13 @@ export interface PrepareSettings {
 
 export type Tell = (message: string, level?: TrainEvent['level'], data?: Record<string, unknown>) => void;
 
-/** Fetched files of this process, and jobs made from them. */
+/** Makes jobs from leases. */
 export class Preparation {
-  private readonly bases: DiskCache;
-  private readonly adapters: DiskCache;
-  private readonly files: DiskCache;
+  private readonly downloads: Downloads;
   private readonly settings: PrepareSettings;
 
-  constructor(settings: PrepareSettings) {
-    const cache = (name: string) => new DiskCache(join(settings.cacheFolder, name), settings.diskBytes);
-    this.bases = cache('bases');
-    this.adapters = cache('adapters');
-    this.files = cache('files');
+  constructor(downloads: Downloads, settings: PrepareSettings) {
+    this.downloads = downloads;
     this.settings = settings;
   }
 
@@ -93,7 +80,7 @@ export class Preparation {
     tell: Tell,
     signal: AbortSignal,
   ): Promise<PreparedJob> {
-    const { folder } = await this.fetched(this.bases, lease.base.digest, lease.base.files, held);
+    const folder = await this.downloads.base(lease.base, held);
     const checkpoint = await openCheckpoint(folder).catch(unusableBase);
     const data = await this.readData(lease, checkpoint, held, tell, signal);
     const parent = lease.parent && (await this.parentOf(lease.parent, checkpoint.config, held));
@@ -112,13 +99,8 @@ export class Preparation {
   ): Promise<ReadData> {
     const maxLength = lengthOf(asked, checkpoint.config);
     const read = async (source: FileSource, field: string) => {
-      const { folder } = await this.fetched(
-        this.files,
-        source.sha256,
-        [{ ...source, path: DATA_FILE }],
-        held,
-      );
-      return readFile(checkpoint, join(folder, DATA_FILE), field, { maxLength, tell, signal });
+      const path = await this.downloads.data(source, held);
+      return readFile(checkpoint, path, field, { maxLength, tell, signal });
     };
     const { dataset, template } = await read(trainingFile, 'training_file');
     const shared = { dataset, template, maxLength };
@@ -162,23 +144,6 @@ export class Preparation {
     return { checkpoint, decided, plan, data, report: dataset.report, template, maxLength, memory };
   }
 
-  /** Stays on the disk until `held` is disposed of. A store that is away for a moment is asked again. */
-  private async fetched(
-    cache: DiskCache,
-    digest: string,
-    files: readonly FileSource[],
-    held: DisposableStack,
-  ): Promise<HeldEntry> {
-    for (let attempt = 1; ; attempt++) {
-      try {
-        return held.use(await cache.hold(digest, files));
-      } catch (error) {
-        if (!(error instanceof Fault) || error.status !== 502 || attempt === FETCH_ATTEMPTS) throw error;
-        await sleep(FETCH_DELAY_MS * 2 ** (attempt - 1));
-      }
-    }
-  }
-
   /** Gradient checkpointing is for those who need it: it saves half of the memory and costs a third more time. */
   private planMemory(
     base: BaseConfig,
@@ -211,13 +176,13 @@ export class Preparation {
   }
 
   private async parentOf(
-    { digest, config, weights }: NonNullable<TrainLease['parent']>,
+    parent: NonNullable<TrainLease['parent']>,
     base: BaseConfig,
     held: DisposableStack,
   ): Promise<Parent> {
-    const { folder } = await this.fetched(this.adapters, digest, [{ ...weights, path: WEIGHTS_FILE }], held);
-    const modules = await readAdapterFile(join(folder, WEIGHTS_FILE), config, base);
-    return { config, modules };
+    const folder = await this.downloads.adapter(parent, held);
+    const { config } = parent;
+    return { config, modules: await readAdapterFile(join(folder, WEIGHTS_FILE), config, base) };
   }
 }
 

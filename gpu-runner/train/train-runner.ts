@@ -5,9 +5,11 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Logger } from 'pino';
 import type { JobFailure, TrainLease } from '../../functions/train.ts';
 import type { TrainRunnerConfig } from '../config.ts';
+import type { Downloads } from '../downloads.ts';
 import { Fault } from '../faults.ts';
 import { fetchFile } from '../fetch-file.ts';
-import { LeaseClient, LeaseEnded, LeaseRefused, Unreachable } from './lease-client.ts';
+import { LeaseEnded, LeaseRefused, type RunnerApi, Unreachable } from '../runner-api.ts';
+import { LeaseClient } from './lease-client.ts';
 import { LeaseReporter } from './lease-reporter.ts';
 import { declared, type Files, LeasedJob } from './leased-job.ts';
 import { Preparation, type PreparedJob, type Tell } from './prepare.ts';
@@ -29,11 +31,11 @@ export class TrainRunner {
   private readonly pool: TrainerPool;
   private readonly jobs = new Set<Promise<void>>();
 
-  constructor(config: TrainRunnerConfig, log: Logger) {
+  constructor(config: TrainRunnerConfig, api: RunnerApi, downloads: Downloads, log: Logger) {
     this.config = config;
     this.log = log;
-    this.client = new LeaseClient({ url: config.apiUrl, token: config.token, runner: config.name });
-    this.preparation = new Preparation(config);
+    this.client = new LeaseClient(api, config.name);
+    this.preparation = new Preparation(downloads, config);
     this.pool = new TrainerPool(config);
   }
 

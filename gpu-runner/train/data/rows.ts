@@ -63,15 +63,24 @@ const Message = z
 
 const Messages = z
   .object({
-    messages: z
-      .array(Message)
-      .min(1, 'must not be empty')
-      .max(2048, 'must not have more than 2048 messages')
-      .refine((all) => all.some(({ role }) => role === 'assistant'), 'has no answer of the assistant'),
+    messages: z.array(Message).min(1, 'must not be empty').max(2048, 'must not have more than 2048 messages'),
+    /** As held-out rows have it: what comes after the messages, and all that is to be foretold. */
+    answer: z.string().min(1, 'must not be empty').optional(),
     tools: none('calls of tools cannot be trained'),
     functions: none('calls of functions cannot be trained'),
   })
-  .transform(({ messages }): Row => ({ format: 'messages', messages }));
+  .refine(
+    ({ messages, answer }) => answer !== undefined || messages.some(({ role }) => role === 'assistant'),
+    { path: ['messages'], message: 'has no answer of the assistant' },
+  )
+  .transform(({ messages, answer }): Row => {
+    if (answer === undefined) return { format: 'messages', messages };
+    const read = messages.map((message) => ({ ...message, isTarget: false }));
+    return {
+      format: 'messages',
+      messages: [...read, { role: 'assistant', content: answer, isTarget: true }],
+    };
+  });
 
 const Completion = z
   .object({ prompt: z.string(), completion: z.string().min(1, 'must not be empty') })

@@ -1,0 +1,34 @@
+/** What the routes of Patchbay's own protocol are made of. */
+import { createRoute, type OpenAPIHono, type RouteConfig, z } from '@hono/zod-openapi';
+import { bodyLimit } from 'hono/body-limit';
+import { createMiddleware } from 'hono/factory';
+import type { Scope } from '../auth.ts';
+import { type AppEnv, MAX_BODY, requirePrincipal, tooLarge } from '../context.ts';
+import * as s from './schemas.ts';
+
+export type App = OpenAPIHono<AppEnv>;
+
+export const route = <const R extends RouteConfig>(config: R) => createRoute(config);
+
+export const json = <T extends z.ZodType>(schema: T) => ({ content: { 'application/json': { schema } } });
+export const ok = <T extends z.ZodType>(schema: T, description: string) => ({ ...json(schema), description });
+export const problems = { default: { ...json(s.Problem), description: 'RFC 9457 problem' } };
+const limitBody = bodyLimit({
+  maxSize: MAX_BODY,
+  onError: () => {
+    throw tooLarge();
+  },
+});
+/** Who may call is settled before what they sent is looked at. */
+export const needs = (...scopes: [Scope, ...Scope[]]) => ({
+  security: [{ key: scopes }],
+  middleware: [
+    createMiddleware<AppEnv>(async (c, next) => {
+      requirePrincipal(c, ...scopes);
+      await next();
+    }),
+    limitBody,
+  ],
+});
+export const id = { params: s.Id };
+export const draftId = { params: z.object({ id: z.uuid() }) };

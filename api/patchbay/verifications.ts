@@ -1,0 +1,71 @@
+/** What the publish gate found, having it look again, and taking versions off the list. */
+import { z } from '@hono/zod-openapi';
+import { listVerifications } from '../../db/verifications.ts';
+import { requirePrincipal } from '../context.ts';
+import { ApiError } from '../errors.ts';
+import { requireNamespace } from '../publish.ts';
+import { quarantine, verifyAgain } from '../verify.ts';
+import type { PublishDeps } from '../versions.ts';
+import { type App, needs, ok, problems, route } from './kit.ts';
+import * as s from './schemas.ts';
+import { versionSeenBy } from './seen.ts';
+import { viewVerification, viewVersion } from './views.ts';
+
+const SHOWN = 20;
+
+export function verificationRoutes(app: App, deps: PublishDeps): void {
+  const { db } = deps;
+
+  app.openapi(
+    route({
+      method: 'get',
+      path: '/adapters/{owner}/{name}/versions/{number}/verifications',
+      summary: 'What the publish gate found, newest first',
+      request: { params: s.VersionPath },
+      responses: {
+        200: ok(z.object({ verifications: z.array(s.Verification) }), 'Verifications'),
+        ...problems,
+      },
+    }),
+    async (c) => {
+      const version = await versionSeenBy(db, c.get('principal'), c.req.valid('param'));
+      const all = await listVerifications(db, version, SHOWN);
+      return c.json({ verifications: all.map(viewVerification) }, 200);
+    },
+  );
+
+  app.openapi(
+    route({
+      method: 'post',
+      path: '/adapters/{owner}/{name}/versions/{number}/verifications',
+      summary: 'Have a version verified again',
+      ...needs('publish', 'admin'),
+      request: { params: s.VersionPath },
+      responses: { 202: ok(s.Version, 'The version'), ...problems },
+    }),
+    async (c) => {
+      const principal = requirePrincipal(c, 'publish', 'admin');
+      const version = await versionSeenBy(db, principal, c.req.valid('param'));
+      requireNamespace(principal, version.adapterId.split('/')[0]!);
+      if (version.status === 'quarantined' && !principal.scopes.has('admin'))
+        throw new ApiError('forbidden', 'This version was taken off the list: ask whoever runs this server.');
+      return c.json(viewVersion(await verifyAgain(deps, version, principal.userId)), 202);
+    },
+  );
+
+  app.openapi(
+    route({
+      method: 'post',
+      path: '/adapters/{owner}/{name}/versions/{number}/quarantine',
+      summary: 'Take a version off the list; its publisher still sees it',
+      ...needs('admin'),
+      request: { params: s.VersionPath },
+      responses: { 200: ok(s.Version, 'The version'), ...problems },
+    }),
+    async (c) => {
+      const principal = requirePrincipal(c, 'admin');
+      const version = await versionSeenBy(db, principal, c.req.valid('param'));
+      return c.json(viewVersion(await quarantine(deps, version, principal.userId)), 200);
+    },
+  );
+}

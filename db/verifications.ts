@@ -1,0 +1,125 @@
+/** Verifications as runners see them: leased, one at a time, and settled once. */
+import { and, asc, desc, eq, inArray, lte, notExists, or, sql } from 'drizzle-orm';
+import type { Version } from './adapters.ts';
+import type { Lease } from './leases.ts';
+import type { Database } from './open.ts';
+import { verifications, versions } from './schema.ts';
+
+export type Verification = typeof verifications.$inferSelect;
+type VerificationChange = Partial<Omit<Verification, 'id' | 'adapterId' | 'number'>>;
+
+export async function requestVerification(
+  tx: Database,
+  { adapterId, number }: Pick<Version, 'adapterId' | 'number'>,
+  rules: number,
+): Promise<void> {
+  await tx
+    .insert(verifications)
+    .values({ id: crypto.randomUUID(), adapterId, number, rules, status: 'waiting' });
+}
+
+/** The one that has waited longest, or whose runner fell silent. */
+export function leaseNextVerification(
+  db: Database,
+  { id, runner, expiresAt }: Lease,
+  now: Date,
+): Promise<Verification | undefined> {
+  return db.transaction(async (tx) => {
+    const silent = and(eq(verifications.status, 'running'), lte(verifications.leaseExpiresAt, now));
+    const [next] = await tx
+      .select()
+      .from(verifications)
+      .where(or(eq(verifications.status, 'waiting'), silent))
+      .orderBy(asc(verifications.createdAt))
+      .limit(1)
+      .for('update', { skipLocked: true });
+    if (!next) return undefined;
+    return update(tx, next.id, {
+      status: 'running',
+      leaseId: id,
+      leaseExpiresAt: expiresAt,
+      runner,
+      losses: next.losses + (next.status === 'running' ? 1 : 0),
+    });
+  });
+}
+
+/**
+ * Does something that only the holder of the lease may do, with the row locked.
+ * @returns undefined: the lease is over, and nothing was done
+ */
+export function underVerification(
+  db: Database,
+  leaseId: string,
+  now: Date,
+  work: (verification: Verification, transaction: Database) => Promise<VerificationChange>,
+): Promise<Verification | undefined> {
+  return db.transaction(async (tx) => {
+    const [found] = await tx
+      .select()
+      .from(verifications)
+      .where(eq(verifications.leaseId, leaseId))
+      .for('update');
+    if (found?.status !== 'running' || found.leaseExpiresAt! <= now) return undefined;
+    return update(tx, found.id, await work(found, tx));
+  });
+}
+
+async function update(tx: Database, id: string, change: VerificationChange): Promise<Verification> {
+  const [changed] = await tx.update(verifications).set(change).where(eq(verifications.id, id)).returning();
+  return changed!;
+}
+
+/** Newest first. */
+export function listVerifications(
+  db: Database,
+  { adapterId, number }: Pick<Version, 'adapterId' | 'number'>,
+  limit: number,
+): Promise<Verification[]> {
+  return db
+    .select()
+    .from(verifications)
+    .where(and(eq(verifications.adapterId, adapterId), eq(verifications.number, number)))
+    .orderBy(desc(verifications.createdAt), desc(verifications.id))
+    .limit(limit);
+}
+
+/** What the gate last said of a version, if it has said anything yet. */
+export async function latestVerdict(
+  db: Database,
+  { adapterId, number }: Pick<Version, 'adapterId' | 'number'>,
+): Promise<Verification | undefined> {
+  const [row] = await db
+    .select()
+    .from(verifications)
+    .where(
+      and(
+        eq(verifications.adapterId, adapterId),
+        eq(verifications.number, number),
+        inArray(verifications.status, ['passed', 'refused']),
+      ),
+    )
+    .orderBy(desc(verifications.finishedAt), desc(verifications.createdAt))
+    .limit(1);
+  return row;
+}
+
+/** Listed versions that no gate of these rules has looked at, nor is about to. */
+export function unverifiedVersions(db: Database, rules: number, limit: number): Promise<Version[]> {
+  const known = db
+    .select({ one: sql`1` })
+    .from(verifications)
+    .where(
+      and(
+        eq(verifications.adapterId, versions.adapterId),
+        eq(verifications.number, versions.number),
+        sql`${verifications.rules} >= ${rules}`,
+      ),
+    );
+  return db
+    .select()
+    .from(versions)
+    .where(and(eq(versions.status, 'passed'), notExists(known)))
+    .orderBy(asc(versions.createdAt))
+    .limit(limit);
+}

@@ -1,0 +1,61 @@
+/** Files that a runner works on: fetched once, held on the disk while they are used. */
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { AdapterSource, BaseSource, FileSource } from '../functions/generate.ts';
+import { DiskCache } from './disk-cache.ts';
+import { Fault } from './faults.ts';
+import { WEIGHTS_FILE } from './model/adapter-file.ts';
+
+/** Files are known by their content, whatever their owners call them. */
+const DATA_FILE = 'data.jsonl';
+const ATTEMPTS = 4;
+const DELAY_MS = 1_000;
+
+export class Downloads {
+  private readonly bases: DiskCache;
+  private readonly adapters: DiskCache;
+  private readonly files: DiskCache;
+
+  constructor({ cacheFolder, diskBytes }: { cacheFolder: string; diskBytes: number }) {
+    const cache = (name: string) => new DiskCache(join(cacheFolder, name), diskBytes);
+    this.bases = cache('bases');
+    this.adapters = cache('adapters');
+    this.files = cache('files');
+  }
+
+  /** @param held what stays on the disk until it is disposed of. @returns the folder. @throws Fault */
+  base({ digest, files }: BaseSource, held: DisposableStack): Promise<string> {
+    return fetched(this.bases, digest, files, held);
+  }
+
+  /** @returns the folder that has the weights. @throws Fault */
+  adapter(
+    { digest, weights }: Pick<AdapterSource, 'digest' | 'weights'>,
+    held: DisposableStack,
+  ): Promise<string> {
+    return fetched(this.adapters, digest, [{ ...weights, path: WEIGHTS_FILE }], held);
+  }
+
+  /** @returns the file's path. @throws Fault */
+  async data(source: FileSource, held: DisposableStack): Promise<string> {
+    const folder = await fetched(this.files, source.sha256, [{ ...source, path: DATA_FILE }], held);
+    return join(folder, DATA_FILE);
+  }
+}
+
+/** A store that is away for a moment is asked again. */
+async function fetched(
+  cache: DiskCache,
+  digest: string,
+  files: readonly FileSource[],
+  held: DisposableStack,
+): Promise<string> {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return held.use(await cache.hold(digest, files)).folder;
+    } catch (error) {
+      if (!(error instanceof Fault) || error.status !== 502 || attempt === ATTEMPTS) throw error;
+      await sleep(DELAY_MS * 2 ** (attempt - 1));
+    }
+  }
+}

@@ -1,0 +1,87 @@
+/** The API as runners call it: by their token, and again where the network failed. */
+import { setTimeout as sleep } from 'node:timers/promises';
+
+const ATTEMPTS = 6;
+const FIRST_DELAY_MS = 250;
+const TIMEOUT_MS = 60_000;
+
+/** The job belongs to somebody else now, or to nobody: whatever was under way is dropped. */
+export class LeaseEnded extends Error {
+  override readonly name = 'LeaseEnded';
+}
+
+/** Neither an answer nor a refusal came, however often it was tried. The lease may live, or be over. */
+export class Unreachable extends Error {
+  override readonly name = 'Unreachable';
+}
+
+/** The API refuses what it was sent: to ask again would change nothing. */
+export class LeaseRefused extends Error {
+  override readonly name = 'LeaseRefused';
+  readonly status: number;
+
+  constructor(status: number, detail: string) {
+    super(detail);
+    this.status = status;
+  }
+}
+
+export class RunnerApi {
+  private readonly url: string;
+  private readonly token: string;
+
+  constructor({ url, token }: { url: string; token: string }) {
+    this.url = url;
+    this.token = token;
+  }
+
+  /** @returns undefined where there is nothing to answer. @throws LeaseEnded, LeaseRefused, Unreachable */
+  post(path: string, body: unknown = {}, signal?: AbortSignal): Promise<unknown> {
+    return persistently(async () => {
+      const timeout = AbortSignal.timeout(TIMEOUT_MS);
+      const response = await fetch(`${this.url}/api/runner/${path}`, {
+        method: 'POST',
+        headers: { authorization: `Bearer ${this.token}`, 'content-type': 'application/json' },
+        body: JSON.stringify(body),
+        signal: signal ? AbortSignal.any([signal, timeout]) : timeout,
+      });
+      if (response.ok) return response.status === 204 ? undefined : response.json();
+      const detail = await detailOf(response);
+      if (response.status === 409) throw new LeaseEnded(detail);
+      if (response.status < 500 && response.status !== 429) throw new LeaseRefused(response.status, detail);
+      throw new Error(`the API answered ${response.status}: ${detail}`);
+    }, signal);
+  }
+}
+
+/** Sends a file to where the API said. @throws Unreachable */
+export async function put(url: string, body: Uint8Array<ArrayBuffer>): Promise<void> {
+  await persistently(async () => {
+    const response = await fetch(url, { method: 'PUT', body, signal: AbortSignal.timeout(TIMEOUT_MS) });
+    if (!response.ok) throw new Error(`the object store answered ${response.status}`);
+  });
+}
+
+/** Tries again, after longer and longer pauses, whatever is not final. */
+async function persistently<T>(attempt: () => Promise<T>, signal?: AbortSignal): Promise<T> {
+  for (let failures = 0; ; ) {
+    try {
+      return await attempt();
+    } catch (error) {
+      if (error instanceof LeaseEnded || error instanceof LeaseRefused) throw error;
+      if (signal?.aborted) throw error;
+      if (++failures === ATTEMPTS) throw new Unreachable((error as Error).message, { cause: error });
+      await sleep(FIRST_DELAY_MS * 2 ** (failures - 1));
+    }
+  }
+}
+
+async function detailOf(response: Response): Promise<string> {
+  const text = await response.text().catch(() => '');
+  try {
+    const { detail, title } = JSON.parse(text) as { detail?: string; title?: string };
+    return detail ?? title ?? text;
+  } catch {
+    return text.slice(0, 500);
+  }
+}

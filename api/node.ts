@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import { type ServerType, serve } from '@hono/node-server';
 import pino, { type Logger } from 'pino';
 import { findBase } from '../db/bases.ts';
+import { recountLabels } from '../db/catalog.ts';
 import { endExpiredLeases } from '../db/leases.ts';
 import { type OpenDatabase, openDatabase } from '../db/open.ts';
 import { openTrainingQueue } from '../db/queue.ts';
@@ -15,6 +16,7 @@ import { type Auth, createAuth, SCOPES } from './auth.ts';
 import { type BlobStore, createBlobStore } from './blob-store.ts';
 import { type Config, readConfig } from './config.ts';
 import type { Hasher } from './content.ts';
+import { DownloadCounter, forgetOldDownloads } from './downloads.ts';
 import { type DataFolder, openDataFolder, StartError } from './embedded/data-folder.ts';
 import { RunnerProcess } from './embedded/runner-process.ts';
 import { type EmbeddedS3, startEmbeddedS3 } from './embedded/s3.ts';
@@ -29,6 +31,8 @@ import { verifyListed } from './verify.ts';
 
 const BOOTSTRAP_OWNER = 'admin';
 const SWEEP_MS = 10 * 60_000;
+/** How often downloads are written. */
+const COUNT_MS = 5_000;
 /** How often leases of silent runners are looked for. */
 const LEASE_SWEEP_MS = 10_000;
 /** Streams get this long to end when the server is asked to stop. */
@@ -174,7 +178,20 @@ async function open(config: Config, log: Logger, shutdown: Shutdown): Promise<st
   const now = () => new Date();
   const runnerToken = config.runner?.token ?? folder.secrets.runner;
   const signer = await createSigner(config.signingKey ?? folder.secrets.signing);
-  const deps = { db, queue, blobs, auth, signer, runner: runner.client, runnerToken, createHasher, now, log };
+  const downloads = new DownloadCounter();
+  const deps = {
+    db,
+    queue,
+    blobs,
+    auth,
+    signer,
+    downloads,
+    runner: runner.client,
+    runnerToken,
+    createHasher,
+    now,
+    log,
+  };
   const { server, url } = await listen(createApp(deps).fetch, config);
   shutdown.add('the HTTP server', () => closeServer(server));
 
@@ -182,6 +199,7 @@ async function open(config: Config, log: Logger, shutdown: Shutdown): Promise<st
     const training = await startTrainRunner(url, folder, log);
     shutdown.add('the training runner', () => training.stop());
   }
+  shutdown.add('counting downloads', () => downloads.write(db, now()));
   const adminId = await auth.ensureUser(BOOTSTRAP_OWNER);
   const baseId = await seedCatalog(deps, {
     userId: adminId,
@@ -201,6 +219,9 @@ async function open(config: Config, log: Logger, shutdown: Shutdown): Promise<st
   regularly('sweeping drafts', SWEEP_MS, () => sweepDrafts(deps));
   regularly('sweeping uploads', SWEEP_MS, () => sweepUploads(deps));
   regularly('ending leases', LEASE_SWEEP_MS, () => endExpiredLeases(db, queue, now()));
+  regularly('counting downloads', COUNT_MS, () => downloads.write(db, now()));
+  regularly('forgetting old downloads', SWEEP_MS, () => forgetOldDownloads(db, now()));
+  regularly('counting labels', SWEEP_MS, () => recountLabels(db));
   regularly('verifying by new rules', SWEEP_MS, () => verifyListed(deps));
   const key = await bootstrapKey(auth, adminId);
   return `${url}${key ? ` key ${key}` : ''}`;

@@ -2,7 +2,7 @@
  * The publish gate: a version is listed once a runner has looked at it and found nothing wrong. Whatever it says is signed
  * and kept, and a version that is listed already is looked at again when the rules change.
  */
-import { changeStatus, filesOfVersion, findSubmitted, type Version } from '../db/adapters.ts';
+import { changeStatus, filesOfVersion, findSubmitted, keepEvaluation, type Version } from '../db/adapters.ts';
 import { filesOfBase, findBase } from '../db/bases.ts';
 import { MAX_LOSSES } from '../db/leases.ts';
 import type { Database } from '../db/open.ts';
@@ -86,7 +86,8 @@ export async function decide(deps: VerifyDeps, leaseId: string, verdict: Verdict
   const findings = toStorable(verdict.findings);
   const status = problems.length > 0 ? 'refused' : 'passed';
   await under(deps, leaseId, async ({ adapterId, number, rules }, tx) => {
-    const version = (await findSubmitted(tx, adapterId, number))!;
+    const submitted = (await findSubmitted(tx, adapterId, number))!;
+    const version = await keepEvaluation(tx, submitted, evaluationOf(verdict), adapterFacts);
     const checkedAt = deps.now();
     const record = await deps.signer.sign({
       ...(await subjectOf(tx, version)),
@@ -102,6 +103,13 @@ export async function decide(deps: VerifyDeps, leaseId: string, verdict: Verdict
     await settleJobs(tx, changed, problems, checkedAt);
     return { status, finishedAt: checkedAt, leaseExpiresAt: null, problems, findings, record };
   });
+}
+
+function evaluationOf({ findings: { evaluation } }: Verdict) {
+  return {
+    evalGain: evaluation ? -evaluation.lossDifference.value : null,
+    evaluatedOn: evaluation?.of ?? null,
+  };
 }
 
 /** What is taken off the list by hand stays off, whatever a runner says; what was listed and fails is put aside. */

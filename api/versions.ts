@@ -12,6 +12,7 @@ import {
   VersionConflict,
 } from '../db/adapters.ts';
 import { findBase, type StoredFile } from '../db/bases.ts';
+import { labelsOf } from '../db/catalog-labels.ts';
 import type { Draft } from '../db/drafts.ts';
 import type { Database } from '../db/open.ts';
 import { RULES } from '../functions/verify.ts';
@@ -89,20 +90,27 @@ export async function publishVersion(
 
 /** What the catalog repeats of an adapter's latest version. */
 export function adapterFacts(
-  version: Pick<Version, 'adapterId' | 'baseId' | 'rank' | 'parameters' | 'size' | 'card'>,
+  version: Pick<Version, 'adapterId' | 'baseId' | 'rank' | 'parameters' | 'size' | 'card'> &
+    Partial<Pick<Version, 'evalGain' | 'evaluatedOn'>>,
 ): AdapterFacts {
-  const { adapterId, baseId, rank, parameters, size } = version;
-  const facts = catalogFacts(version);
-  const search = [adapterId.replace(/[/_.-]/g, ' '), facts.title, facts.summary, facts.task, ...facts.tags];
-  return {
+  const { adapterId, baseId, rank, parameters, size, evalGain = null, evaluatedOn } = version;
+  const facts = {
     ...ownerAndName(adapterId),
-    ...facts,
+    ...catalogFacts(version),
     id: adapterId,
     baseId,
     rank,
     parameters,
     size,
-    searchText: search.filter(Boolean).join(' '),
+    evalGain,
+  };
+  const names = [adapterId, adapterId.replace(/[/_.-]/g, ' '), facts.title];
+  const all = [...names.slice(1), facts.summary, facts.task, ...facts.tags];
+  return {
+    ...facts,
+    namesText: names.join(' '),
+    searchText: all.filter(Boolean).join(' '),
+    labels: labelsOf(facts, evaluatedOn ?? undefined),
   };
 }
 

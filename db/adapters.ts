@@ -19,10 +19,20 @@ import type { Database } from './open.ts';
 import { adapters, baseFiles, blobs, events, type VersionStatus, versionFiles, versions } from './schema.ts';
 import { requestVerification } from './verifications.ts';
 
-export type Adapter = Omit<typeof adapters.$inferSelect, 'search' | 'searchText'>;
+/** What is there for searching stays in the database. */
+type Searched = 'names' | 'namesText' | 'search' | 'searchText' | 'labels';
+export type Adapter = Omit<typeof adapters.$inferSelect, Searched>;
 export type Version = typeof versions.$inferSelect;
 
-const { search: _search, searchText: _searchText, ...columns } = getTableColumns(adapters);
+const {
+  names: _names,
+  namesText: _namesText,
+  search: _search,
+  searchText: _searchText,
+  labels: _labels,
+  ...columns
+} = getTableColumns(adapters);
+export const adapterColumns = columns;
 
 export async function findAdapter(db: Database, id: string): Promise<Adapter | undefined> {
   const [row] = await db.select(columns).from(adapters).where(eq(adapters.id, id));
@@ -90,7 +100,10 @@ export class VersionConflict extends Error {
   }
 }
 
-export type AdapterFacts = Omit<typeof adapters.$inferInsert, 'latest' | 'createdAt' | 'updatedAt'>;
+export type AdapterFacts = Omit<
+  typeof adapters.$inferInsert,
+  'latest' | 'createdAt' | 'updatedAt' | 'downloads' | 'likes'
+>;
 
 /**
  * Writes a version and everything that belongs to it, and asks for its verification, in one transaction. The adapter's row is
@@ -184,12 +197,37 @@ export async function changeStatus(
 ): Promise<Version> {
   await lockAdapter(tx, version.adapterId);
   const changed = await setStatus(tx, version, status);
-  const latest = await findVersion(tx, version.adapterId);
-  const { id: _id, owner: _owner, name: _name, ...facts } = factsOf(latest ?? changed);
-  const shown = { ...facts, latest: latest?.number ?? 0, ...(latest ? { updatedAt: latest.createdAt } : {}) };
-  await tx.update(adapters).set(shown).where(eq(adapters.id, version.adapterId));
+  await repeatLatest(tx, changed, factsOf);
   await noteVersion(tx, changed, status === 'passed' ? 'listed' : status, actor);
   return changed;
+}
+
+/** Keeps how a version compared with its base, for the catalog to show. */
+export async function keepEvaluation(
+  tx: Database,
+  { adapterId, number }: Version,
+  evaluation: Pick<Version, 'evalGain' | 'evaluatedOn'>,
+  factsOf: (latest: Version) => AdapterFacts,
+): Promise<Version> {
+  await lockAdapter(tx, adapterId);
+  const [changed] = await tx
+    .update(versions)
+    .set(evaluation)
+    .where(and(eq(versions.adapterId, adapterId), eq(versions.number, number)))
+    .returning();
+  await repeatLatest(tx, changed!, factsOf);
+  return changed!;
+}
+
+async function repeatLatest(
+  tx: Database,
+  version: Version,
+  factsOf: (latest: Version) => AdapterFacts,
+): Promise<void> {
+  const latest = await findVersion(tx, version.adapterId);
+  const { id: _id, owner: _owner, name: _name, ...facts } = factsOf(latest ?? version);
+  const shown = { ...facts, latest: latest?.number ?? 0, ...(latest ? { updatedAt: latest.createdAt } : {}) };
+  await tx.update(adapters).set(shown).where(eq(adapters.id, version.adapterId));
 }
 
 /** Whether this user may already read the content: it is part of something listed, all of which is public now. */
@@ -206,73 +244,26 @@ export async function isListedContent(db: Database, sha256: string): Promise<boo
   return (await inAdapter.limit(1)).length > 0 || (await inBase.limit(1)).length > 0;
 }
 
-export interface AdapterFilter {
-  readonly query?: string | undefined;
-  readonly base?: string | undefined;
-  readonly owner?: string | undefined;
-  readonly task?: string | undefined;
-  readonly language?: string | undefined;
-  readonly license?: string | undefined;
-  readonly tag?: string | undefined;
-  /** Each a tag or a language. */
-  readonly labels?: readonly string[] | undefined;
-  readonly minRank?: number | undefined;
-  readonly maxRank?: number | undefined;
+/** Where listed files with this content are, newest first. */
+export async function findByDigest(db: Database, sha256: string, limit: number) {
+  return db
+    .select({ adapterId: versionFiles.adapterId, number: versionFiles.number, path: versionFiles.path })
+    .from(versionFiles)
+    .innerJoin(
+      versions,
+      and(eq(versions.adapterId, versionFiles.adapterId), eq(versions.number, versionFiles.number)),
+    )
+    .where(and(eq(versionFiles.sha256, sha256), listed))
+    .orderBy(desc(versions.createdAt))
+    .limit(limit);
 }
 
-/** The last row of a page, as its order sees it. */
-export interface AdapterCursor {
-  readonly rank: number;
-  readonly createdAt: string;
-  readonly id: string;
-}
-
-/**
- * A page of adapters, best match first, then newest, then by name. The page starts behind `after` in exactly this order
- * over the filtered rows (a keyset), so it neither skips nor repeats while others are being listed.
- */
-export async function searchAdapters(
-  db: Database,
-  filter: AdapterFilter,
-  limit: number,
-  after?: AdapterCursor,
-): Promise<{ rows: Adapter[]; next: AdapterCursor | undefined }> {
-  const query = filter.query?.trim();
-  const tsquery = sql`websearch_to_tsquery('english', ${query ?? ''})`;
-  const named = sql`${adapters.id} ilike ${`%${(query ?? '').replace(/[\\%_]/g, '\\$&')}%`}`;
-  // Rounded, so that a cursor that went through JSON compares equal. A name that holds the words counts as a match.
-  const rank = query
-    ? sql<number>`round((ts_rank(${adapters.search}, ${tsquery}) + case when ${named} then 1 else 0 end)::numeric, 6)::float8`
-    : sql<number>`0::float8`;
-  const where: (SQL | undefined)[] = [
-    query ? sql`(${adapters.search} @@ ${tsquery} or ${named})` : undefined,
-    sql`${adapters.latest} > 0`,
-    filter.base === undefined ? undefined : eq(adapters.baseId, filter.base),
-    filter.owner === undefined ? undefined : eq(adapters.owner, filter.owner),
-    filter.task === undefined ? undefined : eq(adapters.task, filter.task),
-    filter.license === undefined ? undefined : eq(adapters.license, filter.license),
-    filter.language === undefined ? undefined : arrayContains(adapters.languages, [filter.language]),
-    filter.tag === undefined ? undefined : arrayContains(adapters.tags, [filter.tag]),
-    ...(filter.labels ?? []).map((label) =>
-      or(arrayContains(adapters.tags, [label]), arrayContains(adapters.languages, [label])),
-    ),
-    filter.minRank === undefined ? undefined : gte(adapters.rank, filter.minRank),
-    filter.maxRank === undefined ? undefined : lte(adapters.rank, filter.maxRank),
-    after &&
-      sql`(${rank} < ${after.rank}::float8 or (${rank} = ${after.rank}::float8 and (${adapters.createdAt} < ${after.createdAt}::timestamptz
-        or (${adapters.createdAt} = ${after.createdAt}::timestamptz and ${adapters.id} > ${after.id}))))`,
-  ];
-  const found = await db
-    .select({ ...columns, match: rank })
-    .from(adapters)
-    .where(and(...where))
-    .orderBy(desc(rank), desc(adapters.createdAt), asc(adapters.id))
-    .limit(limit + 1);
-  const page = found.slice(0, limit);
-  const last = page.at(-1);
-  const next =
-    found.length > limit && last
-      ? { rank: last.match, createdAt: last.createdAt.toISOString(), id: last.id }
-      : undefined;
-  return { rows: page.map(({ match: _match, ...row }) => row), next };
+/** Listed versions that were trained from this one. */
+export function madeFrom(db: Database, reference: string, limit: number): Promise<Version[]> {
+  return db
+    .select()
+    .from(versions)
+    .where(and(sql`${versions.lineage}->>'parent' = ${reference}`, listed))
+    .orderBy(desc(versions.createdAt))
+    .limit(limit);
 }

@@ -1,6 +1,7 @@
 /** Opens the database, embedded or a server, behind one type. */
 import { fileURLToPath } from 'node:url';
 import { PGlite } from '@electric-sql/pglite';
+import { pg_trgm } from '@electric-sql/pglite/contrib/pg_trgm';
 import { drizzle as drizzleNodePostgres } from 'drizzle-orm/node-postgres';
 import { migrate as migrateNodePostgres } from 'drizzle-orm/node-postgres/migrator';
 import type { PgDatabase, PgQueryResultHKT } from 'drizzle-orm/pg-core';
@@ -41,7 +42,10 @@ export async function openDatabase(location: DatabaseLocation): Promise<OpenData
     }
     return { db, driver: { url: location.url }, close: () => pool.end() };
   }
-  const client = await PGlite.create('folder' in location ? { dataDir: location.folder } : {});
+  const client = await PGlite.create({
+    ...('folder' in location ? { dataDir: location.folder } : {}),
+    extensions: { pg_trgm },
+  });
   const db = drizzlePglite(client, { schema });
   await migratePglite(db, { migrationsFolder });
   return { db, driver: { pglite: client }, close: () => client.close() };

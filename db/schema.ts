@@ -8,12 +8,14 @@ import {
   bigserial,
   boolean,
   customType,
+  date,
   foreignKey,
   index,
   integer,
   jsonb,
   pgTable,
   primaryKey,
+  real,
   text,
   timestamp,
   uniqueIndex,
@@ -23,7 +25,7 @@ import {
 const time = (name: string) => timestamp(name, { withTimezone: true, precision: 3, mode: 'date' });
 const now = sql`now()`;
 const tsvector = customType<{ data: string }>({ dataType: () => 'tsvector' });
-const bytes = (name: string) => bigint(name, { mode: 'number' });
+const long = (name: string) => bigint(name, { mode: 'number' });
 
 /** What a trained version was made from. */
 export interface Lineage {
@@ -126,7 +128,7 @@ export const apikey = pgTable(
 /** Content in the object store whose size and digest were checked. Never changes. */
 export const blobs = pgTable('blobs', {
   sha256: text('sha256').primaryKey(),
-  size: bytes('size').notNull(),
+  size: long('size').notNull(),
   createdAt: time('created_at').notNull().default(now),
 });
 
@@ -139,7 +141,7 @@ export const bases = pgTable('bases', {
   digest: text('digest').notNull(),
   /** config.json as it came. */
   config: jsonb('config').notNull().$type<unknown>(),
-  parameters: bytes('parameters').notNull(),
+  parameters: long('parameters').notNull(),
   card: text('card').notNull().default(''),
   createdBy: text('created_by')
     .notNull()
@@ -157,7 +159,7 @@ export const baseFiles = pgTable(
     sha256: text('sha256')
       .notNull()
       .references(() => blobs.sha256),
-    size: bytes('size').notNull(),
+    size: long('size').notNull(),
   },
   (t) => [primaryKey({ columns: [t.baseId, t.path] })],
 );
@@ -185,19 +187,68 @@ export const adapters = pgTable(
     languages: text('languages').array().notNull(),
     tags: text('tags').array().notNull(),
     rank: integer('rank').notNull(),
-    parameters: bytes('parameters').notNull(),
-    size: bytes('size').notNull(),
+    parameters: long('parameters').notNull(),
+    size: long('size').notNull(),
+    /** Nats per token that it is better than its base on held-out rows; null: not measured. */
+    evalGain: real('eval_gain'),
+    /** What it is called. */
+    namesText: text('names_text').notNull().default(''),
+    names: tsvector('names').generatedAlwaysAs(sql`to_tsvector('english', names_text)`),
+    /** Everything that is searched. */
     searchText: text('search_text').notNull(),
     search: tsvector('search').generatedAlwaysAs(sql`to_tsvector('english', search_text)`),
+    /** What it is found and counted by, such as `base:patchbay/tiny` (catalog-labels.ts). */
+    labels: text('labels').array().notNull().default(sql`'{}'`),
+    // What follows is counted.
+    /** Of the last thirty days. */
+    downloads: long('downloads').notNull().default(0),
+    likes: integer('likes').notNull().default(0),
   },
   (t) => [
     index('adapters_search').using('gin', t.search),
-    index('adapters_tags').using('gin', t.tags),
-    index('adapters_newest').on(t.createdAt.desc(), t.id),
-    index('adapters_base').on(t.baseId, t.createdAt.desc()),
-    index('adapters_owner').on(t.owner),
+    index('adapters_names').using('gin', t.names),
+    index('adapters_names_trigrams').using('gin', sql`${t.namesText} gin_trgm_ops`),
+    index('adapters_labels').using('gin', t.labels),
+    // One for each order that the catalog can be walked in, backwards.
+    index('adapters_newest').on(t.createdAt, t.id),
+    index('adapters_downloads').on(t.downloads, t.createdAt, t.id),
+    index('adapters_likes').on(t.likes, t.createdAt, t.id),
+    index('adapters_gain').on(t.evalGain, t.createdAt, t.id).where(sql`eval_gain is not null`),
   ],
 );
+
+export const likes = pgTable(
+  'likes',
+  {
+    adapterId: text('adapter_id')
+      .notNull()
+      .references(() => adapters.id),
+    userId: text('user_id')
+      .notNull()
+      .references(() => user.id),
+    createdAt: time('created_at').notNull().default(now),
+  },
+  (t) => [primaryKey({ columns: [t.adapterId, t.userId] })],
+);
+
+/** By day; those that are no longer among the last thirty are taken off the adapter's sum, and removed. */
+export const downloads = pgTable(
+  'downloads',
+  {
+    adapterId: text('adapter_id')
+      .notNull()
+      .references(() => adapters.id),
+    day: date('day', { mode: 'string' }).notNull(),
+    count: long('count').notNull(),
+  },
+  (t) => [primaryKey({ columns: [t.adapterId, t.day] }), index('downloads_day').on(t.day)],
+);
+
+/** How many adapters have a label, counted now and then: what a search without filters shows. */
+export const labelCounts = pgTable('label_counts', {
+  label: text('label').primaryKey(),
+  count: long('count').notNull(),
+});
 
 export const VERSION_STATUSES = ['pending', 'passed', 'refused', 'quarantined'] as const;
 export type VersionStatus = (typeof VERSION_STATUSES)[number];
@@ -219,10 +270,13 @@ export const versions = pgTable(
     card: text('card').notNull(),
     /** Only `passed` is listed; everything else is there for its publisher and for the admin alone. */
     status: text('status').notNull().default('pending').$type<VersionStatus>(),
+    /** As the publish gate measured it: nats per token better than the base, and on whose rows. */
+    evalGain: real('eval_gain'),
+    evaluatedOn: text('evaluated_on').$type<'publisher' | 'base' | null>(),
     rank: integer('rank').notNull(),
-    parameters: bytes('parameters').notNull(),
+    parameters: long('parameters').notNull(),
     targetModules: text('target_modules').array().notNull(),
-    size: bytes('size').notNull(),
+    size: long('size').notNull(),
     /** What it was trained from; null where it was brought in from elsewhere. */
     lineage: jsonb('lineage').$type<Lineage | null>(),
     /** What its runner says of the training: enough to repeat it. */
@@ -235,6 +289,8 @@ export const versions = pgTable(
   (t) => [
     primaryKey({ columns: [t.adapterId, t.number] }),
     uniqueIndex('versions_digest').on(t.adapterId, t.digest),
+    /** owner/name@number: who was made from it. */
+    index('versions_parent').on(sql`(lineage->>'parent')`),
   ],
 );
 
@@ -268,7 +324,7 @@ export const verifications = pgTable(
     record: text('record'),
   },
   (t) => [
-    index('verifications_version').on(t.adapterId, t.number, t.createdAt.desc()),
+    index('verifications_version').on(t.adapterId, t.number, t.createdAt),
     index('verifications_open').on(t.createdAt).where(sql`status in ('waiting', 'running')`),
     uniqueIndex('verifications_lease').on(t.leaseId),
     foreignKey({ columns: [t.adapterId, t.number], foreignColumns: [versions.adapterId, versions.number] }),
@@ -284,7 +340,7 @@ export const versionFiles = pgTable(
     sha256: text('sha256')
       .notNull()
       .references(() => blobs.sha256),
-    size: bytes('size').notNull(),
+    size: long('size').notNull(),
   },
   (t) => [
     primaryKey({ columns: [t.adapterId, t.number, t.path] }),
@@ -326,7 +382,7 @@ export const draftFiles = pgTable(
       .references(() => drafts.id, { onDelete: 'cascade' }),
     path: text('path').notNull(),
     sha256: text('sha256').notNull(),
-    size: bytes('size').notNull(),
+    size: long('size').notNull(),
     /** Null: the content is stored already and this publisher may read it. */
     upload: jsonb('upload').$type<{ key: string; uploadId: string; partSize: number } | null>(),
   },
@@ -362,13 +418,13 @@ export const files = pgTable(
     filename: text('filename').notNull(),
     purpose: text('purpose').notNull(),
     /** Null: the upload is not over. */
-    size: bytes('size'),
+    size: long('size'),
     sha256: text('sha256'),
     /** The object store's name of the upload under way. */
     uploadId: text('upload_id'),
     createdAt: time('created_at').notNull().default(now),
   },
-  (t) => [index('files_user').on(t.userId, t.createdAt.desc(), t.id)],
+  (t) => [index('files_user').on(t.userId, t.createdAt, t.id)],
 );
 
 // --- training --------------------------------------------------------------------------------------------------------
@@ -416,7 +472,7 @@ export const trainingJobs = pgTable(
     createdAt: time('created_at').notNull().default(now),
     finishedAt: time('finished_at'),
     estimatedFinish: time('estimated_finish'),
-    trainedTokens: bytes('trained_tokens'),
+    trainedTokens: long('trained_tokens'),
     error: jsonb('error').$type<{ code: string; message: string; param: string | null } | null>(),
     fineTunedModel: text('fine_tuned_model'),
     /** What the result is published through. */
@@ -431,7 +487,7 @@ export const trainingJobs = pgTable(
     losses: integer('losses').notNull().default(0),
   },
   (t) => [
-    index('training_jobs_user').on(t.userId, t.createdAt.desc(), t.id),
+    index('training_jobs_user').on(t.userId, t.createdAt, t.id),
     index('training_jobs_lease').on(t.leaseExpiresAt),
     uniqueIndex('training_jobs_lease_id').on(t.leaseId),
   ],
@@ -457,7 +513,7 @@ export const trainingEvents = pgTable(
     createdAt: time('created_at').notNull().default(now),
   },
   (t) => [
-    index('training_events_job').on(t.jobId, t.id.desc()),
+    index('training_events_job').on(t.jobId, t.id),
     uniqueIndex('training_events_sequence').on(t.jobId, t.leaseId, t.sequence),
     uniqueIndex('training_events_step').on(t.jobId, t.step),
   ],

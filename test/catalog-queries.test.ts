@@ -1,25 +1,33 @@
 /** The catalog's queries, on PGlite and on a real Postgres: the same statements must mean the same on both. */
+import { eq } from 'drizzle-orm';
 import fc from 'fast-check';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import {
-  type AdapterCursor,
-  type AdapterFilter,
-  changeStatus,
-  findVersion,
-  isListedContent,
-  searchAdapters,
-  submitVersion,
-} from '../db/adapters.ts';
+import { changeStatus, findVersion, isListedContent, submitVersion } from '../db/adapters.ts';
 import { filesOfBase, insertBase } from '../db/bases.ts';
+import {
+  type CatalogCursor,
+  type CatalogFilter,
+  countFacets,
+  recountLabels,
+  SORTS,
+  type Sort,
+  searchCatalog,
+  similarTo,
+} from '../db/catalog.ts';
+import { FACETS, labelsOf } from '../db/catalog-labels.ts';
 import { expiredDrafts, findDraft, insertDraft } from '../db/drafts.ts';
 import { type OpenDatabase, openDatabase } from '../db/open.ts';
+import { addDownloads, forgetDownloads, like, unlike } from '../db/popularity.ts';
 import {
   adapters,
   baseFiles,
   bases,
   blobs,
+  downloads,
   drafts,
   events,
+  labelCounts,
+  likes,
   user,
   verifications,
   versionFiles,
@@ -38,6 +46,8 @@ interface Made {
   readonly tags?: string[];
   readonly rank?: number;
   readonly content?: string;
+  readonly languages?: string[];
+  readonly evalGain?: number;
   readonly createdAt?: Date;
 }
 
@@ -50,6 +60,8 @@ async function list({ db }: OpenDatabase, made: Made) {
     tags = [],
     rank = 8,
     content = id,
+    languages = ['en'],
+    evalGain = null,
     createdAt,
   } = made;
   const [owner, name] = id.split('/');
@@ -63,14 +75,17 @@ async function list({ db }: OpenDatabase, made: Made) {
     summary,
     task,
     license: 'apache-2.0',
-    languages: ['en'],
+    languages,
     tags,
+    evalGain,
+    namesText: `${id} ${id.replace(/\W/g, ' ')} ${title}`,
     searchText: `${id.replace(/\W/g, ' ')} ${title} ${summary}`,
     ...(createdAt ? { createdAt } : {}),
   };
+  const labels = labelsOf(facts as Parameters<typeof labelsOf>[0], undefined);
   const submitted = await submitVersion(
     db,
-    facts,
+    { ...facts, labels },
     {
       ...shared,
       adapterId: id,
@@ -85,24 +100,24 @@ async function list({ db }: OpenDatabase, made: Made) {
   );
   const { createdAt: _createdAt, ...repeated } = facts as typeof facts & { createdAt?: Date };
   const version = await db.transaction((tx) =>
-    changeStatus(tx, submitted.version, 'passed', null, () => repeated),
+    changeStatus(tx, submitted.version, 'passed', null, () => ({ ...repeated, labels })),
   );
   return { ...submitted, version };
 }
 
 async function walk(
   open: OpenDatabase,
-  filter: AdapterFilter,
-  limit: number,
+  filter: CatalogFilter,
+  { limit, sort }: { limit: number; sort: Sort },
   between: () => Promise<unknown> = async () => undefined,
 ) {
   const seen: string[] = [];
-  let after: AdapterCursor | undefined;
+  let after: CatalogCursor | undefined;
   do {
-    const { rows, next } = await searchAdapters(open.db, filter, limit, after);
+    const { rows, next } = await searchCatalog(open.db, filter, { sort, limit, after });
     seen.push(...rows.map(({ id }) => id));
     // A cursor goes through JSON on its way to the client and back.
-    after = next && (JSON.parse(JSON.stringify(next)) as AdapterCursor);
+    after = next && (JSON.parse(JSON.stringify(next)) as CatalogCursor);
     await between();
   } while (after);
   return seen;
@@ -124,6 +139,9 @@ describe.each(['PGlite', 'Postgres'] as const)('on %s', (kind) => {
 
   beforeEach(async () => {
     for (const table of [
+      labelCounts,
+      downloads,
+      likes,
       verifications,
       versionFiles,
       versions,
@@ -178,61 +196,207 @@ describe.each(['PGlite', 'Postgres'] as const)('on %s', (kind) => {
     expect(await filesOfBase(open.db, 'patchbay/tiny')).toHaveLength(1);
   });
 
-  it('finds words in title, summary and name, best match first', async () => {
+  const idsOf = async (filter: CatalogFilter, sort: Sort = 'relevance', limit = 10) =>
+    (await searchCatalog(open.db, filter, { sort, limit })).rows.map(({ id }) => id);
+
+  it('finds words in title, summary and name, those that are called so first', async () => {
     await list(open, { id: 'alice/first', title: 'Writes poems', summary: 'about the weather' });
     await list(open, { id: 'alice/weather', title: 'Weather', summary: 'weather reports, every weather' });
     await list(open, { id: 'bob/other', title: 'Something else' });
-    const ids = async (query: string) =>
-      (await searchAdapters(open.db, { query }, 10)).rows.map(({ id }) => id);
-    expect(await ids('weather')).toEqual(['alice/weather', 'alice/first']);
-    expect(await ids('poem')).toEqual(['alice/first']); // stemmed
-    expect(await ids('bob/oth')).toEqual(['bob/other']);
-    expect(await ids('"nothing like it" -at | all (')).toEqual([]);
-    expect(await ids('100%_')).toEqual([]);
+    expect(await idsOf({ query: 'weather' })).toEqual(['alice/weather', 'alice/first']);
+    expect(await idsOf({ query: 'poem' })).toEqual(['alice/first']); // stemmed
+    expect(await idsOf({ query: 'bob/oth' })).toEqual(['bob/other']);
+    expect(await idsOf({ query: '"nothing like it" -at | all (' })).toEqual([]);
+    expect(await idsOf({ query: '100%_' })).toEqual([]);
+  });
+
+  it('offers what is called alike when nothing holds the words', async () => {
+    await list(open, { id: 'alice/sentiment', title: 'Sentiment of reviews' });
+    await list(open, { id: 'bob/translator', title: 'Translator' });
+    const page = await searchCatalog(open.db, { query: 'sentimnet' }, { sort: 'relevance', limit: 10 });
+    expect(page).toMatchObject({ alike: true, next: undefined, rows: [{ id: 'alice/sentiment' }] });
+    expect(await idsOf({ query: 'sentimnet', owner: 'bob' })).toEqual([]);
   });
 
   it('filters by what an adapter says of itself', async () => {
     await list(open, { id: 'alice/a', task: 'translation', tags: ['seed', 'x'], rank: 4 });
     await list(open, { id: 'bob/b', task: 'chat', tags: ['seed'], rank: 64 });
-    const ids = async (filter: AdapterFilter) =>
-      (await searchAdapters(open.db, filter, 10)).rows.map(({ id }) => id).sort();
-    expect(await ids({ tag: 'seed' })).toEqual(['alice/a', 'bob/b']);
-    expect(await ids({ tag: 'x' })).toEqual(['alice/a']);
-    expect(await ids({ task: 'chat', owner: 'bob' })).toEqual(['bob/b']);
+    const ids = async (filter: CatalogFilter) => (await idsOf(filter, 'newest')).sort();
+    expect(await ids({ facets: { tag: 'seed' } })).toEqual(['alice/a', 'bob/b']);
+    expect(await ids({ facets: { tag: 'x' } })).toEqual(['alice/a']);
+    expect(await ids({ facets: { task: 'chat' }, owner: 'bob' })).toEqual(['bob/b']);
+    expect(await ids({ facets: { rank: '64' } })).toEqual(['bob/b']);
     expect(await ids({ minRank: 5 })).toEqual(['bob/b']);
-    expect(await ids({ maxRank: 5, language: 'en', license: 'apache-2.0', base: 'patchbay/tiny' })).toEqual([
-      'alice/a',
-    ]);
-    expect(await ids({ base: 'other/base' })).toEqual([]);
+    const all = { language: 'en', license: 'apache-2.0', base: 'patchbay/tiny', size: '1MB' };
+    expect(await ids({ maxRank: 5, facets: all })).toEqual(['alice/a']);
+    expect(await ids({ facets: { base: 'other/base' } })).toEqual([]);
+    expect(await ids({ tagsOrLanguages: ['en', 'x'] })).toEqual(['alice/a']);
   });
 
-  it('walks all pages and meets every match once, while others are being listed', async () => {
+  it('orders by what is counted, and by what was measured', async () => {
+    for (const [name, evalGain] of [
+      ['a', 0.5],
+      ['b', 2],
+      ['c', undefined],
+    ] as const)
+      await list(open, { id: `alice/${name}`, ...(evalGain === undefined ? {} : { evalGain }) });
+    await addDownloads(
+      open.db,
+      new Map([
+        ['alice/c', 3],
+        ['alice/a', 1],
+      ]),
+      '2026-11-24',
+    );
+    await addDownloads(open.db, new Map([['alice/c', 4]]), '2026-11-24');
+    await open.db.insert(user).values({ id: 'user-2', name: 'bob', email: 'bob@users.patchbay.invalid' });
+    expect(await like(open.db, 'alice/b', author)).toBe(true);
+    expect(await like(open.db, 'alice/b', author)).toBe(false);
+    expect(await like(open.db, 'alice/b', 'user-2')).toBe(true);
+    expect(await like(open.db, 'alice/a', author)).toBe(true);
+    expect(await idsOf({}, 'downloads')).toEqual(['alice/c', 'alice/a', 'alice/b']);
+    expect(await idsOf({}, 'likes')).toEqual(['alice/b', 'alice/a', 'alice/c']);
+    expect(await idsOf({}, 'gain')).toEqual(['alice/b', 'alice/a']);
+    expect(await unlike(open.db, 'alice/b', author)).toBe(true);
+    expect(await unlike(open.db, 'alice/b', author)).toBe(false);
+    const [first] = (await searchCatalog(open.db, {}, { sort: 'downloads', limit: 1 })).rows;
+    expect(first).toMatchObject({ id: 'alice/c', downloads: 7, likes: 0 });
+  });
+
+  it('counts downloads of the last days alone', async () => {
+    await list(open, { id: 'alice/a' });
+    await addDownloads(
+      open.db,
+      new Map([
+        ['alice/a', 3],
+        ['alice/gone', 9],
+      ]),
+      '2026-10-01',
+    );
+    await addDownloads(open.db, new Map([['alice/a', 4]]), '2026-11-24');
+    expect(await forgetDownloads(open.db, '2026-10-26')).toBe(1);
+    expect(await forgetDownloads(open.db, '2026-10-26')).toBe(0);
+    expect((await searchCatalog(open.db, {}, { sort: 'downloads', limit: 1 })).rows[0]?.downloads).toBe(4);
+  });
+
+  it('finds those like one: of its base and task, most tags in common first', async () => {
+    await list(open, { id: 'a/one', task: 'chat', tags: ['x', 'y'] });
+    await list(open, { id: 'a/both', task: 'chat', tags: ['y', 'x'] });
+    await list(open, { id: 'a/half', task: 'chat', tags: ['y'] });
+    await list(open, { id: 'a/none', task: 'sql', tags: ['x', 'y'] });
+    const [one] = (await searchCatalog(open.db, { query: 'a/one' }, { sort: 'relevance', limit: 1 })).rows;
+    expect((await similarTo(open.db, one!, 6)).map(({ id }) => id)).toEqual(['a/both', 'a/half']);
+  });
+
+  it('counts the values of each facet among what the other filters leave', async () => {
+    const anyMade = fc.record({
+      task: fc.constantFrom('chat', 'sql', 'label'),
+      tags: fc.subarray(['x', 'y', 'z']),
+      languages: fc.subarray(['en', 'de'], { minLength: 1 }),
+      rank: fc.constantFrom(2, 8, 500),
+      title: fc.constantFrom('kiwi', 'plum'),
+    });
+    const anyFilter = fc.record(
+      {
+        task: fc.constantFrom('chat', 'sql'),
+        language: fc.constantFrom('en', 'de'),
+        rank: fc.constantFrom('4', '8', 'more'),
+        tag: fc.constantFrom('x', 'y'),
+      },
+      { requiredKeys: [] },
+    );
     let run = 0;
     await fc.assert(
       fc.asyncProperty(
-        fc.array(fc.record({ matches: fc.boolean(), second: fc.integer({ min: 0, max: 3 }) }), {
-          maxLength: 25,
-        }),
-        fc.integer({ min: 1, max: 7 }),
+        fc.array(anyMade, { maxLength: 12 }),
+        anyFilter,
         fc.boolean(),
-        async (rows, limit, byWords) => {
+        async (all, facets, byWords) => {
+          const owner = `counted${run++}`;
+          for (const [i, made] of all.entries()) await list(open, { id: `${owner}/a${i}`, ...made });
+          const filter = { owner, facets, ...(byWords ? { query: 'kiwi' } : {}) };
+          const labelled = all
+            .filter(({ title }) => !byWords || title === 'kiwi')
+            .map((made) =>
+              labelsOf(
+                { owner, baseId: 'patchbay/tiny', license: 'apache-2.0', size: 100, ...made },
+                undefined,
+              ),
+            );
+          const matching = (without?: string) =>
+            labelled.filter((labels) =>
+              Object.entries(facets).every(
+                ([facet, value]) => facet === without || labels.includes(`${facet}:${value}`),
+              ),
+            );
+          const counts = await countFacets(open.db, filter);
+          expect(counts).toMatchObject({ total: matching().length, exact: true });
+          for (const facet of FACETS) {
+            const counted = new Map<string, number>();
+            for (const label of matching(facet in facets ? facet : undefined).flat())
+              if (label.startsWith(`${facet}:`)) counted.set(label, (counted.get(label) ?? 0) + 1);
+            expect(
+              new Map(counts.facets[facet].map(({ value, count }) => [`${facet}:${value}`, count])),
+            ).toEqual(counted);
+          }
+        },
+      ),
+      { numRuns: kind === 'Postgres' ? 15 : 8 },
+    );
+  });
+
+  it('keeps counts of all labels for when there is too much to count', async () => {
+    await list(open, { id: 'alice/a', tags: ['x'] });
+    await list(open, { id: 'alice/b', tags: ['x', 'y'] });
+    await recountLabels(open.db);
+    await recountLabels(open.db);
+    const kept = new Map(
+      (await open.db.select().from(labelCounts)).map(({ label, count }) => [label, count]),
+    );
+    expect(kept.get('all:')).toBe(2);
+    expect(kept.get('tag:x')).toBe(2);
+    expect(kept.get('tag:y')).toBe(1);
+    expect(kept.has('owner:alice')).toBe(false);
+  });
+
+  it('walks all pages and meets every match once, in any order, while others are being listed', async () => {
+    let run = 0;
+    const anyRow = fc.record({
+      matches: fc.constantFrom('called', 'mentioned', 'not'),
+      second: fc.integer({ min: 0, max: 3 }),
+      downloads: fc.integer({ min: 0, max: 2 }),
+      likes: fc.integer({ min: 0, max: 1 }),
+      gain: fc.option(fc.constantFrom(-1, 0, 0.25), { nil: undefined }),
+    });
+    await fc.assert(
+      fc.asyncProperty(
+        fc.array(anyRow, { maxLength: 25 }),
+        fc.integer({ min: 1, max: 7 }),
+        fc.constantFrom(...SORTS),
+        fc.boolean(),
+        async (rows, limit, sort, byWords) => {
           const owner = `walker${run++}`;
           const expected: string[] = [];
-          for (const [i, { matches, second }] of rows.entries()) {
+          for (const [i, { matches, second, downloads, likes, gain }] of rows.entries()) {
             const id = `${owner}/a${i}`;
             // Many share a time: the order must not hang on it alone.
             await list(open, {
               id,
-              title: matches ? 'kiwi' : 'plum',
+              title: matches === 'called' ? 'kiwi' : 'plum',
+              summary: matches === 'mentioned' ? 'a kiwi' : '',
               createdAt: new Date(1_700_000_000_000 + second * 1000),
+              ...(gain === undefined ? {} : { evalGain: gain }),
             });
-            if (matches || !byWords) expected.push(id);
+            await open.db.update(adapters).set({ downloads, likes }).where(eq(adapters.id, id));
+            if ((matches !== 'not' || !byWords) && (sort !== 'gain' || gain !== undefined)) expected.push(id);
           }
           let added = 0;
-          const seen = await walk(open, byWords ? { owner, query: 'kiwi' } : { owner }, limit, () =>
+          const filter = byWords ? { owner, query: 'kiwi' } : { owner };
+          const seen = await walk(open, filter, { limit, sort }, () =>
             list(open, {
               id: `${owner}/new${added++}`,
               title: 'kiwi',
+              evalGain: 5,
               createdAt: new Date(1_800_000_000_000 + added * 1000),
             }),
           );
@@ -241,7 +405,7 @@ describe.each(['PGlite', 'Postgres'] as const)('on %s', (kind) => {
           expect(new Set(seen).size).toBe(seen.length);
         },
       ),
-      { numRuns: kind === 'Postgres' ? 15 : 8 },
+      { numRuns: kind === 'Postgres' ? 25 : 12 },
     );
   });
 

@@ -225,7 +225,7 @@ describe('the routes', () => {
 
   it.each([
     '/api/models?limit=0',
-    '/api/models?sort=downloads',
+    '/api/models?sort=colour',
     '/api/models?cursor=x',
     '/api/models?search=%00',
   ])('refuse %s with a reason', async (path) => {

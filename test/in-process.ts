@@ -9,6 +9,7 @@ import { type BaseConfig, parseBaseConfig } from '../adapter/base-config.ts';
 import { createApp } from '../api/app.ts';
 import { type Auth, createAuth, type Scope } from '../api/auth.ts';
 import { type BlobStore, createBlobStore } from '../api/blob-store.ts';
+import { DownloadCounter } from '../api/downloads.ts';
 import { type EmbeddedS3, startEmbeddedS3 } from '../api/embedded/s3.ts';
 import type { TrainingDeps } from '../api/fine-tuning.ts';
 import { createRunnerClient, type RunnerEndpoint } from '../api/runner-client.ts';
@@ -54,6 +55,7 @@ export class InProcess {
   readonly blobs: BlobStore;
   readonly deps: TrainingDeps;
   readonly auth: Auth;
+  readonly downloads = new DownloadCounter();
   readonly app: ReturnType<typeof createApp>;
   /** What the API's clock says. */
   now = new Date();
@@ -97,7 +99,15 @@ export class InProcess {
     });
     const runner = createRunnerClient(() => this.runner);
     const log = { info: () => undefined, error: (fields: object) => this.unexpected.push(fields) };
-    this.app = createApp({ ...this.deps, auth: this.auth, signer, runner, runnerToken, log });
+    this.app = createApp({
+      ...this.deps,
+      auth: this.auth,
+      signer,
+      downloads: this.downloads,
+      runner,
+      runnerToken,
+      log,
+    });
     this.verifying = this.verify();
   }
 

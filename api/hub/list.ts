@@ -1,8 +1,9 @@
 /** `GET /api/models`: the catalog, as the Hub's clients ask for it. */
 import { z } from 'zod';
-import { type AdapterFilter, searchAdapters } from '../../db/adapters.ts';
+import { type CatalogFilter, type Sort, searchCatalog } from '../../db/catalog.ts';
 import type { Database } from '../../db/open.ts';
 import { decodeCursor, encodeCursor } from '../cursor.ts';
+import { ApiError } from '../errors.ts';
 import { parseInput } from '../request.ts';
 import { adapterFacts } from './models.ts';
 
@@ -17,9 +18,7 @@ const Query = z.object({
   search: text.optional(),
   author: text.optional(),
   filter: z.array(text).max(20),
-  sort: z
-    .enum(['createdAt', 'created_at', 'trendingScore'], 'must be createdAt: other orders are not kept')
-    .optional(),
+  sort: z.string().optional(),
   limit: z.coerce.number().int().min(1).max(1000).default(100),
   cursor: z.string().max(500).optional(),
 });
@@ -33,21 +32,41 @@ export async function listModels(db: Database, url: URL) {
   const labels = ['filter', 'pipeline_tag', 'library'].flatMap((name) => url.searchParams.getAll(name));
   const filter = labels.flatMap((value) => value.split(',')).filter(Boolean);
   const query = parseInput(Query, { ...values, filter });
-  const after = query.cursor === undefined ? undefined : decodeCursor(query.cursor);
-  const { rows, next } = await searchAdapters(db, filterOf(query), query.limit, after);
+  const sort = sortOf(query);
+  const after = query.cursor === undefined ? undefined : decodeCursor(query.cursor, sort);
+  const { rows, next } = await searchCatalog(db, filterOf(query), { sort, limit: query.limit, after });
   const following = new URL(url);
   if (next) following.searchParams.set('cursor', encodeCursor(next));
   return { models: rows.map(adapterFacts), next: next ? following.href : undefined };
 }
 
-function filterOf({ search, author, filter }: z.infer<typeof Query>): AdapterFilter {
+const SORT_NAMES: Readonly<Record<string, Sort>> = {
+  createdAt: 'newest',
+  created_at: 'newest',
+  lastModified: 'newest',
+  last_modified: 'newest',
+  downloads: 'downloads',
+  trendingScore: 'downloads',
+  trending_score: 'downloads',
+  likes: 'likes',
+};
+
+function sortOf({ sort, search }: z.infer<typeof Query>): Sort {
+  if (sort === undefined) return search ? 'relevance' : 'newest';
+  const known = Object.hasOwn(SORT_NAMES, sort) ? SORT_NAMES[sort] : undefined;
+  if (known) return known;
+  throw new ApiError('invalid_request', `sort: must be one of ${Object.keys(SORT_NAMES).join(', ')}.`, {
+    field: 'sort',
+  });
+}
+
+function filterOf({ search, author, filter }: z.infer<typeof Query>): CatalogFilter {
   const valueAfter = (prefix: RegExp) => filter.find((label) => prefix.test(label))?.replace(prefix, '');
   const known = /^(base_model:(adapter:)?|license:)/;
   return {
     query: search,
     owner: author,
-    base: valueAfter(/^base_model:(adapter:)?/),
-    license: valueAfter(/^license:/),
-    labels: filter.filter((label) => !known.test(label) && !OF_ALL.has(label)),
+    facets: { base: valueAfter(/^base_model:(adapter:)?/), license: valueAfter(/^license:/) },
+    tagsOrLanguages: filter.filter((label) => !known.test(label) && !OF_ALL.has(label)),
   };
 }

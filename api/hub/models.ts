@@ -44,6 +44,8 @@ export function adapterFacts(adapter: Adapter) {
       ...tags,
     ]),
     lastModified: adapter.updatedAt.toISOString(),
+    downloads: adapter.downloads,
+    likes: adapter.likes,
     library_name: 'peft',
     cardData: {
       base_model: baseId,

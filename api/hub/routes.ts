@@ -2,6 +2,7 @@
 import { type Context, Hono } from 'hono';
 import { z } from 'zod';
 import { type AppEnv, requirePrincipal } from '../context.ts';
+import type { DownloadCounter } from '../downloads.ts';
 import { ApiError, asApiError } from '../errors.ts';
 import { parseInput, readJsonBody, readTextBody } from '../request.ts';
 import type { PublishDeps } from '../versions.ts';
@@ -14,6 +15,7 @@ import { findCommit, findEntry, findRepository } from './repositories.ts';
 import { serveFile } from './serve-file.ts';
 
 export interface HubDeps extends PublishDeps {
+  readonly downloads: DownloadCounter;
   readonly log: { error(fields: object, message: string): void };
 }
 
@@ -22,7 +24,7 @@ const PathsInfo = z.object({
 });
 
 export function hubRoutes(deps: HubDeps) {
-  const { db, blobs, log } = deps;
+  const { db, blobs, downloads, log } = deps;
   const app = new Hono<AppEnv>();
   const objects = new GitObjects(blobs);
 
@@ -32,12 +34,13 @@ export function hubRoutes(deps: HubDeps) {
     return { repository, commit: findCommit(repository, c.req.param('revision') ?? revision) };
   };
   const entryAt = async (c: Context<AppEnv>) => {
-    const { commit } = await at(c).catch((error: unknown) => {
+    const { repository, commit } = await at(c).catch((error: unknown) => {
       throw isEmptyRepository(c, error)
         ? new HubNotFound('EntryNotFound', 'The repository is empty.')
         : error;
     });
-    return { commit: commit.id, file: await findEntry(commit, c.req.param('path') ?? '') };
+    const file = await findEntry(commit, c.req.param('path') ?? '');
+    return { repository, commit: commit.id, file };
   };
 
   app.get('/api/models', async (c) => {
@@ -95,6 +98,8 @@ export function hubRoutes(deps: HubDeps) {
 
   app.get('/:owner/:name/resolve/:revision/:path{.+}', async (c) => {
     const served = await entryAt(c);
+    if (served.repository.adapter && c.req.method === 'GET')
+      downloads.count(served.repository.id, served.file.path);
     return serveFile(c, { blobs, objects }, { ...served, pinned: c.req.param('revision') === served.commit });
   });
 

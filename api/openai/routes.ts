@@ -1,8 +1,9 @@
 /** OpenAI's protocol: models, chat completions, completions. Its clients need nothing changed but baseURL, key and model. */
 import { Hono } from 'hono';
 import { streamSSE } from 'hono/streaming';
-import { findVersion, searchAdapters } from '../../db/adapters.ts';
+import { findVersion } from '../../db/adapters.ts';
 import { findBase, listBases } from '../../db/bases.ts';
+import { searchCatalog } from '../../db/catalog.ts';
 import type { GenerateEvent } from '../../functions/generate.ts';
 import { type AppEnv, requirePrincipal } from '../context.ts';
 import { ApiError, asApiError } from '../errors.ts';
@@ -27,7 +28,7 @@ export function openaiRoutes(deps: InvokeDeps & { now: () => Date }) {
   app.get('/models', async (c) => {
     requirePrincipal(c, 'read', 'infer');
     const bases = await listBases(deps.db);
-    const { rows } = await searchAdapters(deps.db, {}, MAX_LISTED);
+    const { rows } = await searchCatalog(deps.db, {}, { sort: 'newest', limit: MAX_LISTED });
     const data = [
       ...bases.map(({ id, createdAt }) => modelObject(id, createdAt, null)),
       ...rows.map(({ id, createdAt, baseId }) => modelObject(id, createdAt, baseId)),

@@ -1,17 +1,30 @@
 /** The catalog: searching it, and what a page of an adapter shows. */
 import { z } from '@hono/zod-openapi';
-import { filesOfVersion, searchAdapters } from '../../db/adapters.ts';
+import { filesOfVersion, findByDigest } from '../../db/adapters.ts';
+import { type CatalogFilter, countFacets, searchCatalog, similarTo } from '../../db/catalog.ts';
+import { like, unlike } from '../../db/popularity.ts';
 import { latestVerdict } from '../../db/verifications.ts';
 import { blobKey } from '../blob-store.ts';
+import { cardHtml } from '../card-html.ts';
+import { requirePrincipal } from '../context.ts';
 import { decodeCursor, encodeCursor } from '../cursor.ts';
+import type { DownloadCounter } from '../downloads.ts';
 import { ApiError } from '../errors.ts';
+import { familyOf } from '../family.ts';
 import type { PublishDeps } from '../versions.ts';
-import { type App, id, ok, problems, route } from './kit.ts';
+import { type App, id, needs, ok, problems, route } from './kit.ts';
 import * as s from './schemas.ts';
 import { adapterSeenBy, versionSeenBy } from './seen.ts';
-import { viewAdapter, viewRunsOn, viewVerification, viewVersion } from './views.ts';
+import { viewAdapter, viewCounts, viewRunsOn, viewVerification, viewVersion } from './views.ts';
 
-export function catalogRoutes(app: App, { db, blobs }: PublishDeps): void {
+const SIMILAR = 6;
+const FOUND = 100;
+
+export interface CatalogDeps extends PublishDeps {
+  readonly downloads: DownloadCounter;
+}
+
+export function catalogRoutes(app: App, { db, blobs, downloads }: CatalogDeps): void {
   app.openapi(
     route({
       method: 'get',
@@ -21,14 +34,24 @@ export function catalogRoutes(app: App, { db, blobs }: PublishDeps): void {
       responses: { 200: ok(s.AdapterPage, 'A page'), ...problems },
     }),
     async (c) => {
-      const { q, cursor, limit, ...filter } = c.req.valid('query');
-      const { rows, next } = await searchAdapters(
-        db,
-        { ...filter, query: q },
-        limit,
-        cursor ? decodeCursor(cursor) : undefined,
+      const { sort: asked, limit, cursor, counts, ...query } = c.req.valid('query');
+      const filter = filterOf(query);
+      const sort = asked ?? (query.q?.trim() ? 'relevance' : 'newest');
+      const after = cursor ? decodeCursor(cursor, sort) : undefined;
+      const [page, counted] = await Promise.all([
+        searchCatalog(db, filter, { sort, limit, after }),
+        counts === 'true' ? countFacets(db, filter) : undefined,
+      ]);
+      const { rows, next, alike } = page;
+      return c.json(
+        {
+          adapters: rows.map(viewAdapter),
+          next: next ? encodeCursor(next) : null,
+          alike,
+          ...(counted ? { counts: viewCounts(counted) } : {}),
+        },
+        200,
       );
-      return c.json({ adapters: rows.map(viewAdapter), next: next ? encodeCursor(next) : null }, 200);
     },
   );
 
@@ -44,7 +67,12 @@ export function catalogRoutes(app: App, { db, blobs }: PublishDeps): void {
       const { adapter, versions } = await adapterSeenBy(db, c.get('principal'), c.req.valid('param'));
       const latest = versions.find(({ number }) => number === adapter.latest) ?? versions[0];
       return c.json(
-        { ...viewAdapter(adapter), card: latest?.card ?? '', versions: versions.map(viewVersion) },
+        {
+          ...viewAdapter(adapter),
+          card: latest?.card ?? '',
+          cardHtml: cardHtml(latest?.card ?? ''),
+          versions: versions.map(viewVersion),
+        },
         200,
       );
     },
@@ -94,7 +122,84 @@ export function catalogRoutes(app: App, { db, blobs }: PublishDeps): void {
         throw new ApiError('not_found', `${version.adapterId}@${version.number} has no file ${path}.`, {
           field: 'path',
         });
+      downloads.count(version.adapterId, path);
       return c.redirect(await blobs.readUrl(blobKey(file.sha256), path), 302);
     },
   );
+
+  app.openapi(
+    route({
+      method: 'get',
+      path: '/adapters/{owner}/{name}/versions/{number}/family',
+      summary: 'What a version was trained from, and what was trained from it',
+      request: { params: s.VersionPath },
+      responses: { 200: ok(s.Family, 'Ancestors and descendants'), ...problems },
+    }),
+    async (c) =>
+      c.json(await familyOf(db, await versionSeenBy(db, c.get('principal'), c.req.valid('param'))), 200),
+  );
+
+  app.openapi(
+    route({
+      method: 'get',
+      path: '/adapters/{owner}/{name}/similar',
+      summary: 'Adapters like this one: of its base and task, with its tags',
+      request: id,
+      responses: { 200: ok(z.object({ adapters: z.array(s.Adapter) }), 'Up to six'), ...problems },
+    }),
+    async (c) => {
+      const { adapter } = await adapterSeenBy(db, c.get('principal'), c.req.valid('param'));
+      return c.json({ adapters: (await similarTo(db, adapter, SIMILAR)).map(viewAdapter) }, 200);
+    },
+  );
+
+  app.openapi(
+    route({
+      method: 'get',
+      path: '/files/{sha256}',
+      summary: 'Which adapter is this file? By its sha256',
+      request: { params: z.object({ sha256: z.string().regex(/^[0-9a-f]{64}$/) }) },
+      responses: {
+        200: ok(z.object({ files: z.array(s.FoundFile) }), 'Where it is, newest first'),
+        ...problems,
+      },
+    }),
+    async (c) => {
+      const found = await findByDigest(db, c.req.valid('param').sha256, FOUND);
+      const files = found.map(({ adapterId, number, path }) => ({
+        adapter: adapterId,
+        version: number,
+        reference: `${adapterId}@${number}`,
+        path,
+      }));
+      return c.json({ files }, 200);
+    },
+  );
+
+  for (const [method, change] of [
+    ['put', like],
+    ['delete', unlike],
+  ] as const)
+    app.openapi(
+      route({
+        method,
+        path: '/adapters/{owner}/{name}/like',
+        summary: method === 'put' ? 'Like an adapter' : 'Take a like back',
+        ...needs('read'),
+        request: id,
+        responses: { 204: { description: 'Done, or done before' }, ...problems },
+      }),
+      async (c) => {
+        const principal = requirePrincipal(c, 'read');
+        const { adapter } = await adapterSeenBy(db, principal, c.req.valid('param'));
+        await change(db, adapter.id, principal.userId);
+        return c.body(null, 204);
+      },
+    );
+}
+
+type Query = Omit<z.infer<typeof s.Search>, 'sort' | 'limit' | 'cursor' | 'counts'>;
+
+function filterOf({ q, owner, minRank, maxRank, ...facets }: Query): CatalogFilter {
+  return { query: q, owner, minRank, maxRank, facets };
 }

@@ -3,14 +3,13 @@ import { OpenAPIHono } from '@hono/zod-openapi';
 import type { Auth } from '../auth.ts';
 import type { AppEnv } from '../context.ts';
 import { ApiError } from '../errors.ts';
-import type { PublishDeps } from '../versions.ts';
 import { baseRoutes } from './bases.ts';
-import { catalogRoutes } from './catalog.ts';
+import { type CatalogDeps, catalogRoutes } from './catalog.ts';
 import { keyRoutes } from './keys.ts';
 import { publishRoutes } from './publishing.ts';
 import { verificationRoutes } from './verifications.ts';
 
-export type PatchbayDeps = PublishDeps & { readonly auth: Auth };
+export type PatchbayDeps = CatalogDeps & { readonly auth: Auth };
 
 export function patchbayRoutes(deps: PatchbayDeps) {
   const app = new OpenAPIHono<AppEnv>({

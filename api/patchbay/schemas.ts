@@ -1,6 +1,8 @@
 /** Bodies of Patchbay's own protocol. They are the OpenAPI document, the checks at the edge and the client's types. */
 import { z } from '@hono/zod-openapi';
 import { ownerName } from '../../adapter/reference.ts';
+import { SORTS } from '../../db/catalog.ts';
+import { FACETS, RANK_BUCKETS, SIZE_BUCKETS } from '../../db/catalog-labels.ts';
 import { VERSION_STATUSES } from '../../db/schema.ts';
 import { Findings } from '../../functions/verify.ts';
 import { SCOPES } from '../auth.ts';
@@ -139,33 +141,84 @@ export const Adapter = z
     parameters: z.int(),
     size: z.int(),
     latest: z.int(),
+    evalGain: z
+      .number()
+      .nullable()
+      .openapi({ description: 'Nats per token that it is better than its base on held-out rows' }),
+    downloads: z.int().openapi({ description: 'Of the last 30 days' }),
+    likes: z.int(),
     createdAt: z.string(),
     updatedAt: z.string(),
   })
   .openapi('Adapter');
 
-export const AdapterDetail = Adapter.extend({ card: z.string(), versions: z.array(Version) }).openapi(
-  'AdapterDetail',
-);
-export const AdapterPage = z
-  .object({ adapters: z.array(Adapter), next: z.string().nullable() })
-  .openapi('AdapterPage');
+export const AdapterDetail = Adapter.extend({
+  card: z.string(),
+  cardHtml: z.string().openapi({ description: 'The card, rendered and safe to show' }),
+  versions: z.array(Version),
+}).openapi('AdapterDetail');
 
 const text = storable(200).min(1);
 const rank = z.coerce.number().int().min(1).max(100_000);
 export const Search = z.object({
   q: storable(200).optional().openapi({ description: 'Words to look for; quotes, `or` and `-word` work' }),
-  base: text.optional(),
   owner: text.optional(),
+  base: text.optional(),
   task: text.optional(),
   language: text.optional(),
   license: text.optional(),
   tag: text.optional(),
+  rank: z.enum(RANK_BUCKETS).optional().openapi({ description: 'Upper bound of the bucket' }),
+  size: z.enum(SIZE_BUCKETS).optional().openapi({ description: 'Upper bound of the bucket' }),
+  evaluated: z
+    .enum(['publisher', 'base'])
+    .optional()
+    .openapi({ description: 'Compared with its base on held-out rows of its publisher, or of the base' }),
   minRank: rank.optional(),
   maxRank: rank.optional(),
+  sort: z
+    .enum(SORTS)
+    .optional()
+    .openapi({ description: '`relevance` where there are words to look for, else `newest`' }),
+  counts: z
+    .enum(['true', 'false'])
+    .default('false')
+    .openapi({ description: 'Also count matches, and the values of each facet among them' }),
   limit: z.coerce.number().int().min(1).max(100).default(20),
   cursor: z.string().max(500).optional().openapi({ description: '`next` of the page before' }),
 });
+
+const FacetValues = z.array(z.object({ value: z.string(), count: z.int() }));
+export const AdapterPage = z
+  .object({
+    adapters: z.array(Adapter),
+    next: z.string().nullable(),
+    alike: z.boolean().openapi({ description: 'Nothing holds the words; these have a similar name' }),
+    counts: z
+      .object({
+        total: z.int(),
+        exact: z
+          .boolean()
+          .openapi({ description: 'If not, there are more, and facets count this many of them' }),
+        facets: z.record(z.enum(FACETS), FacetValues),
+      })
+      .optional(),
+  })
+  .openapi('AdapterPage');
+
+export const FoundFile = z
+  .object({ adapter: z.string(), version: z.int(), reference: z.string(), path: z.string() })
+  .openapi('FoundFile');
+
+export const Family = z
+  .object({
+    base: z.string(),
+    ancestors: z.array(z.string()).openapi({ description: 'What it was trained from, nearest first' }),
+    descendants: z
+      .array(z.object({ reference: z.string(), parent: z.string() }))
+      .openapi({ description: 'What was trained from it, and from that' }),
+  })
+  .openapi('Family');
 
 export const Base = z
   .object({

@@ -4,12 +4,23 @@ import { compatibility } from '../../adapter/compatibility.ts';
 import { parsePeftConfig } from '../../adapter/peft-config.ts';
 import type { Adapter, Version } from '../../db/adapters.ts';
 import type { Base } from '../../db/bases.ts';
+import type { FacetCounts } from '../../db/catalog.ts';
+import type { Facet } from '../../db/catalog-labels.ts';
 import type { Verification } from '../../db/verifications.ts';
 import { Findings } from '../../functions/verify.ts';
 
 export function viewAdapter(adapter: Adapter) {
   const { baseId, createdAt, updatedAt, ...rest } = adapter;
   return { ...rest, base: baseId, createdAt: createdAt.toISOString(), updatedAt: updatedAt.toISOString() };
+}
+
+export function viewCounts({ total, exact, facets }: FacetCounts) {
+  const values = Object.entries(facets).map(([facet, counted]) => [facet, [...counted]]);
+  return {
+    total,
+    exact,
+    facets: Object.fromEntries(values) as { [F in Facet]: { value: string; count: number }[] },
+  };
 }
 
 export function viewVersion(version: Version) {

@@ -1,0 +1,66 @@
+/**
+ * A card as HTML that is safe to show: raw HTML is left out, and what Markdown makes is held against GitHub's list of elements,
+ * attributes and protocols.
+ */
+import { LRUCache } from 'lru-cache';
+import rehypeSanitize, { defaultSchema } from 'rehype-sanitize';
+import rehypeStringify from 'rehype-stringify';
+import remarkGfm from 'remark-gfm';
+import remarkParse from 'remark-parse';
+import remarkRehype from 'remark-rehype';
+import { unified } from 'unified';
+
+/** Characters that are shown: a page is read, and a hostile card costs time. */
+const MAX_CHARACTERS = 32_768;
+/** No card nests deeper, and what does costs more than its length. */
+const MAX_NESTING = 32;
+
+const schema = {
+  ...defaultSchema,
+  protocols: { ...defaultSchema.protocols, href: ['https', 'http', 'mailto'], src: ['https'] },
+};
+
+interface Node {
+  type: string;
+  tagName?: string;
+  properties?: Record<string, unknown>;
+  children?: Node[];
+}
+
+/** Links lead to strangers, and lend them nothing of ours. */
+function strangers() {
+  const visit = (node: Node): void => {
+    if (node.tagName === 'a') node.properties = { ...node.properties, rel: ['nofollow', 'noopener', 'ugc'] };
+    if (node.tagName === 'img')
+      node.properties = { ...node.properties, referrerPolicy: 'no-referrer', loading: 'lazy' };
+    node.children?.forEach(visit);
+  };
+  return visit as (tree: unknown) => void;
+}
+
+const processor = unified()
+  .use(remarkParse)
+  .use(remarkGfm)
+  .use(remarkRehype)
+  .use(rehypeSanitize, schema)
+  .use(strangers)
+  .use(rehypeStringify);
+
+/** The worst cards cost most of a second, and every look at a page would pay it. */
+const rendered = new LRUCache<string, string>({ max: 500 });
+
+export function cardHtml(card: string): string {
+  const body = card.replace(/^---\r?\n[\s\S]*?\r?\n---\r?\n?/, '').slice(0, MAX_CHARACTERS);
+  const known = rendered.get(body);
+  if (known !== undefined) return known;
+  const html = String(processor.processSync(flattened(body)));
+  rendered.set(body, html);
+  return html;
+}
+
+/** Nesting marks (quotes, lists, brackets, emphasis) beyond what anybody writes are taken out before they are parsed. */
+function flattened(text: string): string {
+  return text
+    .replace(new RegExp(`^((?:[ \\t]*[>*+-]){${MAX_NESTING}})[ \\t>*+-]*`, 'gm'), '$1 ')
+    .replace(new RegExp(`([[\\](){}*_~\`!])\\1{${MAX_NESTING},}`, 'g'), '$1');
+}

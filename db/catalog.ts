@@ -1,0 +1,285 @@
+/**
+ * Searching the catalog: pages, and how many there are of what. Every page is a walk along an index in the order asked for, or
+ * a look into one of labels and words; nothing sorts a million rows.
+ */
+import { and, arrayContains, desc, gte, isNotNull, lte, not, or, type SQL, sql } from 'drizzle-orm';
+import { type Adapter, adapterColumns } from './adapters.ts';
+import { FACETS, type Facet, labelOf } from './catalog-labels.ts';
+import type { Database } from './open.ts';
+import { adapters, labelCounts } from './schema.ts';
+
+export interface CatalogFilter {
+  readonly query?: string | undefined;
+  readonly owner?: string | undefined;
+  readonly minRank?: number | undefined;
+  readonly maxRank?: number | undefined;
+  /** All of them. */
+  readonly facets?: Partial<Record<Facet, string | undefined>>;
+  /** Each a tag or a language. */
+  readonly tagsOrLanguages?: readonly string[];
+}
+
+export const SORTS = ['relevance', 'newest', 'downloads', 'likes', 'gain'] as const;
+export type Sort = (typeof SORTS)[number];
+
+/** The last row of a page, as its order sees it. */
+export interface CatalogCursor {
+  readonly sort: Sort;
+  /** 0: called so, 1: it is mentioned. Only in the order of relevance. */
+  readonly tier: 0 | 1;
+  readonly key: number | null;
+  readonly createdAt: string;
+  readonly id: string;
+}
+
+export interface CatalogPage {
+  readonly rows: Adapter[];
+  readonly next: CatalogCursor | undefined;
+  /** Nothing holds the words; these are called alike. */
+  readonly alike: boolean;
+}
+
+const KEYS = {
+  relevance: adapters.downloads,
+  downloads: adapters.downloads,
+  likes: adapters.likes,
+  gain: adapters.evalGain,
+  newest: undefined,
+} as const;
+
+/**
+ * In the order of `sort`, then newest first, then by name. Pages go on behind `after` in exactly this order over the filtered
+ * rows (a keyset), so a walk neither skips nor repeats while others are listed. By relevance, those that are called what is
+ * asked for come before those that mention it; either by downloads.
+ */
+export async function searchCatalog(
+  db: Database,
+  filter: CatalogFilter,
+  { sort, limit, after }: { sort: Sort; limit: number; after?: CatalogCursor | undefined },
+): Promise<CatalogPage> {
+  const words = wordsOf(filter.query);
+  const rows: Adapter[] = [];
+  const tiers =
+    words && sort === 'relevance' ? [words.called, and(words.mentioned, not(words.called))!] : [words?.any];
+  const first = after?.tier ?? 0;
+  let last: CatalogCursor | undefined;
+  for (const [i, tier] of tiers.entries()) {
+    if (i < first || rows.length > limit) continue;
+    const found = await db
+      .select(adapterColumns)
+      .from(adapters)
+      .where(
+        and(matching(filter), tier, i === first && after ? behind(sort, after) : undefined, measured(sort)),
+      )
+      .orderBy(...order(sort))
+      .limit(limit + 1 - rows.length);
+    rows.push(...found);
+    const end = rows.length > limit ? rows[limit - 1] : undefined;
+    if (end) last = cursorOf(sort, found.includes(end) ? (i as 0 | 1) : ((i - 1) as 0 | 1), end);
+  }
+  if (rows.length === 0 && words && !after)
+    return { rows: await alike(db, filter, limit), next: undefined, alike: true };
+  return { rows: rows.slice(0, limit), next: last, alike: false };
+}
+
+const measured = (sort: Sort) => (sort === 'gain' ? isNotNull(adapters.evalGain) : undefined);
+
+function order(sort: Sort): SQL[] {
+  const key = KEYS[sort];
+  return [...(key ? [desc(key)] : []), desc(adapters.createdAt), desc(adapters.id)];
+}
+
+/** Compared as a row, which the index of the order finds at once. */
+function behind(sort: Sort, { key, createdAt, id }: CatalogCursor): SQL {
+  const column = KEYS[sort];
+  return column
+    ? sql`(${column}, ${adapters.createdAt}, ${adapters.id}) < (${key}, ${createdAt}::timestamptz, ${id})`
+    : sql`(${adapters.createdAt}, ${adapters.id}) < (${createdAt}::timestamptz, ${id})`;
+}
+
+function cursorOf(sort: Sort, tier: 0 | 1, row: Adapter): CatalogCursor {
+  const key = {
+    relevance: row.downloads,
+    downloads: row.downloads,
+    likes: row.likes,
+    gain: row.evalGain,
+    newest: null,
+  };
+  return { sort, tier, key: key[sort], createdAt: row.createdAt.toISOString(), id: row.id };
+}
+
+/** What holds the words: in what it is called (parts of words too), or anywhere. */
+function wordsOf(query: string | undefined) {
+  const text = query?.trim();
+  if (!text) return undefined;
+  const tsquery = sql`websearch_to_tsquery('english', ${text})`;
+  const part = `%${text.replace(/[\\%_]/g, '\\$&')}%`;
+  const called = or(sql`${adapters.names} @@ ${tsquery}`, sql`${adapters.namesText} ilike ${part}`)!;
+  const mentioned = sql`${adapters.search} @@ ${tsquery}`;
+  return { called, mentioned, any: or(called, mentioned)! };
+}
+
+/** Names that look like what was typed. */
+function alike(db: Database, filter: CatalogFilter, limit: number): Promise<Adapter[]> {
+  const text = filter.query!.trim();
+  return db
+    .select(adapterColumns)
+    .from(adapters)
+    .where(and(matching(filter), sql`${adapters.namesText} %> ${text}`))
+    .orderBy(
+      sql`word_similarity(${text}, ${adapters.namesText}) desc`,
+      desc(adapters.downloads),
+      desc(adapters.id),
+    )
+    .limit(limit);
+}
+
+/** @param without a facet whose own filter is left out */
+function matching(filter: CatalogFilter, without?: Facet): SQL | undefined {
+  const { owner, facets = {}, tagsOrLanguages = [], minRank, maxRank } = filter;
+  const labels = [
+    ...(owner === undefined ? [] : [labelOf('owner', owner)]),
+    ...FACETS.flatMap((facet) => {
+      const value = facets[facet];
+      return value === undefined || facet === without ? [] : [labelOf(facet, value)];
+    }),
+  ];
+  return and(
+    sql`${adapters.latest} > 0`,
+    labels.length > 0 ? arrayContains(adapters.labels, labels) : undefined,
+    ...tagsOrLanguages.map((value) =>
+      or(
+        arrayContains(adapters.labels, [labelOf('tag', value)]),
+        arrayContains(adapters.labels, [labelOf('language', value)]),
+      ),
+    ),
+    minRank === undefined ? undefined : gte(adapters.rank, minRank),
+    maxRank === undefined ? undefined : lte(adapters.rank, maxRank),
+  );
+}
+
+/** Beyond so many matches, counts are of this many of them. */
+const COUNTED = 10_000;
+/** Values that are told of a facet. */
+const VALUES = 20;
+
+export interface FacetCounts {
+  /** Matches; where it is not exact, there are more. */
+  readonly total: number;
+  readonly exact: boolean;
+  readonly facets: Readonly<Record<Facet, readonly { value: string; count: number }[]>>;
+}
+
+/** Of each facet its most frequent values, among what the other filters leave. */
+export async function countFacets(db: Database, filter: CatalogFilter): Promise<FacetCounts> {
+  const filtered = FACETS.filter((facet) => filter.facets?.[facet] !== undefined);
+  const [whole, ...apart] = await Promise.all([
+    countMatches(db, filter),
+    ...filtered.map((facet) => countMatches(db, filter, facet)),
+  ]);
+  const facets = Object.fromEntries(
+    FACETS.map((facet) => {
+      const counted = apart[filtered.indexOf(facet)] ?? whole!;
+      return [
+        facet,
+        counted.labels
+          .filter(({ kind }) => kind === facet)
+          .slice(0, VALUES)
+          .map(({ value, count }) => ({ value, count })),
+      ];
+    }),
+  ) as unknown as FacetCounts['facets'];
+  return { total: whole!.total, exact: whole!.exact, facets };
+}
+
+interface Counted {
+  readonly total: number;
+  readonly exact: boolean;
+  readonly labels: readonly { kind: string; value: string; count: number }[];
+}
+
+/** A label that every match has. */
+const ALL = 'all:';
+
+async function countMatches(db: Database, filter: CatalogFilter, without?: Facet): Promise<Counted> {
+  const where = and(matching(filter, without), wordsOf(filter.query)?.any);
+  const matches = db.$with('matches').as(
+    db
+      .select({ labels: adapters.labels })
+      .from(adapters)
+      .where(where)
+      .limit(COUNTED + 1),
+  );
+  const values = db
+    .select({ label: sql<string>`unnest(array_append(${matches.labels}, ${ALL}))`.as('label') })
+    .from(matches)
+    .as('counted');
+  const counted = await db
+    .with(matches)
+    .select({ label: values.label, count: sql<number>`count(*)::int` })
+    .from(values)
+    .where(sql`${values.label} not like 'owner:%'`)
+    .groupBy(values.label);
+  const exact = totalOf(counted) <= COUNTED;
+  if (!exact && isEverything(filter, without)) {
+    const kept = await db.select().from(labelCounts);
+    if (kept.length > 0) return { total: totalOf(kept), exact: true, labels: sorted(kept) };
+  }
+  return { total: Math.min(totalOf(counted), COUNTED), exact, labels: sorted(counted) };
+}
+
+type LabelCount = { readonly label: string; readonly count: number };
+
+const totalOf = (counted: readonly LabelCount[]) => counted.find(({ label }) => label === ALL)?.count ?? 0;
+
+function sorted(counted: readonly LabelCount[]): Counted['labels'] {
+  return counted
+    .map(({ label, count }) => {
+      const colon = label.indexOf(':');
+      return { kind: label.slice(0, colon), value: label.slice(colon + 1), count };
+    })
+    .sort((a, b) => b.count - a.count || (a.value < b.value ? -1 : 1));
+}
+
+function isEverything(filter: CatalogFilter, without?: Facet): boolean {
+  const { query, owner, facets = {}, tagsOrLanguages = [], minRank, maxRank } = filter;
+  const others = FACETS.filter((facet) => facet !== without && facets[facet] !== undefined);
+  const single = [query?.trim() || undefined, owner, minRank, maxRank, ...others, ...tagsOrLanguages];
+  return single.every((one) => one === undefined);
+}
+
+/** Counts all labels anew: what a search without filters shows of a large catalog. */
+export async function recountLabels(db: Database): Promise<void> {
+  const values = db
+    .select({ label: sql<string>`unnest(array_append(${adapters.labels}, ${ALL}))`.as('label') })
+    .from(adapters)
+    .where(sql`${adapters.latest} > 0`)
+    .as('counted');
+  await db.transaction(async (tx) => {
+    await tx.delete(labelCounts);
+    await tx.insert(labelCounts).select(
+      tx
+        .select({ label: values.label, count: sql<number>`count(*)`.as('count') })
+        .from(values)
+        .where(sql`${values.label} not like 'owner:%'`)
+        .groupBy(values.label),
+    );
+  });
+}
+
+/** Of so many of the most downloaded ones of the same base and task, those with the most tags in common. */
+const CONSIDERED = 200;
+
+export async function similarTo(
+  db: Database,
+  { id, baseId, task, tags }: Adapter,
+  limit: number,
+): Promise<Adapter[]> {
+  const facets = { base: baseId, ...(task === null ? {} : { task }) };
+  const { rows } = await searchCatalog(db, { facets }, { sort: 'downloads', limit: CONSIDERED });
+  const common = (other: Adapter) => other.tags.filter((tag) => tags.includes(tag)).length;
+  return rows
+    .filter((other) => other.id !== id)
+    .sort((a, b) => common(b) - common(a) || b.downloads - a.downloads)
+    .slice(0, limit);
+}

@@ -12,6 +12,7 @@ const BENCHES: Readonly<Record<string, () => Promise<{ run(): Promise<Figure[]> 
   'lora-vs-full': () => import('./lora-vs-full.ts'),
   concurrent: () => import('./concurrent.ts'),
   ranks: () => import('./ranks.ts'),
+  catalog: () => import('./catalog.ts'),
 };
 
 const [name = '', ...rest] = process.argv.slice(2);

@@ -14,7 +14,7 @@ import { type EmbeddedS3, startEmbeddedS3 } from '../api/embedded/s3.ts';
 import type { TrainingDeps } from '../api/fine-tuning.ts';
 import { createRunnerClient, type RunnerEndpoint } from '../api/runner-client.ts';
 import { createSigner, type Signer } from '../api/signer.ts';
-import { type OpenDatabase, openDatabase } from '../db/open.ts';
+import { type DatabaseLocation, type OpenDatabase, openDatabase } from '../db/open.ts';
 import { openTrainingQueue, type TrainingQueue } from '../db/queue.ts';
 import type { Verdict, VerifyLease } from '../functions/verify.ts';
 
@@ -112,10 +112,10 @@ export class InProcess {
   }
 
   /** With one base, and a key that may do everything. */
-  static async open(): Promise<InProcess> {
+  static async open(location: DatabaseLocation = { memory: true }): Promise<InProcess> {
     const folder = await mkdtemp(join(tmpdir(), 'patchbay-api-'));
     const s3 = await startEmbeddedS3({ folder, host: '127.0.0.1', port: 0, bucket: 'patchbay', credentials });
-    const database = await openDatabase({ memory: true });
+    const database = await openDatabase(location);
     const queue = await openTrainingQueue(database, (error) => {
       throw error;
     });

@@ -1,0 +1,169 @@
+/**
+ * The catalog with a million adapters, on a real Postgres: pages as the site asks for them (words, filters, orders, counts of the
+ * facets, pages far behind), through the API over HTTP; and, as the peer, the very same statements sent to the server by its
+ * plain driver.
+ */
+import pg from 'pg';
+import { InProcess } from '../test/in-process.ts';
+import { startPostgres } from '../test/servers/postgres.ts';
+import { type Figure, median, note } from './measure.ts';
+
+const ADAPTERS = 1_000_000;
+const REQUESTS = 400;
+const SEED = 0.42;
+
+const WORDS =
+  'sql json weather sentiment legal medical poems french translator support rust python haiku tweets'.split(
+    ' ',
+  );
+
+/** Adapters by the million: few bases and tasks have most of them, most have few downloads. */
+const FILL = [
+  `select setseed(${SEED})`,
+  `insert into bases (id, digest, config, parameters, created_by)
+     select 'org' || i || '/base-' || i, md5(i::text) || md5(i::text), '{}', 1, (select id from "user" limit 1)
+     from generate_series(1, 60) i`,
+  `create temporary table words as select * from unnest(array[${WORDS.map((word) => `'${word}'`)}]) with ordinality as t(word, n)`,
+  `insert into adapters (id, owner, name, created_at, updated_at, latest, base_id, title, summary, task, license, languages,
+       tags, rank, parameters, size, eval_gain, names_text, search_text, labels, downloads, likes)
+     select owner || '/' || name, owner, name, at, at, 1, base, title, summary, task, license, array[language], array[tag1, tag2],
+       rank, rank * 1000, size, case when i % 3 = 0 then random() * 2 - 0.3 end,
+       owner || '/' || name || ' ' || title, owner || ' ' || name || ' ' || title || ' ' || summary || ' ' || task,
+       array['owner:' || owner, 'base:' || base, 'task:' || task, 'license:' || license, 'language:' || language,
+         'tag:' || tag1, 'tag:' || tag2, 'rank:' || rank, 'size:' || case when size < 1e7 then '10MB' else '100MB' end],
+       floor(power(random(), 8) * 100000), floor(power(random(), 9) * 1000)
+     from (
+       select i, 'user' || (random() * 50000)::int as owner, 'adapter-' || i as name,
+         now() - random() * interval '700 days' as at,
+         'org' || (1 + floor(power(random(), 4) * 60))::int || '/base-' || (1 + floor(power(random(), 4) * 60))::int as pair,
+         'task-' || floor(power(random(), 3) * 30)::int as task,
+         'license-' || floor(power(random(), 3) * 15)::int as license,
+         'l' || floor(power(random(), 3) * 40)::int as language,
+         'tag-' || floor(power(random(), 3) * 3000)::int as tag1, 'tag-' || floor(power(random(), 3) * 3000)::int as tag2,
+         (array[4, 8, 16, 32, 64])[1 + floor(random() * 5)::int] as rank,
+         floor(power(random(), 3) * 100000000)::bigint as size,
+         w1.word || ' ' || w2.word as title, 'Answers about ' || w3.word || ' in the manner of ' || i as summary,
+         'org' || b || '/base-' || b as base
+       from (select i, 1 + floor(power(random(), 4) * 60)::int as b,
+               1 + floor(power(random(), 2) * ${WORDS.length})::int as a1, 1 + floor(power(random(), 2) * ${WORDS.length})::int as a2,
+               1 + floor(power(random(), 2) * ${WORDS.length})::int as a3
+             from generate_series(1, ${ADAPTERS}) i) r
+         join words w1 on w1.n = a1 join words w2 on w2.n = a2 join words w3 on w3.n = a3
+     ) made`,
+  'vacuum analyze adapters',
+];
+
+/** A reproducible draw. */
+function draws(seed: number): () => number {
+  let state = seed;
+  return () => {
+    state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
+    return state / 2 ** 32;
+  };
+}
+
+/** What visitors ask for: half of them with words, most with a filter or two, now and then a page far behind. */
+function randomQuery(next: () => number): URLSearchParams {
+  const query = new URLSearchParams({ counts: 'true', limit: '20' });
+  const few = (count: number) => Math.floor(next() ** 3 * count);
+  const maybe = (name: string, chance: number, value: () => string) => {
+    if (next() < chance) query.set(name, value());
+  };
+  const word = () => WORDS[few(WORDS.length)]!;
+  maybe('q', 0.5, () => (next() < 0.3 ? `${word()} ${word()}` : word()));
+  maybe('base', 0.4, () => {
+    const n = 1 + few(60);
+    return `org${n}/base-${n}`;
+  });
+  maybe('task', 0.3, () => `task-${few(30)}`);
+  maybe('language', 0.2, () => `l${few(40)}`);
+  maybe('license', 0.15, () => `license-${few(15)}`);
+  maybe('tag', 0.1, () => `tag-${few(3000)}`);
+  maybe('rank', 0.15, () => ['4', '8', '16', '32', '64'][few(5)]!);
+  maybe('sort', 0.5, () => ['newest', 'downloads', 'likes', 'gain'][few(4)]!);
+  return query;
+}
+
+export async function run(): Promise<Figure[]> {
+  const server = await startPostgres();
+  const url = await server.createDatabase('catalog');
+  const api = await InProcess.open({ url });
+  try {
+    const { recountLabels } = await import('../db/catalog.ts');
+    const pool = new pg.Pool({ connectionString: url, max: 1 });
+    note(`listing ${ADAPTERS.toLocaleString('en')} adapters`);
+    for (const statement of FILL) await pool.query(statement);
+    await recountLabels(api.deps.db);
+    const at = await api.listen();
+    const next = draws(7);
+    const queries = Array.from({ length: REQUESTS }, () => randomQuery(next));
+    const page = async (query: URLSearchParams) => {
+      const response = await fetch(`${at}/api/adapters?${query}`);
+      const body = (await response.json()) as { next: string | null };
+      if (!response.ok) throw new Error(JSON.stringify(body));
+      return body;
+    };
+    for (const [i, query] of queries.entries()) {
+      const { next: cursor } = await page(query); // warms the cache, and leads to the next page
+      if (cursor && i % 4 === 0) query.set('cursor', cursor);
+    }
+    const pages: number[] = [];
+    const bare: number[] = [];
+    for (const query of queries) {
+      const statements: { text: string; values: unknown[] }[] = [];
+      const began = performance.now();
+      await recording(statements, () => page(query));
+      pages.push(performance.now() - began);
+      const then = performance.now();
+      await Promise.all(statements.map((statement) => direct(url, statement)));
+      bare.push(performance.now() - then);
+    }
+    await closeDirect();
+    await pool.end();
+    const slowest = pages.map((ms, i) => ({ ms, query: `${queries[i]}` })).sort((a, b) => b.ms - a.ms);
+    for (const { ms, query } of slowest.slice(0, 8)) note(`${ms.toFixed(0)} ms  ${query}`);
+    return [
+      { key: 'page_p50_ms_at_1m', value: median(pages), unit: 'ms' },
+      { key: 'page_p95_ms_at_1m', value: percentile(pages, 0.95), unit: 'ms' },
+      { key: 'page_p99_ms_at_1m', value: percentile(pages, 0.99), unit: 'ms' },
+      { key: 'page_over_sql', value: median(pages) / median(bare), unit: 'ratio' },
+      { key: 'page_over_sql_p99', value: percentile(pages, 0.99) / percentile(bare, 0.99), unit: 'ratio' },
+    ];
+  } finally {
+    await api.close();
+    await server.close();
+  }
+}
+
+const percentile = (values: readonly number[], share: number) =>
+  [...values].sort((a, b) => a - b)[Math.floor(share * values.length)]!;
+
+/** Notes the statements that the API sends meanwhile. */
+async function recording<T>(
+  statements: { text: string; values: unknown[] }[],
+  work: () => Promise<T>,
+): Promise<T> {
+  const { query } = pg.Client.prototype;
+  pg.Client.prototype.query = function (this: pg.Client, ...args: unknown[]) {
+    const [config, values] = args as [{ text?: string } | string, unknown[] | undefined];
+    const text = typeof config === 'string' ? config : config.text;
+    if (text?.includes('"adapters"')) statements.push({ text, values: values ?? [] });
+    return (query as (...all: unknown[]) => unknown).apply(this, args);
+  } as typeof query;
+  try {
+    return await work();
+  } finally {
+    pg.Client.prototype.query = query;
+  }
+}
+
+let directPool: pg.Pool | undefined;
+
+function direct(url: string, { text, values }: { text: string; values: unknown[] }): Promise<unknown> {
+  directPool ??= new pg.Pool({ connectionString: url, max: 10 });
+  return directPool.query({ text, values });
+}
+
+async function closeDirect(): Promise<void> {
+  await directPool?.end();
+}

@@ -1,19 +1,5 @@
 /** Adapters and their versions. */
-import {
-  and,
-  arrayContains,
-  asc,
-  desc,
-  eq,
-  getTableColumns,
-  gte,
-  inArray,
-  lte,
-  max,
-  or,
-  type SQL,
-  sql,
-} from 'drizzle-orm';
+import { and, asc, desc, eq, getTableColumns, inArray, max, sql } from 'drizzle-orm';
 import type { StoredFile } from './bases.ts';
 import type { Database } from './open.ts';
 import { adapters, baseFiles, blobs, events, type VersionStatus, versionFiles, versions } from './schema.ts';

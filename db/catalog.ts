@@ -35,7 +35,7 @@ export interface CatalogCursor {
 export interface CatalogPage {
   readonly rows: Adapter[];
   readonly next: CatalogCursor | undefined;
-  /** Nothing holds the words; these are called alike. */
+  /** Nothing holds the words; these are called something like it. */
   readonly alike: boolean;
 }
 
@@ -60,7 +60,9 @@ export async function searchCatalog(
   const words = wordsOf(filter.query);
   const rows: Adapter[] = [];
   const tiers =
-    words && sort === 'relevance' ? [words.called, and(words.mentioned, not(words.called))!] : [words?.any];
+    words && sort === 'relevance'
+      ? [words.called, and(words.mentioned, not(words.called))!]
+      : [words?.mentioned];
   const first = after?.tier ?? 0;
   let last: CatalogCursor | undefined;
   for (const [i, tier] of tiers.entries()) {
@@ -108,25 +110,25 @@ function cursorOf(sort: Sort, tier: 0 | 1, row: Adapter): CatalogCursor {
   return { sort, tier, key: key[sort], createdAt: row.createdAt.toISOString(), id: row.id };
 }
 
-/** What holds the words: in what it is called (parts of words too), or anywhere. */
+/** What holds the words: in what it is called, or anywhere. */
 function wordsOf(query: string | undefined) {
   const text = query?.trim();
   if (!text) return undefined;
   const tsquery = sql`websearch_to_tsquery('english', ${text})`;
-  const part = `%${text.replace(/[\\%_]/g, '\\$&')}%`;
-  const called = or(sql`${adapters.names} @@ ${tsquery}`, sql`${adapters.namesText} ilike ${part}`)!;
-  const mentioned = sql`${adapters.search} @@ ${tsquery}`;
-  return { called, mentioned, any: or(called, mentioned)! };
+  return { called: sql`${adapters.names} @@ ${tsquery}`, mentioned: sql`${adapters.search} @@ ${tsquery}` };
 }
 
-/** Names that look like what was typed. */
+/** Where nothing holds the words: names that have them as parts, or look like them. */
 function alike(db: Database, filter: CatalogFilter, limit: number): Promise<Adapter[]> {
   const text = filter.query!.trim();
+  const part = `%${text.replace(/[\\%_]/g, '\\$&')}%`;
+  const isPart = sql`${adapters.namesText} ilike ${part}`;
   return db
     .select(adapterColumns)
     .from(adapters)
-    .where(and(matching(filter), sql`${adapters.namesText} %> ${text}`))
+    .where(and(matching(filter), or(isPart, sql`${adapters.namesText} %> ${text}`)))
     .orderBy(
+      sql`${isPart} desc`,
       sql`word_similarity(${text}, ${adapters.namesText}) desc`,
       desc(adapters.downloads),
       desc(adapters.id),
@@ -159,7 +161,7 @@ function matching(filter: CatalogFilter, without?: Facet): SQL | undefined {
 }
 
 /** Beyond so many matches, counts are of this many of them. */
-const COUNTED = 10_000;
+const COUNTED = 1_000;
 /** Values that are told of a facet. */
 const VALUES = 20;
 
@@ -202,7 +204,7 @@ interface Counted {
 const ALL = 'all:';
 
 async function countMatches(db: Database, filter: CatalogFilter, without?: Facet): Promise<Counted> {
-  const where = and(matching(filter, without), wordsOf(filter.query)?.any);
+  const where = and(matching(filter, without), wordsOf(filter.query)?.mentioned);
   const matches = db.$with('matches').as(
     db
       .select({ labels: adapters.labels })

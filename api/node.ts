@@ -20,7 +20,7 @@ import { DownloadCounter, forgetOldDownloads } from './downloads.ts';
 import { type DataFolder, openDataFolder, StartError } from './embedded/data-folder.ts';
 import { RunnerProcess } from './embedded/runner-process.ts';
 import { type EmbeddedS3, startEmbeddedS3 } from './embedded/s3.ts';
-import { seedCatalog, seedVerified } from './embedded/seed-catalog.ts';
+import { seedCatalog } from './embedded/seed-catalog.ts';
 import { Shutdown } from './embedded/shutdown.ts';
 import { baseSource } from './invoke.ts';
 import { sweepDrafts } from './publish.ts';
@@ -209,7 +209,6 @@ async function open(config: Config, log: Logger, shutdown: Shutdown): Promise<st
   });
   const base = await findBase(db, baseId);
   if (base) await runner.client.loadBase(await baseSource(deps, base));
-  if (!config.runner) await seedVerified(deps);
   const regularly = (what: string, ms: number, work: () => Promise<unknown>) => {
     const timer = setInterval(() => {
       work().catch((error: unknown) => log.error({ error: reason(error) }, `${what} failed`));

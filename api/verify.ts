@@ -105,6 +105,13 @@ export async function decide(deps: VerifyDeps, leaseId: string, verdict: Verdict
   });
 }
 
+/** Decides on a version that was verified elsewhere, by whoever ships it with this server. */
+export async function decideShipped(deps: VerifyDeps, version: Version, verdict: Verdict): Promise<void> {
+  const lease = { id: crypto.randomUUID(), runner: 'shipped', expiresAt: expiry(deps) };
+  const taken = await leaseNextVerification(deps.db, lease, deps.now(), version);
+  if (taken) await decide(deps, lease.id, verdict);
+}
+
 function evaluationOf({ findings: { evaluation } }: Verdict) {
   return {
     evalGain: evaluation ? -evaluation.lossDifference.value : null,

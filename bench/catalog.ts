@@ -4,6 +4,7 @@
  * plain driver.
  */
 import pg from 'pg';
+import { recountLabels } from '../db/catalog.ts';
 import { InProcess } from '../test/in-process.ts';
 import { startPostgres } from '../test/servers/postgres.ts';
 import { type Figure, median, note } from './measure.ts';
@@ -89,7 +90,6 @@ export async function run(): Promise<Figure[]> {
   const url = await server.createDatabase('catalog');
   const api = await InProcess.open({ url });
   try {
-    const { recountLabels } = await import('../db/catalog.ts');
     const pool = new pg.Pool({ connectionString: url, max: 1 });
     note(`listing ${ADAPTERS.toLocaleString('en')} adapters`);
     for (const statement of FILL) await pool.query(statement);

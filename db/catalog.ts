@@ -80,7 +80,11 @@ export async function searchCatalog(
     if (end) last = cursorOf(sort, found.includes(end) ? (i as 0 | 1) : ((i - 1) as 0 | 1), end);
   }
   if (rows.length === 0 && words && !after)
-    return { rows: await alike(db, filter, limit), next: undefined, alike: true };
+    return {
+      rows: await alike(db, and(matching(filter), measured(sort)), filter.query!.trim(), limit),
+      next: undefined,
+      alike: true,
+    };
   return { rows: rows.slice(0, limit), next: last, alike: false };
 }
 
@@ -119,14 +123,13 @@ function wordsOf(query: string | undefined) {
 }
 
 /** Where nothing holds the words: names that have them as parts, or look like them. */
-function alike(db: Database, filter: CatalogFilter, limit: number): Promise<Adapter[]> {
-  const text = filter.query!.trim();
+function alike(db: Database, among: SQL | undefined, text: string, limit: number): Promise<Adapter[]> {
   const part = `%${text.replace(/[\\%_]/g, '\\$&')}%`;
   const isPart = sql`${adapters.namesText} ilike ${part}`;
   return db
     .select(adapterColumns)
     .from(adapters)
-    .where(and(matching(filter), or(isPart, sql`${adapters.namesText} %> ${text}`)))
+    .where(and(among, or(isPart, sql`${adapters.namesText} %> ${text}`)))
     .orderBy(
       sql`${isPart} desc`,
       sql`word_similarity(${text}, ${adapters.namesText}) desc`,

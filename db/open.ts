@@ -30,11 +30,13 @@ const migrationsFolder = fileURLToPath(new URL('./migrations', import.meta.url))
 /** Opens and brings the schema up to date. @throws what the driver throws when the server cannot be reached */
 export async function openDatabase(location: DatabaseLocation): Promise<OpenDatabase> {
   if ('url' in location) {
-    const pool = new Pool({ connectionString: location.url, max: 10, connectionTimeoutMillis: 5_000 });
-    // The catalog looks at tens of thousands of rows by their places in memory, which 4 MB do not hold; and a statement that is
-    // over in 30 ms is not worth compiling. Set here, not at the connection's start: poolers refuse that.
-    pool.on('connect', (client) => {
-      client.query("set work_mem = '32MB'; set jit = off").catch(() => undefined);
+    const pool = new Pool({
+      connectionString: location.url,
+      max: 10,
+      connectionTimeoutMillis: 5_000,
+      // The catalog looks at tens of thousands of rows by their places in memory, which 4 MB do not hold; and a statement that is
+      // over in 30 ms is not worth compiling. Set here, not at the connection's start: poolers refuse that.
+      onConnect: (client) => client.query("set work_mem = '32MB'; set jit = off"),
     });
     // A connection that the server closes while it is idle must not end the process.
     pool.on('error', () => undefined);

@@ -18,18 +18,25 @@ export async function requestVerification(
     .values({ id: crypto.randomUUID(), adapterId, number, rules, status: 'waiting' });
 }
 
-/** The one that has waited longest, or whose runner fell silent. */
+/** The one that has waited longest, or whose runner fell silent. @param of without it, of any version */
 export function leaseNextVerification(
   db: Database,
   { id, runner, expiresAt }: Lease,
   now: Date,
+  of?: Pick<Version, 'adapterId' | 'number'>,
 ): Promise<Verification | undefined> {
   return db.transaction(async (tx) => {
     const silent = and(eq(verifications.status, 'running'), lte(verifications.leaseExpiresAt, now));
     const [next] = await tx
       .select()
       .from(verifications)
-      .where(or(eq(verifications.status, 'waiting'), silent))
+      .where(
+        and(
+          or(eq(verifications.status, 'waiting'), silent),
+          of && eq(verifications.adapterId, of.adapterId),
+          of && eq(verifications.number, of.number),
+        ),
+      )
       .orderBy(asc(verifications.createdAt))
       .limit(1)
       .for('update', { skipLocked: true });

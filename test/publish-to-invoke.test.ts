@@ -7,6 +7,7 @@ import type OpenAI from 'openai';
 import { APIError } from 'openai';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { z } from 'zod';
+import { Findings } from '../functions/verify.ts';
 import { seedFolder, TestServer } from './harness.ts';
 
 const sqlFolder = join(seedFolder, 'adapters/sql');
@@ -184,6 +185,40 @@ describe('invoking with the openai client', () => {
       stream.controller.abort();
     }
     expect((await ask('patchbay/sql')).choices[0]?.message.content).toBe(answer);
+  });
+});
+
+describe('the adapters that ship', () => {
+  const Verified = z.looseObject({
+    digest: z.string(),
+    verification: z.looseObject({
+      problems: z.array(z.unknown()),
+      findings: Findings,
+    }),
+  });
+
+  it('are verified again to what they were verified to be', { timeout: 60_000 }, async () => {
+    const route = '/api/adapters/patchbay/sql/versions/1';
+    const shipped = JSON.parse(await readFile(join(sqlFolder, 'verdict.json'), 'utf8'));
+    const read = async () => Verified.parse(await (await server.call('GET', route)).json());
+    const before = await read();
+    expect(before).toMatchObject({ digest: shipped.digest, verification: shipped.verdict });
+    expect((await server.call('POST', `${route}/verifications`)).status).toBe(202);
+    await expect
+      .poll(async () => (await (await server.call('GET', `${route}/verifications`)).json()).verifications, {
+        timeout: 60_000,
+      })
+      .toMatchObject([{ status: 'passed' }, { status: 'passed' }]);
+    const { problems, findings } = (await read()).verification;
+    expect(problems).toEqual([]);
+    const { loss, accuracy } = findings.evaluation!;
+    const expected = before.verification.findings.evaluation!;
+    expect(loss.adapter).toBeCloseTo(expected.loss.adapter, 3);
+    expect(loss.base).toBeCloseTo(expected.loss.base, 3);
+    expect(accuracy.adapter.value).toBeCloseTo(expected.accuracy.adapter.value, 1);
+    expect(findings.spectrum.map(({ rankFor99 }) => rankFor99)).toEqual(
+      before.verification.findings.spectrum.map(({ rankFor99 }) => rankFor99),
+    );
   });
 });
 

@@ -4,24 +4,23 @@ import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { z } from 'zod';
-import { findAdapter, findSubmitted } from '../../db/adapters.ts';
+import { findAdapter } from '../../db/adapters.ts';
 import { findBase } from '../../db/bases.ts';
 import { Receipt } from '../../functions/train.ts';
+import { RULES, Verdict } from '../../functions/verify.ts';
 import type { Principal } from '../auth.ts';
 import {
   ADAPTER_FILES,
   BASE_FILES,
+  type Completed,
   completeDraft,
   type DeclaredFile,
   type DraftView,
   startAdapterDraft,
   startBaseDraft,
 } from '../publish.ts';
-import { awaitVerdict } from '../verify.ts';
+import { decideShipped, type VerifyDeps } from '../verify.ts';
 import type { PublishDeps } from '../versions.ts';
-
-/** Each takes a second or two. */
-const VERDICT_SECONDS = 60;
 
 const Id = z.string().regex(/^[^/]+\/[^/]+$/);
 const Index = z.object({
@@ -29,10 +28,12 @@ const Index = z.object({
   adapters: z.array(z.looseObject({ id: Id, path: z.string() })),
 });
 
+const ShippedVerdict = z.object({ digest: z.string(), rules: z.int(), verdict: Verdict });
+
 const seedFolder = fileURLToPath(new URL('../../seed', import.meta.url));
 
 /** Brings in what is not there yet. @returns the id of the base */
-export async function seedCatalog(deps: PublishDeps, principal: Principal): Promise<string> {
+export async function seedCatalog(deps: VerifyDeps, principal: Principal): Promise<string> {
   const { base, adapters } = await readIndex();
   if (!(await findBase(deps.db, base.id))) {
     const known = (path: string) => path in BASE_FILES || path.endsWith('.safetensors');
@@ -44,21 +45,19 @@ export async function seedCatalog(deps: PublishDeps, principal: Principal): Prom
     if (await findAdapter(deps.db, id)) continue;
     const known = (file: string) => file in ADAPTER_FILES;
     const receipt = Receipt.parse(JSON.parse(await readFile(join(seedFolder, path, 'receipt.json'), 'utf8')));
-    await bringIn(deps, principal, path, known, (files) =>
+    const { version } = (await bringIn(deps, principal, path, known, (files) =>
       startAdapterDraft(deps, principal, ownerAndName(id), base.id, files, { lineage: null, receipt }),
-    );
+    )) as Extract<Completed, { kind: 'adapter' }>;
+    const { digest, rules, verdict } = await readVerdict(path);
+    // Else it goes through the gate here, like any other.
+    if (digest === version.digest && rules === RULES) await decideShipped(deps, version, verdict);
   }
   return base.id;
 }
 
-/** Resolves once the publish gate has passed what ships, or after a while without an answer. @throws ApiError refused */
-export async function seedVerified(deps: PublishDeps): Promise<void> {
-  const { adapters } = await readIndex();
-  for (const { id } of adapters) {
-    const version = await findSubmitted(deps.db, id, 1);
-    if (version?.status === 'pending') await awaitVerdict(deps, version, VERDICT_SECONDS);
-  }
-}
+/** What the publish gate said of the files that ship: the first start would take twice as long if it asked again. */
+const readVerdict = async (path: string) =>
+  ShippedVerdict.parse(JSON.parse(await readFile(join(seedFolder, path, 'verdict.json'), 'utf8')));
 
 const readIndex = async () => Index.parse(JSON.parse(await readFile(join(seedFolder, 'index.json'), 'utf8')));
 
@@ -68,7 +67,7 @@ async function bringIn(
   path: string,
   known: (path: string) => boolean,
   start: (files: DeclaredFile[]) => Promise<DraftView>,
-): Promise<void> {
+): Promise<Completed> {
   const folder = join(seedFolder, path);
   const contents = new Map<string, Buffer>();
   for (const name of await readdir(folder))
@@ -88,7 +87,7 @@ async function bringIn(
         throw new Error(`the object store refused ${file.path} of the seed catalog: ${response.status}`);
     }
   }
-  await completeDraft(deps, principal, draft.id);
+  return completeDraft(deps, principal, draft.id);
 }
 
 function ownerAndName(id: string): { owner: string; name: string } {

@@ -8,10 +8,13 @@ import { drizzleAdapter } from 'better-auth/adapters/drizzle';
 import { desc, eq } from 'drizzle-orm';
 import { LRUCache } from 'lru-cache';
 import type { Database } from '../db/open.ts';
+import { rolesOf } from '../db/people.ts';
+import type { Role } from '../db/schema.ts';
 import * as schema from '../db/schema.ts';
 import { ApiError } from './errors.ts';
 
-export const SCOPES = ['read', 'publish', 'infer', 'train', 'admin'] as const;
+/** `manage`: keys, organisations and settings of one's own. */
+export const SCOPES = ['read', 'publish', 'infer', 'train', 'manage', 'admin'] as const;
 export type Scope = (typeof SCOPES)[number];
 
 export interface Principal {
@@ -20,6 +23,10 @@ export interface Principal {
   readonly owner: string;
   readonly keyId: string;
   readonly scopes: ReadonlySet<Scope>;
+  /** By organisation. */
+  readonly roles: ReadonlyMap<string, Role>;
+  /** The adapters that the key is for; undefined: all. */
+  readonly only: readonly string[] | undefined;
 }
 
 export const KEY_PREFIX = 'pb_';
@@ -43,6 +50,8 @@ export function createAuth(db: Database, settings: { secret: string; baseUrl: st
         defaultKeyLength: KEY_LENGTH,
         rateLimit: { enabled: false },
         maximumNameLength: 64,
+        enableMetadata: true,
+        keyExpiration: { minExpiresIn: 1 / 24 / 60 }, // days: those for a workflow live for an hour
       }),
     ],
   });
@@ -80,19 +89,30 @@ export function createAuth(db: Database, settings: { secret: string; baseUrl: st
         owner: owner.name,
         keyId: found.id,
         scopes: new Set(SCOPES.filter((scope) => granted.includes(scope))),
+        roles: await rolesOf(db, owner.id),
+        only: found.metadata?.['adapters'],
       };
       if (before === revocations) believed.set(key, principal);
       return principal;
     },
 
-    /** Makes a key; only now can it be read. */
-    async createKey(userId: string, name: string, scopes: readonly Scope[], expiresInSeconds?: number) {
+    /** Makes a key; only now can it be read. @param adapters it is for these alone */
+    async createKey(
+      userId: string,
+      name: string,
+      scopes: readonly Scope[],
+      {
+        expiresInSeconds,
+        adapters,
+      }: { expiresInSeconds?: number | undefined; adapters?: readonly string[] | undefined } = {},
+    ) {
       const made = await auth.api.createApiKey({
         body: {
           userId,
           name,
           permissions: { patchbay: [...scopes] },
           ...(expiresInSeconds ? { expiresIn: expiresInSeconds } : {}),
+          ...(adapters ? { metadata: { adapters: [...adapters] } } : {}),
         },
       });
       return {
@@ -100,6 +120,7 @@ export function createAuth(db: Database, settings: { secret: string; baseUrl: st
         key: made.key,
         name,
         scopes,
+        adapters: adapters ? [...adapters] : null,
         createdAt: made.createdAt,
         expiresAt: made.expiresAt ?? null,
       };
@@ -111,14 +132,39 @@ export function createAuth(db: Database, settings: { secret: string; baseUrl: st
         .from(schema.apikey)
         .where(eq(schema.apikey.referenceId, userId))
         .orderBy(desc(schema.apikey.createdAt));
-      return rows.map(({ id, name, start, createdAt, expiresAt, permissions }) => ({
+      return rows.map(({ id, name, start, createdAt, expiresAt, permissions, metadata }) => ({
         id,
         name: name ?? '',
         start: start ?? '',
         scopes: scopesOf(permissions),
+        adapters: (metadata ? (JSON.parse(metadata) as Metadata | null)?.adapters : null) ?? null,
         createdAt,
         expiresAt,
       }));
+    },
+
+    /** Whose key it is. */
+    async ownerOfKey(keyId: string): Promise<string | undefined> {
+      const [row] = await db
+        .select({ userId: schema.apikey.referenceId })
+        .from(schema.apikey)
+        .where(eq(schema.apikey.id, keyId));
+      return row?.userId;
+    },
+
+    /** Whoever holds a key may end it. @returns the key's id and owner; undefined: it is none, or was ended before */
+    async revokeHeld(key: string): Promise<{ id: string; userId: string } | undefined> {
+      const [row] = await db
+        .select({ id: schema.apikey.id, userId: schema.apikey.referenceId })
+        .from(schema.apikey)
+        .where(eq(schema.apikey.key, await defaultKeyHasher(key.replace(/^hf_(?=pb_)/, ''))));
+      return row && (await this.revokeKey(row.id)) ? row : undefined;
+    },
+
+    /** Roles have changed: nobody is believed any more. */
+    forget(): void {
+      revocations++;
+      believed.clear();
     },
 
     /** @returns false: there is no such key */
@@ -147,6 +193,10 @@ export function createAuth(db: Database, settings: { secret: string; baseUrl: st
       return row.id;
     },
   };
+}
+
+interface Metadata {
+  readonly adapters?: string[];
 }
 
 function scopesOf(permissions: string | null): Scope[] {

@@ -19,6 +19,11 @@ const Environment = z
     S3_SECRET_ACCESS_KEY: optional,
     PATCHBAY_RUNNER_URL: z.url().optional(),
     PATCHBAY_RUNNER_TOKEN: z.string().min(16, 'must have at least 16 characters').optional(),
+    PATCHBAY_OIDC_ISSUERS: z
+      .string()
+      .default('https://token.actions.githubusercontent.com,https://gitlab.com')
+      .transform((list) => list.split(',').filter(Boolean))
+      .pipe(z.array(z.url({ protocol: /^https?$/, error: 'must be URLs, separated by commas' }))),
     PATCHBAY_SIGNING_KEY: z
       .string()
       .regex(/^[0-9a-f]{64}$/, 'must be 64 hexadecimal digits, as from `openssl rand -hex 32`')
@@ -53,6 +58,8 @@ export interface Config {
   readonly runner: { readonly url: string; readonly token: string } | undefined;
   /** What verification records are signed with. Absent: a key of the data folder. */
   readonly signingKey: string | undefined;
+  /** Whose tokens trusted publishing takes. */
+  readonly oidcIssuers: readonly string[];
   readonly logLevel: string;
 }
 
@@ -81,6 +88,7 @@ export function readConfig(environment: Record<string, string | undefined>): Con
       ? { url: e.PATCHBAY_RUNNER_URL.replace(/\/$/, ''), token: e.PATCHBAY_RUNNER_TOKEN! }
       : undefined,
     signingKey: e.PATCHBAY_SIGNING_KEY,
+    oidcIssuers: e.PATCHBAY_OIDC_ISSUERS,
     logLevel: e.LOG_LEVEL,
   };
 }

@@ -1,6 +1,7 @@
 /** Who was trained from whom. */
-import { findVersion, madeFrom, type Version } from '../db/adapters.ts';
+import { madeFrom, type Version } from '../db/adapters.ts';
 import type { Database } from '../db/open.ts';
+import { findVisible, privateOf, type Viewer } from './access.ts';
 
 /** Of one version: nobody draws more. */
 const MAX_CHILDREN = 50;
@@ -9,33 +10,33 @@ const MAX_ANCESTORS = 50;
 
 const referenceOf = ({ adapterId, number }: Version): string => `${adapterId}@${number}`;
 
-/** What is not listed is left out, and what comes behind it. */
-export async function familyOf(db: Database, version: Version) {
+/** What is not listed, or not for this viewer, is left out, and what comes behind it. */
+export async function familyOf(db: Database, viewer: Viewer, version: Version) {
   return {
     base: version.baseId,
-    ancestors: await ancestorsOf(db, version),
-    descendants: await descendantsOf(db, version),
+    ancestors: await ancestorsOf(db, viewer, version),
+    descendants: await descendantsOf(db, viewer, version),
   };
 }
 
-async function ancestorsOf(db: Database, version: Version): Promise<string[]> {
+async function ancestorsOf(db: Database, viewer: Viewer, version: Version): Promise<string[]> {
   const ancestors: string[] = [];
   for (let at: Version | undefined = version; at?.lineage?.parent && ancestors.length < MAX_ANCESTORS; ) {
-    const [id = '', number] = at.lineage.parent.split('@');
-    at = await findVersion(db, id, Number(number));
+    const [id = '', number]: string[] = at.lineage.parent.split('@');
+    at = (await findVisible(db, viewer, id, Number(number)))?.version;
     if (at) ancestors.push(referenceOf(at));
   }
   return ancestors;
 }
 
 /** Nearest first. */
-async function descendantsOf(db: Database, version: Version) {
+async function descendantsOf(db: Database, viewer: Viewer, version: Version) {
   const descendants: { reference: string; parent: string }[] = [];
   let parents = [referenceOf(version)];
   while (parents.length > 0 && descendants.length < MAX_DESCENDANTS) {
     const found = await Promise.all(
       parents.map(async (parent) =>
-        (await madeFrom(db, parent, MAX_CHILDREN)).map((child) => ({
+        (await madeFrom(db, parent, privateOf(viewer), MAX_CHILDREN)).map((child) => ({
           reference: referenceOf(child),
           parent,
         })),

@@ -1,6 +1,6 @@
 /** Training jobs, for their owners. What a runner does with them is in leases.ts. */
 import { ownerName } from '../adapter/reference.ts';
-import { findAdapter, findVersion } from '../db/adapters.ts';
+import { findAdapter } from '../db/adapters.ts';
 import { type Base, findBase } from '../db/bases.ts';
 import type { TrainingQueue } from '../db/queue.ts';
 import {
@@ -14,6 +14,7 @@ import {
   waitingStatus,
 } from '../db/training.ts';
 import type { Hyperparameters } from '../functions/train.ts';
+import { findVisible, requireRole, requireUse } from './access.ts';
 import type { Principal } from './auth.ts';
 import { ApiError } from './errors.ts';
 import { parseSingle } from './invoke.ts';
@@ -40,7 +41,7 @@ const MAX_SEED = 2 ** 31 - 1;
 
 /** @throws ApiError naming the field */
 export async function createJob(deps: TrainingDeps, principal: Principal, order: JobOrder): Promise<Job> {
-  const { base, parent } = await findModel(deps, order.model);
+  const { base, parent } = await findModel(deps, principal, order.model);
   const training = await ownFile(deps, principal, order.trainingFile, 'training_file');
   const validation =
     order.validationFile === undefined
@@ -54,6 +55,8 @@ export async function createJob(deps: TrainingDeps, principal: Principal, order:
     );
   }
   const id = `ftjob-${crypto.randomUUID()}`;
+  const target = `${principal.owner}/${await targetName(deps, principal, order.suffix, base, id)}`;
+  requireRole(principal, target, 'write');
   const job = await insertJob(deps.db, deps.queue, {
     id,
     userId: principal.userId,
@@ -61,7 +64,7 @@ export async function createJob(deps: TrainingDeps, principal: Principal, order:
     baseId: base.id,
     parentId: parent?.id ?? null,
     parentNumber: parent?.number ?? null,
-    target: `${principal.owner}/${await targetName(deps, principal, order.suffix, base, id)}`,
+    target,
     trainingFile: training.id,
     trainingSha256: training.sha256,
     validationFile: validation?.id ?? null,
@@ -79,6 +82,7 @@ export async function createJob(deps: TrainingDeps, principal: Principal, order:
 
 async function findModel(
   { db }: TrainingDeps,
+  principal: Principal,
   model: string,
 ): Promise<{ base: Base; parent?: { id: string; number: number } }> {
   const { owner, name, version, weight } = parseSingle(model);
@@ -89,8 +93,8 @@ async function findModel(
     });
   const bare = version === undefined ? await findBase(db, id) : undefined;
   if (bare) return { base: bare };
-  const found = await findVersion(db, id, version);
-  const base = found && (await findBase(db, found.baseId));
+  const found = await findVisible(db, principal, id, version);
+  const base = found && (await findBase(db, found.version.baseId));
   if (!base) {
     throw new ApiError(
       'model_not_found',
@@ -100,7 +104,8 @@ async function findModel(
       },
     );
   }
-  return { base, parent: { id, number: found.number } };
+  await requireUse(db, principal, found.adapter);
+  return { base, parent: { id, number: found.version.number } };
 }
 
 /** The suffix, or a name after the base and the job, which nothing else has. */

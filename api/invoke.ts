@@ -3,7 +3,7 @@
  * protocols that generate text come through here.
  */
 import { parseReference, type Term } from '../adapter/reference.ts';
-import { filesOfVersion, findVersion, type Version } from '../db/adapters.ts';
+import { filesOfVersion, type Version } from '../db/adapters.ts';
 import { type Base, filesOfBase, findBase, type StoredFile } from '../db/bases.ts';
 import type { Database } from '../db/open.ts';
 import { events } from '../db/schema.ts';
@@ -15,6 +15,7 @@ import type {
   Prompt,
   Sampling,
 } from '../functions/generate.ts';
+import { findVisible, requireUse } from './access.ts';
 import type { Principal } from './auth.ts';
 import { type BlobStore, blobKey } from './blob-store.ts';
 import { ApiError } from './errors.ts';
@@ -47,7 +48,7 @@ export async function invoke(
   signal: AbortSignal,
 ): Promise<AsyncGenerator<GenerateEvent>> {
   const { requestId, model, prompt, sampling, n } = invocation;
-  const { base, adapters } = await resolveModel(deps, model);
+  const { base, adapters } = await resolveModel(deps, principal, model);
   const request = { requestId, base, adapters: [...adapters], prompt, sampling, n };
   return metered(deps.db, principal, invocation, await deps.runner.generate(request, signal));
 }
@@ -73,8 +74,10 @@ async function* metered(
   }
 }
 
+/** @throws ApiError model_not_found, alike for what is missing and for what is private; forbidden for what is gated */
 export async function resolveModel(
   deps: Pick<InvokeDeps, 'db' | 'blobs'>,
+  principal: Principal,
   model: string,
 ): Promise<ResolvedModel> {
   const { terms } = parse(model);
@@ -83,7 +86,7 @@ export async function resolveModel(
   const bare = single ? await findBase(deps.db, idOf(first)) : undefined;
   if (bare) return { base: await baseSource(deps, bare), adapters: [] };
 
-  const found = await Promise.all(terms.map((term) => findTerm(deps.db, term)));
+  const found = await Promise.all(terms.map((term) => findTerm(deps.db, principal, term)));
   const bases = new Set(found.map(({ version }) => version.baseId));
   if (bases.size > 1) {
     throw new ApiError(
@@ -125,17 +128,23 @@ export function parseSingle(model: string): Term {
 
 const idOf = ({ owner, name }: Term): string => `${owner}/${name}`;
 
-async function findTerm(db: Database, term: Term) {
-  const version = await findVersion(db, idOf(term), term.version);
-  if (!version) {
-    const which = term.version === undefined ? idOf(term) : `${idOf(term)}@${term.version}`;
+async function findTerm(db: Database, principal: Principal, term: Term) {
+  const id = idOf(term);
+  const found = await findVisible(db, principal, id, term.version);
+  if (!found) {
+    const which = term.version === undefined ? id : `${id}@${term.version}`;
     throw new ApiError(
       'model_not_found',
       `There is no model ${which}; GET /v1/models lists those there are.`,
       { field: 'model' },
     );
   }
-  return { term, version };
+  if (principal.only && !principal.only.includes(id))
+    throw new ApiError('forbidden', `This key is for ${principal.only.join(', ')} alone.`, {
+      field: 'model',
+    });
+  await requireUse(db, principal, found.adapter);
+  return { term, version: found.version };
 }
 
 export async function baseSource(deps: Pick<InvokeDeps, 'db' | 'blobs'>, base: Base): Promise<BaseSource> {

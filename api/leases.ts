@@ -1,4 +1,5 @@
 /** Training jobs, for runners: the use cases behind functions/train.ts. */
+import { findSubmitted } from '../db/adapters.ts';
 import { findBase } from '../db/bases.ts';
 import {
   addEvents,
@@ -30,7 +31,7 @@ import {
 import { hashOf, toStorable } from './content.ts';
 import { ApiError } from './errors.ts';
 import type { TrainingDeps } from './fine-tuning.ts';
-import { baseSource, fileSource, resolveModel } from './invoke.ts';
+import { adapterSource, baseSource, fileSource } from './invoke.ts';
 import { expiry, sameFiles, under } from './job-lease.ts';
 import { finishPublished } from './results.ts';
 import { fileKey } from './user-files.ts';
@@ -48,9 +49,7 @@ export async function takeLease(deps: TrainingDeps, runner: string): Promise<Tra
 }
 
 async function describeLease(deps: TrainingDeps, job: Job): Promise<TrainLease> {
-  const parent = job.parentId
-    ? (await resolveModel(deps, `${job.parentId}@${job.parentNumber}`)).adapters[0]
-    : undefined;
+  const parent = job.parentId ? await parentSource(deps, job.parentId, job.parentNumber!) : undefined;
   const base = await findBase(deps.db, job.baseId);
   if (!base) throw new Error(`base ${job.baseId} of a job is missing`);
   const [checkpoint] = await listCheckpoints(deps.db, job.id, 1);
@@ -71,6 +70,13 @@ async function describeLease(deps: TrainingDeps, job: Job): Promise<TrainLease> 
     validated: job.decided !== null,
     heartbeatSeconds: HEARTBEAT_SECONDS,
   };
+}
+
+/** It was the job's owner's to use when the job was made. */
+async function parentSource(deps: TrainingDeps, id: string, number: number) {
+  const version = await findSubmitted(deps.db, id, number);
+  if (!version) throw new Error(`the parent ${id}@${number} of a job is missing`);
+  return adapterSource(deps, version);
 }
 
 async function userFile({ blobs }: TrainingDeps, id: string, sha256: string): Promise<FileSource> {

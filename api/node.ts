@@ -186,6 +186,7 @@ async function open(config: Config, log: Logger, shutdown: Shutdown): Promise<st
     auth,
     signer,
     downloads,
+    oidcIssuers: config.oidcIssuers,
     runner: runner.client,
     runnerToken,
     createHasher,
@@ -206,6 +207,8 @@ async function open(config: Config, log: Logger, shutdown: Shutdown): Promise<st
     owner: BOOTSTRAP_OWNER,
     keyId: 'bootstrap',
     scopes: new Set(SCOPES),
+    roles: new Map(),
+    only: undefined,
   });
   const base = await findBase(db, baseId);
   if (base) await runner.client.loadBase(await baseSource(deps, base));

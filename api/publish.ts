@@ -16,6 +16,7 @@ import {
   markCompleted,
 } from '../db/drafts.ts';
 import type { Database } from '../db/open.ts';
+import { requireRole } from './access.ts';
 import type { Principal } from './auth.ts';
 import { type BlobStore, blobKey } from './blob-store.ts';
 import { checkBase } from './check-base.ts';
@@ -93,7 +94,7 @@ export async function startAdapterDraft(
   files: readonly DeclaredFile[],
   training?: Pick<Draft, 'lineage' | 'receipt'>,
 ): Promise<DraftView> {
-  requireNamespace(principal, target.owner);
+  requireRole(principal, `${target.owner}/${target.name}`, 'write');
   checkAdapterFiles(files);
   if (!(await findBase(deps.db, base))) {
     throw new ApiError('not_found', `There is no base model ${base}; GET /api/bases lists those there are.`, {
@@ -128,12 +129,6 @@ export async function startBaseDraft(
     { kind: 'base', target: `${target.owner}/${target.name}`, baseId: null },
     files,
   );
-}
-
-/** @throws ApiError forbidden */
-export function requireNamespace(principal: Principal, owner: string): void {
-  if (owner === principal.owner || principal.scopes.has('admin')) return;
-  throw new ApiError('forbidden', `This key publishes under ${principal.owner}/, not under ${owner}/.`);
 }
 
 /** @throws ApiError invalid_request, too_large */

@@ -141,5 +141,12 @@ function targetOf({ target }: Job): { owner: string; name: string } {
 
 /** Publishing is done in the name of the job's owner. */
 function ownerOf(job: Job): Principal {
-  return { userId: job.userId, owner: targetOf(job).owner, keyId: job.id, scopes: new Set(['publish']) };
+  return {
+    userId: job.userId,
+    owner: targetOf(job).owner,
+    keyId: job.id,
+    scopes: new Set(['publish']),
+    roles: new Map(),
+    only: undefined,
+  };
 }

@@ -72,7 +72,7 @@ export async function publish(
   );
   if (completed.kind !== 'adapter') throw new CliError(EXIT.failed, 'the server listed something else');
   const { created } = completed;
-  const version = await verified(client, completed.version.reference);
+  const version = await verified(client, output, completed.version.reference);
   result(output, { ...completed, version }, () =>
     [
       `${created ? 'published' : 'already there:'} ${version.reference}  rank ${version.rank}, ${version.targetModules.join(' ')}, ${bytes(version.size)}`,

@@ -3,14 +3,14 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { z } from 'zod';
 import { type Client, VersionDetail } from './client.ts';
 import { CliError, EXIT, list } from './errors.ts';
-import { note } from './output.ts';
+import { note, type Output } from './output.ts';
 
 const ASK_EVERY_MS = 1_000;
 
 type Detail = z.infer<typeof VersionDetail>;
 
 /** Waits until the gate has decided. @throws CliError refused, with every reason */
-export async function verified(client: Client, reference: string): Promise<Detail> {
+export async function verified(client: Client, output: Output, reference: string): Promise<Detail> {
   const [id = '', number = ''] = reference.split('@');
   for (let told = false; ; told = true) {
     const detail = await client.get(VersionDetail, `/api/adapters/${id}/versions/${number}`);
@@ -19,7 +19,7 @@ export async function verified(client: Client, reference: string): Promise<Detai
       const reasons = detail.verification?.problems.map((problem) => problem.detail) ?? [];
       throw new CliError(EXIT.refused, `${reference} did not pass its verification.\n${list(reasons)}`);
     }
-    if (!told) note(`${reference} is being verified ...`);
+    if (!told && !output.json) note(`${reference} is being verified ...`);
     await sleep(ASK_EVERY_MS);
   }
 }

@@ -1,7 +1,8 @@
 /** Adapters and their versions. */
-import { and, asc, desc, eq, getTableColumns, inArray, max, sql } from 'drizzle-orm';
+import { and, asc, desc, eq, getTableColumns, inArray, isNull, max, or, type SQL, sql } from 'drizzle-orm';
 import type { StoredFile } from './bases.ts';
 import type { Database } from './open.ts';
+import { settingsOf } from './people.ts';
 import { adapters, baseFiles, blobs, events, type VersionStatus, versionFiles, versions } from './schema.ts';
 import { requestVerification } from './verifications.ts';
 
@@ -88,7 +89,7 @@ export class VersionConflict extends Error {
 
 export type AdapterFacts = Omit<
   typeof adapters.$inferInsert,
-  'latest' | 'createdAt' | 'updatedAt' | 'downloads' | 'likes'
+  'latest' | 'createdAt' | 'updatedAt' | 'downloads' | 'likes' | 'visibility' | 'gate'
 >;
 
 /**
@@ -110,7 +111,7 @@ export function submitVersion(
       .onConflictDoNothing();
     await tx
       .insert(adapters)
-      .values({ ...adapter, latest: 0 })
+      .values({ ...adapter, ...(await settingsOf(tx, adapter.id)), latest: 0 })
       .onConflictDoNothing();
     await lockAdapter(tx, adapter.id);
     const [same] = await tx
@@ -216,7 +217,7 @@ async function repeatLatest(
   await tx.update(adapters).set(shown).where(eq(adapters.id, version.adapterId));
 }
 
-/** Whether this user may already read the content: it is part of something listed, all of which is public now. */
+/** Whether everybody may already read the content: it is part of something listed that is neither private nor gated. */
 export async function isListedContent(db: Database, sha256: string): Promise<boolean> {
   const inAdapter = db
     .select({ sha256: versionFiles.sha256 })
@@ -225,13 +226,16 @@ export async function isListedContent(db: Database, sha256: string): Promise<boo
       versions,
       and(eq(versions.adapterId, versionFiles.adapterId), eq(versions.number, versionFiles.number)),
     )
-    .where(and(eq(versionFiles.sha256, sha256), listed));
+    .innerJoin(adapters, eq(adapters.id, versionFiles.adapterId))
+    .where(
+      and(eq(versionFiles.sha256, sha256), listed, eq(adapters.visibility, 'public'), isNull(adapters.gate)),
+    );
   const inBase = db.select({ sha256: baseFiles.sha256 }).from(baseFiles).where(eq(baseFiles.sha256, sha256));
   return (await inAdapter.limit(1)).length > 0 || (await inBase.limit(1)).length > 0;
 }
 
 /** Where listed files with this content are, newest first. */
-export async function findByDigest(db: Database, sha256: string, limit: number) {
+export function findByDigest(db: Database, sha256: string, privateOf: PrivateOf, limit: number) {
   return db
     .select({ adapterId: versionFiles.adapterId, number: versionFiles.number, path: versionFiles.path })
     .from(versionFiles)
@@ -239,17 +243,33 @@ export async function findByDigest(db: Database, sha256: string, limit: number) 
       versions,
       and(eq(versions.adapterId, versionFiles.adapterId), eq(versions.number, versionFiles.number)),
     )
-    .where(and(eq(versionFiles.sha256, sha256), listed))
+    .innerJoin(adapters, eq(adapters.id, versionFiles.adapterId))
+    .where(and(eq(versionFiles.sha256, sha256), listed, visible(privateOf)))
     .orderBy(desc(versions.createdAt))
     .limit(limit);
 }
 
+/** Whose private adapters are shown besides the public ones. */
+export type PrivateOf = 'all' | readonly string[];
+
+export function visible(privateOf: PrivateOf): SQL | undefined {
+  if (privateOf === 'all') return undefined;
+  const isPublic = eq(adapters.visibility, 'public');
+  return privateOf.length > 0 ? or(isPublic, inArray(adapters.owner, [...privateOf])) : isPublic;
+}
+
 /** Listed versions that were trained from this one. */
-export function madeFrom(db: Database, reference: string, limit: number): Promise<Version[]> {
+export function madeFrom(
+  db: Database,
+  reference: string,
+  privateOf: PrivateOf,
+  limit: number,
+): Promise<Version[]> {
   return db
-    .select()
+    .select(getTableColumns(versions))
     .from(versions)
-    .where(and(sql`${versions.lineage}->>'parent' = ${reference}`, listed))
+    .innerJoin(adapters, eq(adapters.id, versions.adapterId))
+    .where(and(sql`${versions.lineage}->>'parent' = ${reference}`, listed, visible(privateOf)))
     .orderBy(desc(versions.createdAt))
     .limit(limit);
 }

@@ -3,12 +3,14 @@
  * a look into one of labels and words; nothing sorts a million rows.
  */
 import { and, arrayContains, desc, gte, isNotNull, lte, not, or, type SQL, sql } from 'drizzle-orm';
-import { type Adapter, adapterColumns } from './adapters.ts';
+import { type Adapter, adapterColumns, type PrivateOf, visible } from './adapters.ts';
 import { FACETS, type Facet, labelOf } from './catalog-labels.ts';
 import type { Database } from './open.ts';
 import { adapters, labelCounts } from './schema.ts';
 
 export interface CatalogFilter {
+  /** Whose private adapters are among them, besides all public ones; without it, nobody's. */
+  readonly privateOf?: PrivateOf;
   readonly query?: string | undefined;
   readonly owner?: string | undefined;
   readonly minRank?: number | undefined;
@@ -141,7 +143,7 @@ function alike(db: Database, among: SQL | undefined, text: string, limit: number
 
 /** @param without a facet whose own filter is left out */
 function matching(filter: CatalogFilter, without?: Facet): SQL | undefined {
-  const { owner, facets = {}, tagsOrLanguages = [], minRank, maxRank } = filter;
+  const { privateOf = [], owner, facets = {}, tagsOrLanguages = [], minRank, maxRank } = filter;
   const labels = [
     ...(owner === undefined ? [] : [labelOf('owner', owner)]),
     ...FACETS.flatMap((facet) => {
@@ -151,6 +153,7 @@ function matching(filter: CatalogFilter, without?: Facet): SQL | undefined {
   ];
   return and(
     sql`${adapters.latest} > 0`,
+    visible(privateOf),
     labels.length > 0 ? arrayContains(adapters.labels, labels) : undefined,
     ...tagsOrLanguages.map((value) =>
       or(
@@ -258,7 +261,7 @@ export async function recountLabels(db: Database): Promise<void> {
   const values = db
     .select({ label: sql<string>`unnest(array_append(${adapters.labels}, ${ALL}))`.as('label') })
     .from(adapters)
-    .where(sql`${adapters.latest} > 0`)
+    .where(and(sql`${adapters.latest} > 0`, visible([])))
     .as('counted');
   await db.transaction(async (tx) => {
     await tx.delete(labelCounts);
@@ -278,10 +281,11 @@ const CONSIDERED = 200;
 export async function similarTo(
   db: Database,
   { id, baseId, task, tags }: Adapter,
+  privateOf: PrivateOf,
   limit: number,
 ): Promise<Adapter[]> {
   const facets = { base: baseId, ...(task === null ? {} : { task }) };
-  const { rows } = await searchCatalog(db, { facets }, { sort: 'downloads', limit: CONSIDERED });
+  const { rows } = await searchCatalog(db, { privateOf, facets }, { sort: 'downloads', limit: CONSIDERED });
   const common = (other: Adapter) => other.tags.filter((tag) => tags.includes(tag)).length;
   return rows
     .filter((other) => other.id !== id)

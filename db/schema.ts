@@ -47,9 +47,32 @@ export const user = pgTable('user', {
   email: text('email').notNull().unique(),
   emailVerified: boolean('email_verified').notNull().default(false),
   image: text('image'),
+  /** An organisation has no keys; a service account belongs to one. All share one space of names. */
+  kind: text('kind').notNull().default('person').$type<'person' | 'organisation' | 'service'>(),
+  /** Name of the organisation that a service account belongs to. */
+  organisation: text('organisation'),
   createdAt: time('created_at').notNull().default(now),
   updatedAt: time('updated_at').notNull().default(now),
 });
+
+export const ROLES = ['read', 'write', 'admin'] as const;
+export type Role = (typeof ROLES)[number];
+
+export const members = pgTable(
+  'members',
+  {
+    /** Its name. */
+    organisation: text('organisation')
+      .notNull()
+      .references(() => user.name),
+    userId: text('user_id')
+      .notNull()
+      .references(() => user.id, { onDelete: 'cascade' }),
+    role: text('role').notNull().$type<Role>(),
+    createdAt: time('created_at').notNull().default(now),
+  },
+  (t) => [primaryKey({ columns: [t.organisation, t.userId] }), index('members_user').on(t.userId)],
+);
 
 export const session = pgTable('session', {
   id: text('id').primaryKey(),
@@ -166,6 +189,18 @@ export const baseFiles = pgTable(
 
 // --- adapters --------------------------------------------------------------------------------------------------------
 
+export type Visibility = 'public' | 'private';
+/** `auto`: whoever asks is let in, and known. */
+export type Gate = 'auto' | 'manual';
+
+/** What was settled for an adapter, perhaps before its first version. */
+export const adapterSettings = pgTable('adapter_settings', {
+  /** owner/name */
+  id: text('id').primaryKey(),
+  visibility: text('visibility').notNull().default('public').$type<Visibility>(),
+  gate: text('gate').$type<Gate | null>(),
+});
+
 export const adapters = pgTable(
   'adapters',
   {
@@ -175,6 +210,9 @@ export const adapters = pgTable(
     name: text('name').notNull(),
     createdAt: time('created_at').notNull().default(now),
     updatedAt: time('updated_at').notNull().default(now),
+    visibility: text('visibility').notNull().default('public').$type<Visibility>(),
+    /** Who wants the weights, or answers, asks first; null: nobody has to. */
+    gate: text('gate').$type<Gate | null>(),
     // What follows repeats the latest version, for search.
     latest: integer('latest').notNull(),
     baseId: text('base_id')
@@ -229,6 +267,48 @@ export const likes = pgTable(
     createdAt: time('created_at').notNull().default(now),
   },
   (t) => [primaryKey({ columns: [t.adapterId, t.userId] })],
+);
+
+export const ACCESS_STATUSES = ['pending', 'accepted', 'rejected'] as const;
+
+/** Of gated adapters. */
+export const accessRequests = pgTable(
+  'access_requests',
+  {
+    /** owner/name */
+    adapterId: text('adapter_id').notNull(),
+    userId: text('user_id')
+      .notNull()
+      .references(() => user.id, { onDelete: 'cascade' }),
+    status: text('status').notNull().$type<(typeof ACCESS_STATUSES)[number]>(),
+    /** What the one who asks says. */
+    message: text('message').notNull().default(''),
+    createdAt: time('created_at').notNull().default(now),
+    decidedAt: time('decided_at'),
+    decidedBy: text('decided_by'),
+  },
+  (t) => [primaryKey({ columns: [t.adapterId, t.userId] })],
+);
+
+/** Workflows elsewhere that may publish an adapter without a secret of ours: their tokens' issuer, and what those must claim. */
+export const trustedPublishers = pgTable(
+  'trusted_publishers',
+  {
+    id: text('id').primaryKey(),
+    /** owner/name */
+    adapterId: text('adapter_id').notNull(),
+    issuer: text('issuer').notNull(),
+    claims: jsonb('claims').notNull().$type<Record<string, string>>(),
+    /** In whose name it publishes. */
+    createdBy: text('created_by')
+      .notNull()
+      .references(() => user.id, { onDelete: 'cascade' }),
+    createdAt: time('created_at').notNull().default(now),
+  },
+  (t) => [
+    index('trusted_publishers_issuer').on(t.issuer),
+    index('trusted_publishers_adapter').on(t.adapterId),
+  ],
 );
 
 /** By day; those that are no longer among the last thirty are taken off the adapter's sum, and removed. */

@@ -266,7 +266,13 @@ describe('a commit is refused', () => {
     expect((await call(`/api/models/${baseId}/commit/main`, text, api.admin)).status).toBe(409);
     const reader = await api.key('carol', ['read']);
     expect((await call('/api/models/carol/refused/commit/main', text, reader)).status).toBe(403);
-    expect((await call('/api/repos/create', { name: 'secret', private: true })).status).toBe(400);
+    expect((await call('/api/repos/create', { name: 'secret', visibility: 'protected' })).status).toBe(400);
+  });
+
+  it('but not for being private', async () => {
+    expect((await call('/api/repos/create', { name: 'secret', private: true })).status).toBe(200);
+    expect((await commitTo('carol/secret', whole)).status).toBe(200);
+    expect((await fetch(`${url}/api/models/carol/secret`)).status).toBe(404);
   });
 
   it('where another came first: of ten at once, each takes effect or is told so', async () => {

@@ -56,6 +56,8 @@ export class InProcess {
   readonly deps: TrainingDeps;
   readonly auth: Auth;
   readonly downloads = new DownloadCounter();
+  /** Whose tokens trusted publishing takes. */
+  readonly oidcIssuers: string[] = [];
   readonly app: ReturnType<typeof createApp>;
   /** What the API's clock says. */
   now = new Date();
@@ -104,6 +106,7 @@ export class InProcess {
       auth: this.auth,
       signer,
       downloads: this.downloads,
+      oidcIssuers: this.oidcIssuers,
       runner,
       runnerToken,
       log,

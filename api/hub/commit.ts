@@ -10,11 +10,12 @@ import {
 } from '../../db/adapters.ts';
 import { findBase, type StoredFile } from '../../db/bases.ts';
 import { type ContentDraft, findContentDraft } from '../../db/drafts.ts';
+import { requireRole } from '../access.ts';
 import type { Principal } from '../auth.ts';
 import { blobKey } from '../blob-store.ts';
 import { type Content, contentInMemory, readText, refusedFile } from '../content.ts';
 import { ApiError } from '../errors.ts';
-import { checkAdapterFiles, receive, removeDraft, requireNamespace } from '../publish.ts';
+import { checkAdapterFiles, receive, removeDraft } from '../publish.ts';
 import { type PublishDeps, publishVersion } from '../versions.ts';
 import type { Change, CommitPayload } from './commit-payload.ts';
 import { commitOf } from './repositories.ts';
@@ -34,7 +35,7 @@ export async function findTarget(
   owner: string,
   name: string,
 ): Promise<Target> {
-  requireNamespace(principal, owner);
+  requireRole(principal, `${owner}/${name}`, 'write');
   const id = `${owner}/${name}`;
   for (const half of [owner, name]) {
     const checked = ownerName.safeParse(half);

@@ -2,6 +2,7 @@
 import { z } from 'zod';
 import { type CatalogFilter, type Sort, searchCatalog } from '../../db/catalog.ts';
 import type { Database } from '../../db/open.ts';
+import { privateOf, type Viewer } from '../access.ts';
 import { decodeCursor, encodeCursor } from '../cursor.ts';
 import { ApiError } from '../errors.ts';
 import { parseInput } from '../request.ts';
@@ -27,14 +28,18 @@ const Query = z.object({
 const OF_ALL = new Set(['peft', 'lora', 'safetensors', 'text-generation']);
 
 /** @returns the page, and the URL of the next one */
-export async function listModels(db: Database, url: URL) {
+export async function listModels(db: Database, viewer: Viewer, url: URL) {
   const values = Object.fromEntries(url.searchParams);
   const labels = ['filter', 'pipeline_tag', 'library'].flatMap((name) => url.searchParams.getAll(name));
   const filter = labels.flatMap((value) => value.split(',')).filter(Boolean);
   const query = parseInput(Query, { ...values, filter });
   const sort = sortOf(query);
   const after = query.cursor === undefined ? undefined : decodeCursor(query.cursor, sort);
-  const { rows, next } = await searchCatalog(db, filterOf(query), { sort, limit: query.limit, after });
+  const { rows, next } = await searchCatalog(
+    db,
+    { ...filterOf(query), privateOf: privateOf(viewer) },
+    { sort, limit: query.limit, after },
+  );
   const following = new URL(url);
   if (next) following.searchParams.set('cursor', encodeCursor(next));
   return { models: rows.map(adapterFacts), next: next ? following.href : undefined };

@@ -43,6 +43,8 @@ export function adapterFacts(adapter: Adapter) {
       ...(license ? [`license:${license}`] : []),
       ...tags,
     ]),
+    private: adapter.visibility === 'private',
+    gated: adapter.gate ?? false,
     lastModified: adapter.updatedAt.toISOString(),
     downloads: adapter.downloads,
     likes: adapter.likes,

@@ -1,6 +1,7 @@
 /** Hugging Face's protocol, for publishing: `upload_folder`, `push_to_hub` and `@huggingface/hub`'s `uploadFiles`. */
 import { type Context, Hono } from 'hono';
 import { z } from 'zod';
+import { settle } from '../../db/people.ts';
 import { CardError, readCard } from '../card.ts';
 import { type AppEnv, requirePrincipal } from '../context.ts';
 import { ApiError } from '../errors.ts';
@@ -19,7 +20,7 @@ const NewRepository = z.object({
   organization: z.string().max(100).nullish(),
   type: z.enum(['model']).nullish(),
   private: z.boolean().nullish(),
-  visibility: z.string().max(20).nullish(),
+  visibility: z.enum(['public', 'private']).nullish(),
 });
 const CardText = z.object({ content: z.string(), repoType: z.literal('model').optional() });
 
@@ -48,14 +49,14 @@ export function hubPublishRoutes(deps: PublishDeps, objects: GitObjects) {
   app.post('/api/repos/create', async (c) => {
     const principal = requirePrincipal(c, 'publish', 'admin');
     const asked = parseInput(NewRepository, await readJsonBody(c.req.raw));
-    if (asked.private || (asked.visibility && asked.visibility !== 'public'))
-      throw new ApiError('invalid_request', 'private: every adapter here is public.', { field: 'private' });
     const [owner, name] = asked.name.includes('/')
       ? asked.name.split('/', 2)
       : [asked.organization ?? principal.owner, asked.name];
     const { id, latest } = await findTarget(deps, principal, owner!, name!);
     const repository = { url: new URL(`/${id}`, c.req.url).href, name: id };
     if (latest) return c.json({ ...repository, error: `${id} exists already.` }, 409);
+    const visibility = asked.visibility ?? (asked.private ? 'private' : undefined);
+    if (visibility) await settle(deps.db, id, { visibility }, principal.userId);
     return c.json(repository);
   });
 

@@ -6,6 +6,7 @@ import { ownerName } from '../../adapter/reference.ts';
 import { type Adapter, filesOfVersion, findAdapter, listVersions } from '../../db/adapters.ts';
 import { filesOfBase, findBase, type StoredFile } from '../../db/bases.ts';
 import type { Database } from '../../db/open.ts';
+import { maySee, type Viewer } from '../access.ts';
 import { HubNotFound } from './errors.ts';
 
 const COMMIT_LENGTH = 40;
@@ -31,17 +32,24 @@ export interface Repository {
 export const commitOf = (digest: string): string => digest.slice(0, COMMIT_LENGTH);
 
 /** @throws HubNotFound */
-export async function findRepository(db: Database, owner: string, name: string): Promise<Repository> {
+export async function findRepository(
+  db: Database,
+  viewer: Viewer,
+  owner: string,
+  name: string,
+): Promise<Repository> {
   const id = `${owner}/${name}`;
   const known = [owner, name].every((half) => ownerName.safeParse(half).success);
-  const found = known ? ((await adapterRepository(db, id)) ?? (await baseRepository(db, id))) : undefined;
+  const found = known
+    ? ((await adapterRepository(db, viewer, id)) ?? (await baseRepository(db, id)))
+    : undefined;
   if (!found) throw new HubNotFound('RepoNotFound', `Repository not found: ${id}`);
   return found;
 }
 
-async function adapterRepository(db: Database, id: string): Promise<Repository | undefined> {
+async function adapterRepository(db: Database, viewer: Viewer, id: string): Promise<Repository | undefined> {
   const adapter = await findAdapter(db, id);
-  if (!adapter || adapter.latest === 0) return undefined;
+  if (!adapter || adapter.latest === 0 || !maySee(viewer, adapter)) return undefined;
   const versions = await listVersions(db, id);
   const commits = versions.map(({ digest, number, createdAt }) => ({
     id: commitOf(digest),

@@ -1,6 +1,7 @@
 /** Hugging Face's protocol: `huggingface_hub`, PEFT, `@huggingface/hub` and `hf` need nothing changed but their endpoint. */
 import { type Context, Hono } from 'hono';
 import { z } from 'zod';
+import { requireUse, roleFor } from '../access.ts';
 import { type AppEnv, requirePrincipal } from '../context.ts';
 import type { DownloadCounter } from '../downloads.ts';
 import { ApiError, asApiError } from '../errors.ts';
@@ -30,7 +31,8 @@ export function hubRoutes(deps: HubDeps) {
 
   /** What the path names. A revision may hold slashes, escaped. */
   const at = async (c: Context<AppEnv>, revision = 'main') => {
-    const repository = await findRepository(db, c.req.param('owner') ?? '', c.req.param('name') ?? '');
+    const { owner = '', name = '' } = c.req.param() as { owner?: string; name?: string };
+    const repository = await findRepository(db, c.get('principal'), owner, name);
     return { repository, commit: findCommit(repository, c.req.param('revision') ?? revision) };
   };
   const entryAt = async (c: Context<AppEnv>) => {
@@ -40,11 +42,12 @@ export function hubRoutes(deps: HubDeps) {
         : error;
     });
     const file = await findEntry(commit, c.req.param('path') ?? '');
+    if (repository.adapter) await requireUse(db, c.get('principal'), repository.adapter);
     return { repository, commit: commit.id, file };
   };
 
   app.get('/api/models', async (c) => {
-    const { models, next } = await listModels(db, new URL(c.req.url));
+    const { models, next } = await listModels(db, c.get('principal'), new URL(c.req.url));
     if (next) c.header('link', `<${next}>; rel="next"`);
     return c.json(models);
   });
@@ -84,14 +87,21 @@ export function hubRoutes(deps: HubDeps) {
   });
 
   app.get('/api/whoami-v2', (c) => {
-    const { userId, owner, scopes } = requirePrincipal(c, 'read', 'publish', 'infer', 'train', 'admin');
+    const { userId, owner, scopes, roles } = requirePrincipal(
+      c,
+      'read',
+      'publish',
+      'infer',
+      'train',
+      'admin',
+    );
     const role = scopes.has('publish') || scopes.has('admin') ? 'write' : 'read';
     return c.json({
       type: 'user',
       id: userId,
       name: owner,
       fullname: owner,
-      orgs: [],
+      orgs: [...roles].map(([org, role]) => ({ type: 'org', name: org, fullname: org, roleInOrg: role })),
       auth: { type: 'access_token', accessToken: { displayName: owner, role } },
     });
   });
@@ -129,7 +139,11 @@ export function hubRoutes(deps: HubDeps) {
 function isEmptyRepository(c: Context<AppEnv>, error: unknown): boolean {
   const principal = c.get('principal');
   const isMissing = error instanceof HubNotFound && error.code === 'RepoNotFound';
-  return isMissing && !!principal?.scopes.has('publish') && principal.owner === c.req.param('owner');
+  return (
+    isMissing &&
+    !!principal?.scopes.has('publish') &&
+    !!roleFor(principal, `${c.req.param('owner')}/${c.req.param('name')}`)
+  );
 }
 
 /** Python's client sends a form, JavaScript's sends JSON. */

@@ -1,10 +1,11 @@
 /** OpenAI's protocol: models, chat completions, completions. Its clients need nothing changed but baseURL, key and model. */
 import { Hono } from 'hono';
 import { streamSSE } from 'hono/streaming';
-import { findVersion } from '../../db/adapters.ts';
 import { findBase, listBases } from '../../db/bases.ts';
 import { searchCatalog } from '../../db/catalog.ts';
 import type { GenerateEvent } from '../../functions/generate.ts';
+import { findVisible, privateOf } from '../access.ts';
+import type { Principal } from '../auth.ts';
 import { type AppEnv, requirePrincipal } from '../context.ts';
 import { ApiError, asApiError } from '../errors.ts';
 import { type Invocation, type InvokeDeps, invoke, parseSingle } from '../invoke.ts';
@@ -26,9 +27,13 @@ export function openaiRoutes(deps: InvokeDeps & { now: () => Date }) {
   const app = new Hono<AppEnv>();
 
   app.get('/models', async (c) => {
-    requirePrincipal(c, 'read', 'infer');
+    const principal = requirePrincipal(c, 'read', 'infer');
     const bases = await listBases(deps.db);
-    const { rows } = await searchCatalog(deps.db, {}, { sort: 'newest', limit: MAX_LISTED });
+    const { rows } = await searchCatalog(
+      deps.db,
+      { privateOf: privateOf(principal) },
+      { sort: 'newest', limit: MAX_LISTED },
+    );
     const data = [
       ...bases.map(({ id, createdAt }) => modelObject(id, createdAt, null)),
       ...rows.map(({ id, createdAt, baseId }) => modelObject(id, createdAt, baseId)),
@@ -38,9 +43,9 @@ export function openaiRoutes(deps: InvokeDeps & { now: () => Date }) {
 
   // Some clients escape the slash of owner/name, some do not: take the rest of the path, whatever it is.
   app.get('/models/*', async (c) => {
-    requirePrincipal(c, 'read', 'infer');
+    const principal = requirePrincipal(c, 'read', 'infer');
     const id = unescaped(new URL(c.req.url).pathname.replace(/^.*?\/v1\/models\//, ''));
-    return c.json(await findModel(deps, id));
+    return c.json(await findModel(deps, principal, id));
   });
 
   app.post('/chat/completions', async (c) => {
@@ -102,13 +107,13 @@ function unescaped(text: string): string {
 }
 
 /** A base, an adapter, or a version of one. @throws ApiError model_not_found */
-async function findModel({ db }: InvokeDeps, id: string) {
+async function findModel({ db }: InvokeDeps, principal: Principal, id: string) {
   const { owner, name, version } = parseSingle(id);
   const base = version === undefined ? await findBase(db, `${owner}/${name}`) : undefined;
   if (base) return modelObject(id, base.createdAt, null);
-  const found = await findVersion(db, `${owner}/${name}`, version);
+  const found = await findVisible(db, principal, `${owner}/${name}`, version);
   if (!found) throw new ApiError('model_not_found', `There is no model ${id}.`, { field: 'model' });
-  return modelObject(id, found.createdAt, found.baseId);
+  return modelObject(id, found.version.createdAt, found.version.baseId);
 }
 
 async function answer(

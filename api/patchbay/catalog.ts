@@ -1,9 +1,10 @@
 /** The catalog: searching it, and what a page of an adapter shows. */
 import { z } from '@hono/zod-openapi';
-import { filesOfVersion, findByDigest } from '../../db/adapters.ts';
+import { filesOfVersion, findAdapter, findByDigest } from '../../db/adapters.ts';
 import { type CatalogFilter, countFacets, searchCatalog, similarTo } from '../../db/catalog.ts';
 import { like, unlike } from '../../db/popularity.ts';
 import { latestVerdict } from '../../db/verifications.ts';
+import { privateOf, requireUse } from '../access.ts';
 import { blobKey } from '../blob-store.ts';
 import { cardHtml } from '../card-html.ts';
 import { requirePrincipal } from '../context.ts';
@@ -35,7 +36,7 @@ export function catalogRoutes(app: App, { db, blobs, downloads }: CatalogDeps): 
     }),
     async (c) => {
       const { sort: asked, limit, cursor, counts, ...query } = c.req.valid('query');
-      const filter = filterOf(query);
+      const filter = { ...filterOf(query), privateOf: privateOf(c.get('principal')) };
       const sort = asked ?? (query.q?.trim() ? 'relevance' : 'newest');
       const after = cursor ? decodeCursor(cursor, sort) : undefined;
       const [page, counted] = await Promise.all([
@@ -122,6 +123,7 @@ export function catalogRoutes(app: App, { db, blobs, downloads }: CatalogDeps): 
         throw new ApiError('not_found', `${version.adapterId}@${version.number} has no file ${path}.`, {
           field: 'path',
         });
+      await requireUse(db, c.get('principal'), (await findAdapter(db, version.adapterId))!);
       downloads.count(version.adapterId, path);
       return c.redirect(await blobs.readUrl(blobKey(file.sha256), path), 302);
     },
@@ -136,7 +138,14 @@ export function catalogRoutes(app: App, { db, blobs, downloads }: CatalogDeps): 
       responses: { 200: ok(s.Family, 'Ancestors and descendants'), ...problems },
     }),
     async (c) =>
-      c.json(await familyOf(db, await versionSeenBy(db, c.get('principal'), c.req.valid('param'))), 200),
+      c.json(
+        await familyOf(
+          db,
+          c.get('principal'),
+          await versionSeenBy(db, c.get('principal'), c.req.valid('param')),
+        ),
+        200,
+      ),
   );
 
   app.openapi(
@@ -148,8 +157,10 @@ export function catalogRoutes(app: App, { db, blobs, downloads }: CatalogDeps): 
       responses: { 200: ok(z.object({ adapters: z.array(s.Adapter) }), 'Up to six'), ...problems },
     }),
     async (c) => {
-      const { adapter } = await adapterSeenBy(db, c.get('principal'), c.req.valid('param'));
-      return c.json({ adapters: (await similarTo(db, adapter, SIMILAR)).map(viewAdapter) }, 200);
+      const viewer = c.get('principal');
+      const { adapter } = await adapterSeenBy(db, viewer, c.req.valid('param'));
+      const similar = await similarTo(db, adapter, privateOf(viewer), SIMILAR);
+      return c.json({ adapters: similar.map(viewAdapter) }, 200);
     },
   );
 
@@ -165,7 +176,8 @@ export function catalogRoutes(app: App, { db, blobs, downloads }: CatalogDeps): 
       },
     }),
     async (c) => {
-      const found = await findByDigest(db, c.req.valid('param').sha256, FOUND);
+      const shown = privateOf(c.get('principal'));
+      const found = await findByDigest(db, c.req.valid('param').sha256, shown, FOUND);
       const files = found.map(({ adapterId, number, path }) => ({
         adapter: adapterId,
         version: number,

@@ -1,23 +1,39 @@
 /** Keys, and whose they are. */
 import { z } from '@hono/zod-openapi';
-import type { Auth } from '../auth.ts';
+import type { Database } from '../../db/open.ts';
+import { findPerson } from '../../db/people.ts';
+import { requireOrganisationRole } from '../access.ts';
+import type { Auth, Principal } from '../auth.ts';
 import { requirePrincipal } from '../context.ts';
 import { ApiError } from '../errors.ts';
-import { type App, json, needs, ok, problems, route } from './kit.ts';
+import { type App, json, limitBody, needs, ok, problems, route } from './kit.ts';
 import * as s from './schemas.ts';
 
-export function keyRoutes(app: App, { auth }: { readonly auth: Auth }): void {
+interface KeyDeps {
+  readonly db: Database;
+  readonly auth: Auth;
+}
+
+export function keyRoutes(app: App, { db, auth }: KeyDeps): void {
   app.openapi(
     route({
       method: 'get',
       path: '/whoami',
-      summary: 'Whose key this is',
-      ...needs('read', 'publish', 'infer', 'train'),
+      summary: 'Whose key this is, and what it may do',
+      ...needs('read', 'publish', 'infer', 'train', 'manage'),
       responses: { 200: ok(s.Whoami, 'The key'), ...problems },
     }),
     async (c) => {
-      const { owner, scopes } = requirePrincipal(c, 'read', 'publish', 'infer', 'train');
-      return c.json({ owner, scopes: [...scopes] }, 200);
+      const { owner, scopes, roles, only } = requirePrincipal(
+        c,
+        'read',
+        'publish',
+        'infer',
+        'train',
+        'manage',
+      );
+      const organisations = [...roles].map(([name, role]) => ({ name, role }));
+      return c.json({ owner, scopes: [...scopes], adapters: only ? [...only] : null, organisations }, 200);
     },
   );
 
@@ -26,15 +42,16 @@ export function keyRoutes(app: App, { auth }: { readonly auth: Auth }): void {
       method: 'post',
       path: '/keys',
       summary: 'Make a key',
-      ...needs('admin'),
+      ...needs('manage'),
       request: { body: { ...json(s.NewKey), required: true } },
       responses: { 201: ok(s.MadeKey, 'The key, shown only now'), ...problems },
     }),
     async (c) => {
-      const principal = requirePrincipal(c, 'admin');
-      const { name, scopes, expiresInSeconds, owner } = c.req.valid('json');
-      const userId = owner === undefined ? principal.userId : await auth.ensureUser(owner);
-      const made = await auth.createKey(userId, name, scopes, expiresInSeconds);
+      const principal = requirePrincipal(c, 'manage');
+      const { name, scopes, expiresInSeconds, adapters, owner } = c.req.valid('json');
+      requireWithin(principal, scopes, adapters);
+      const userId = await accountOf(principal, owner);
+      const made = await auth.createKey(userId, name, scopes, { expiresInSeconds, adapters });
       return c.json(
         {
           ...made,
@@ -52,11 +69,11 @@ export function keyRoutes(app: App, { auth }: { readonly auth: Auth }): void {
       method: 'get',
       path: '/keys',
       summary: 'Your keys',
-      ...needs('admin'),
+      ...needs('manage'),
       responses: { 200: ok(z.object({ keys: z.array(s.Key) }), 'Your keys'), ...problems },
     }),
     async (c) => {
-      const keys = await auth.listKeys(requirePrincipal(c, 'admin').userId);
+      const keys = await auth.listKeys(requirePrincipal(c, 'manage').userId);
       const view = keys.map((key) => ({
         ...key,
         createdAt: key.createdAt.toISOString(),
@@ -70,16 +87,67 @@ export function keyRoutes(app: App, { auth }: { readonly auth: Auth }): void {
     route({
       method: 'delete',
       path: '/keys/{id}',
-      summary: 'Revoke a key',
-      ...needs('admin'),
+      summary: 'Revoke a key of yours',
+      ...needs('manage'),
       request: { params: z.object({ id: s.storable(100).min(1) }) },
       responses: { 204: { description: 'Revoked' }, ...problems },
     }),
     async (c) => {
-      requirePrincipal(c, 'admin');
-      if (!(await auth.revokeKey(c.req.valid('param').id)))
-        throw new ApiError('not_found', 'There is no such key.');
+      const principal = requirePrincipal(c, 'manage');
+      const { id } = c.req.valid('param');
+      const userId = await auth.ownerOfKey(id);
+      const isOwn = userId === principal.userId || principal.scopes.has('admin');
+      if (!userId || !isOwn || !(await auth.revokeKey(id)))
+        throw new ApiError('not_found', 'There is no such key of yours.');
       return c.body(null, 204);
     },
   );
+
+  app.openapi(
+    route({
+      method: 'post',
+      path: '/keys/revoke',
+      summary: 'End keys that you hold: whoever finds one may, without any other',
+      middleware: [limitBody],
+      request: { body: { ...json(s.HeldKeys), required: true } },
+      responses: { 200: ok(z.object({ revoked: z.int() }), 'How many of them were keys'), ...problems },
+    }),
+    async (c) => {
+      let revoked = 0;
+      for (const key of c.req.valid('json').keys) if (await auth.revokeHeld(key)) revoked++;
+      return c.json({ revoked }, 200);
+    },
+  );
+
+  /** @throws ApiError forbidden */
+  async function accountOf(principal: Principal, owner: string | undefined): Promise<string> {
+    if (owner === undefined || owner === principal.owner) return principal.userId;
+    if (principal.scopes.has('admin')) return auth.ensureUser(owner);
+    const account = await findPerson(db, owner);
+    if (account?.kind !== 'service' || !account.organisation)
+      throw new ApiError('forbidden', `${owner} is no service account of an organisation of yours.`, {
+        field: 'owner',
+      });
+    requireOrganisationRole(principal, account.organisation, 'admin');
+    return account.id;
+  }
+}
+
+/** A key makes none that may do more than itself. @throws ApiError forbidden */
+function requireWithin(
+  principal: Principal,
+  scopes: readonly string[],
+  adapters: readonly string[] | undefined,
+): void {
+  const has: ReadonlySet<string> = principal.scopes;
+  const more = scopes.filter((scope) => !has.has(scope) && !has.has('admin'));
+  if (more.length > 0)
+    throw new ApiError('forbidden', `scopes: this key has no ${more.join(', ')} to give.`, {
+      field: 'scopes',
+    });
+  const { only } = principal;
+  if (only && !(adapters ?? ['']).every((id) => only.includes(id)))
+    throw new ApiError('forbidden', `adapters: this key is for ${only.join(', ')} alone.`, {
+      field: 'adapters',
+    });
 }

@@ -13,7 +13,7 @@ export const route = <const R extends RouteConfig>(config: R) => createRoute(con
 export const json = <T extends z.ZodType>(schema: T) => ({ content: { 'application/json': { schema } } });
 export const ok = <T extends z.ZodType>(schema: T, description: string) => ({ ...json(schema), description });
 export const problems = { default: { ...json(s.Problem), description: 'RFC 9457 problem' } };
-const limitBody = bodyLimit({
+export const limitBody = bodyLimit({
   maxSize: MAX_BODY,
   onError: () => {
     throw tooLarge();

@@ -3,13 +3,17 @@ import { OpenAPIHono } from '@hono/zod-openapi';
 import type { Auth } from '../auth.ts';
 import type { AppEnv } from '../context.ts';
 import { ApiError } from '../errors.ts';
+import type { TrustDeps } from '../trusted-publishing.ts';
+import { accessRoutes } from './access-routes.ts';
 import { baseRoutes } from './bases.ts';
 import { type CatalogDeps, catalogRoutes } from './catalog.ts';
 import { keyRoutes } from './keys.ts';
+import { organisationRoutes } from './organisations.ts';
 import { publishRoutes } from './publishing.ts';
+import { trustedPublishingRoutes } from './trusted-publishing.ts';
 import { verificationRoutes } from './verifications.ts';
 
-export type PatchbayDeps = CatalogDeps & { readonly auth: Auth };
+export type PatchbayDeps = CatalogDeps & TrustDeps & { readonly auth: Auth };
 
 export function patchbayRoutes(deps: PatchbayDeps) {
   const app = new OpenAPIHono<AppEnv>({
@@ -27,5 +31,8 @@ export function patchbayRoutes(deps: PatchbayDeps) {
   verificationRoutes(app, deps);
   baseRoutes(app, deps);
   keyRoutes(app, deps);
+  organisationRoutes(app, deps);
+  accessRoutes(app, deps);
+  trustedPublishingRoutes(app, deps);
   return app;
 }

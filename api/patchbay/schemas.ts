@@ -3,7 +3,7 @@ import { z } from '@hono/zod-openapi';
 import { ownerName } from '../../adapter/reference.ts';
 import { SORTS } from '../../db/catalog.ts';
 import { FACETS, RANK_BUCKETS, SIZE_BUCKETS } from '../../db/catalog-labels.ts';
-import { VERSION_STATUSES } from '../../db/schema.ts';
+import { ACCESS_STATUSES, ROLES, VERSION_STATUSES } from '../../db/schema.ts';
 import { Findings } from '../../functions/verify.ts';
 import { SCOPES } from '../auth.ts';
 import { DeclaredFile } from '../publish.ts';
@@ -145,6 +145,8 @@ export const Adapter = z
       .number()
       .nullable()
       .openapi({ description: 'Nats per token that it is better than its base on held-out rows' }),
+    visibility: z.enum(['public', 'private']),
+    gate: z.enum(['auto', 'manual']).nullable(),
     downloads: z.int().openapi({ description: 'Of the last 30 days' }),
     likes: z.int(),
     createdAt: z.string(),
@@ -256,9 +258,16 @@ export const NewKey = z
       .min(86_400)
       .max(365 * 86_400)
       .optional(),
-    owner: ownerName
+    adapters: z
+      .array(storable(200).regex(/^[^/]+\/[^/]+$/, 'must be owner/name'))
+      .min(1)
+      .max(100)
       .optional()
-      .openapi({ description: 'Whose key; only an admin may name somebody else, who is made if need be' }),
+      .openapi({ description: 'The key is for these alone' }),
+    owner: ownerName.optional().openapi({
+      description:
+        'Whose key: of a service account of an organisation that you administer. The server’s admin may name anybody, who is made if need be',
+    }),
   })
   .openapi('NewKey');
 export const Key = z
@@ -267,6 +276,7 @@ export const Key = z
     name: z.string(),
     start: z.string(),
     scopes: z.array(Scope),
+    adapters: z.array(z.string()).nullable(),
     createdAt: z.string(),
     expiresAt: z.string().nullable(),
   })
@@ -274,4 +284,74 @@ export const Key = z
 export const MadeKey = Key.omit({ start: true })
   .extend({ key: z.string().openapi({ description: 'Shown only now' }) })
   .openapi('MadeKey');
-export const Whoami = z.object({ owner: z.string(), scopes: z.array(Scope) }).openapi('Whoami');
+export const Whoami = z
+  .object({
+    owner: z.string(),
+    scopes: z.array(Scope),
+    adapters: z.array(z.string()).nullable(),
+    organisations: z.array(z.object({ name: z.string(), role: z.enum(ROLES) })),
+  })
+  .openapi('Whoami');
+
+export const HeldKeys = z
+  .object({ keys: z.array(z.string().min(1).max(200)).min(1).max(1000) })
+  .openapi('HeldKeys');
+
+export const Member = z
+  .object({
+    name: z.string(),
+    kind: z.enum(['person', 'organisation', 'service']),
+    role: z.enum(ROLES),
+    since: z.string(),
+  })
+  .openapi('Member');
+export const MemberRole = z.object({ role: z.enum(ROLES) }).openapi('MemberRole');
+export const NewServiceAccount = z
+  .object({ name: ownerName, role: z.enum(ROLES).default('write') })
+  .openapi('NewServiceAccount');
+
+export const Settings = z
+  .object({
+    visibility: z
+      .enum(['public', 'private'])
+      .openapi({ description: 'To others, a private adapter is as good as missing' }),
+    gate: z.enum(['auto', 'manual']).nullable().openapi({
+      description:
+        'Who wants weights or answers asks first: `auto` lets in whoever asks, `manual` whom you accept',
+    }),
+  })
+  .openapi('Settings');
+
+export const AccessStatus = z.enum(ACCESS_STATUSES);
+export const AccessRequest = z
+  .object({
+    user: z.string(),
+    status: AccessStatus,
+    message: z.string(),
+    createdAt: z.string(),
+    decidedAt: z.string().nullable(),
+  })
+  .openapi('AccessRequest');
+
+export const NewTrustedPublisher = z
+  .object({
+    issuer: z.url().max(200).openapi({ example: 'https://token.actions.githubusercontent.com' }),
+    claims: z.record(storable(100).min(1), storable(500).min(1)).openapi({
+      description: 'All of these must be in the token',
+      example: { repository: 'alice/adapters', ref: 'refs/heads/main' },
+    }),
+  })
+  .openapi('NewTrustedPublisher');
+export const TrustedPublisher = NewTrustedPublisher.extend({ id: z.string(), createdAt: z.string() }).openapi(
+  'TrustedPublisher',
+);
+export const Exchanged = z
+  .object({
+    access_token: z.string(),
+    issued_token_type: z.string(),
+    token_type: z.literal('Bearer'),
+    expires_in: z.int(),
+    scope: z.string(),
+    adapters: z.array(z.string()),
+  })
+  .openapi('Exchanged');

@@ -1,7 +1,7 @@
-/** What there is depends on who asks: what is not listed is there for its publisher and for the admin. */
+/** What there is depends on who asks: what is private or not listed is there for those who work on it. */
 import { type Adapter, findAdapter, findSubmitted, listVersions, type Version } from '../../db/adapters.ts';
 import type { Database } from '../../db/open.ts';
-import type { Principal } from '../auth.ts';
+import { maySee, maySeeUnlisted, type Viewer } from '../access.ts';
 import { ApiError } from '../errors.ts';
 
 type AdapterName = { readonly owner: string; readonly name: string };
@@ -9,27 +9,27 @@ type AdapterName = { readonly owner: string; readonly name: string };
 /** @throws ApiError not_found, alike for what is missing and for what is not shown */
 export async function adapterSeenBy(
   db: Database,
-  principal: Principal | undefined,
+  viewer: Viewer,
   { owner, name }: AdapterName,
 ): Promise<{ adapter: Adapter; versions: Version[] }> {
-  const adapter = await findAdapter(db, `${owner}/${name}`);
-  if (!adapter || (adapter.latest === 0 && !isOwn(principal, owner)))
-    throw new ApiError('not_found', `There is no adapter ${owner}/${name}.`);
-  const which = isOwn(principal, owner) ? 'submitted' : 'listed';
-  return { adapter, versions: await listVersions(db, adapter.id, which) };
+  const id = `${owner}/${name}`;
+  const adapter = await findAdapter(db, id);
+  const unlisted = maySeeUnlisted(viewer, id);
+  if (!adapter || !maySee(viewer, adapter) || (adapter.latest === 0 && !unlisted))
+    throw new ApiError('not_found', `There is no adapter ${id}.`);
+  return { adapter, versions: await listVersions(db, id, unlisted ? 'submitted' : 'listed') };
 }
 
 /** @throws ApiError not_found, alike for what is missing and for what is not shown */
 export async function versionSeenBy(
   db: Database,
-  principal: Principal | undefined,
+  viewer: Viewer,
   { owner, name, number }: AdapterName & { readonly number: number },
 ): Promise<Version> {
-  const version = await findSubmitted(db, `${owner}/${name}`, number);
-  if (!version || (version.status !== 'passed' && !isOwn(principal, owner)))
-    throw new ApiError('not_found', `There is no version ${owner}/${name}@${number}.`);
+  const id = `${owner}/${name}`;
+  const adapter = await findAdapter(db, id);
+  const version = adapter && maySee(viewer, adapter) ? await findSubmitted(db, id, number) : undefined;
+  if (!version || (version.status !== 'passed' && !maySeeUnlisted(viewer, id)))
+    throw new ApiError('not_found', `There is no version ${id}@${number}.`);
   return version;
 }
-
-const isOwn = (principal: Principal | undefined, owner: string): boolean =>
-  principal !== undefined && (principal.owner === owner || principal.scopes.has('admin'));

@@ -1,9 +1,9 @@
 /** What the publish gate found, having it look again, and taking versions off the list. */
 import { z } from '@hono/zod-openapi';
 import { listVerifications } from '../../db/verifications.ts';
+import { requireRole } from '../access.ts';
 import { requirePrincipal } from '../context.ts';
 import { ApiError } from '../errors.ts';
-import { requireNamespace } from '../publish.ts';
 import { quarantine, verifyAgain } from '../verify.ts';
 import type { PublishDeps } from '../versions.ts';
 import { type App, needs, ok, problems, route } from './kit.ts';
@@ -46,7 +46,7 @@ export function verificationRoutes(app: App, deps: PublishDeps): void {
     async (c) => {
       const principal = requirePrincipal(c, 'publish', 'admin');
       const version = await versionSeenBy(db, principal, c.req.valid('param'));
-      requireNamespace(principal, version.adapterId.split('/')[0]!);
+      requireRole(principal, version.adapterId, 'write');
       if (version.status === 'quarantined' && !principal.scopes.has('admin'))
         throw new ApiError('forbidden', 'This version was taken off the list: ask whoever runs this server.');
       return c.json(viewVersion(await verifyAgain(deps, version, principal.userId)), 202);

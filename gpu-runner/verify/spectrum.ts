@@ -3,6 +3,7 @@
  * how much stronger it makes the directions that it acts on. dW = scale * B A is never written down: everything follows from
  * products of rank by rank.
  */
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { EigenvalueDecomposition, Matrix } from 'ml-matrix';
 import type { ModuleSpectrum } from '../../functions/verify.ts';
 import type { LoadedModule } from '../model/adapter-file.ts';
@@ -10,22 +11,30 @@ import type { Checkpoint } from '../model/checkpoint.ts';
 import { EMBEDDING_MODULE } from '../model/llama.ts';
 import { forEachRow } from '../model/weight-rows.ts';
 
-/** Products that all amplification factors of an adapter may take: some twenty seconds. */
-const MAX_PRODUCTS = 2e10;
+/** Multiplications that the spectrum of an adapter may take, and its amplification factors: some ten seconds each. */
+const MAX_PRODUCTS = 1e10;
+/** What finding eigenvalues takes, over the cube of the rank. */
+const EIGEN = 50;
 /** Of the largest eigenvalue: below this, an eigenvalue is what rounding left of zero. */
 const NEGLIGIBLE = 1e-12;
 /** Singular values that are told of a module. */
 const SHOWN = 64;
 const ENERGY = 0.99;
 
-/** @returns one entry for each module; its amplification is null where it would take too long, or has no meaning */
+/**
+ * @returns one entry for each module, none where that would take too long; its amplification is null where it would take too
+ * long, or has no meaning
+ */
 export async function spectrumOf(
   checkpoint: Checkpoint,
   modules: readonly LoadedModule[],
 ): Promise<ModuleSpectrum[]> {
-  const products = modules.reduce((sum, { a, b, rank }) => sum + a.length * (b.length / rank), 0);
+  const total = (of: (module: LoadedModule) => number) => modules.reduce((sum, one) => sum + of(one), 0);
+  if (total(({ a, b, rank }) => rank * (a.length + b.length) + EIGEN * rank ** 3) > MAX_PRODUCTS) return [];
+  const products = total(({ a, b, rank }) => a.length * (b.length / rank));
   const spectrum: ModuleSpectrum[] = [];
   for (const module of modules) {
+    await nextTurn(); // leases are renewed meanwhile
     const update = decompose(rowProducts(module.a, module.rank), columnProducts(module.b, module.rank));
     const values = update.values.map((value) => Math.abs(module.scale) * value);
     const isLinear = module.module !== EMBEDDING_MODULE;

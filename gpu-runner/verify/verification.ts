@@ -48,12 +48,14 @@ export async function verify(
       dataset && (await evaluate(engine, adapter, chooseRows(dataset), lease.evaluation!.of));
     const modules = await readAdapterFile(join(folder, WEIGHTS_FILE), config, base.checkpoint.config);
     const spectrum = await spectrumOf(base.checkpoint, modules);
+    if (spectrum.length === 0)
+      notes.push('Its ranks are too large for its spectrum to be worked out in a few seconds.');
     const findings = {
       smoke: smoke.smoke,
       ...(evaluation ? { evaluation } : {}),
       notes,
       spectrum,
-      advice: adviceOf(spectrum),
+      advice: spectrum.length > 0 ? adviceOf(spectrum) : [],
     };
     return { problems, findings };
   } catch (error) {

@@ -1,0 +1,91 @@
+/**
+ * Who may do what with which adapter. A namespace is a person's or an organisation's; roles are held in namespaces, and a key
+ * that was made for some adapters holds them for those alone.
+ */
+import { type Adapter, findAdapter, findVersion, type Version } from '../db/adapters.ts';
+import type { Database } from '../db/open.ts';
+import { accessOf } from '../db/people.ts';
+import { ROLES, type Role } from '../db/schema.ts';
+import type { Principal } from './auth.ts';
+import { ApiError } from './errors.ts';
+
+/** Nobody in particular, too, may look at what is public. */
+export type Viewer = Principal | undefined;
+
+/** @param id owner/name */
+export function roleFor(viewer: Viewer, id: string): Role | undefined {
+  if (!viewer || (viewer.only && !viewer.only.includes(id))) return undefined;
+  return roleIn(viewer, id.split('/')[0]!);
+}
+
+/** In a namespace as a whole, whatever adapters a key is for. */
+function roleIn(principal: Principal, owner: string): Role | undefined {
+  if (principal.scopes.has('admin') || principal.owner === owner) return 'admin';
+  return principal.roles.get(owner);
+}
+
+const atLeast = (role: Role | undefined, needed: Role): boolean =>
+  role !== undefined && ROLES.indexOf(role) >= ROLES.indexOf(needed);
+
+/** @param id owner/name. @throws ApiError forbidden */
+export function requireRole(principal: Principal, id: string, needed: Role): void {
+  if (atLeast(roleFor(principal, id), needed)) return;
+  if (principal.only && !principal.only.includes(id))
+    throw new ApiError('forbidden', `This key is for ${principal.only.join(', ')} alone, not for ${id}.`);
+  const own = [
+    principal.owner,
+    ...[...principal.roles].filter(([, role]) => atLeast(role, needed)).map(([name]) => name),
+  ];
+  throw new ApiError(
+    'forbidden',
+    `This key may not do that under ${id.split('/')[0]}/, only under ${own.map((name) => `${name}/`).join(', ')}.`,
+  );
+}
+
+/** @throws ApiError forbidden */
+export function requireOrganisationRole(principal: Principal, organisation: string, needed: Role): void {
+  if (!principal.only && atLeast(roleIn(principal, organisation), needed)) return;
+  throw new ApiError('forbidden', `This needs the role ${needed} in ${organisation}.`);
+}
+
+type Seen = Pick<Adapter, 'id' | 'visibility' | 'gate'>;
+
+/** Whether it is there at all: a private adapter is as good as missing. */
+export const maySee = (viewer: Viewer, { id, visibility }: Seen): boolean =>
+  visibility === 'public' || roleFor(viewer, id) !== undefined;
+
+/** A listed version, where the viewer may know of it. @param number without it, the latest */
+export async function findVisible(
+  db: Database,
+  viewer: Viewer,
+  id: string,
+  number?: number,
+): Promise<{ adapter: Adapter; version: Version } | undefined> {
+  const adapter = await findAdapter(db, id);
+  if (!adapter || !maySee(viewer, adapter)) return undefined;
+  const version = await findVersion(db, id, number);
+  return version && { adapter, version };
+}
+
+/** Versions that are not listed are there for those who work on them. */
+export const maySeeUnlisted = (viewer: Viewer, id: string): boolean => roleFor(viewer, id) !== undefined;
+
+/** Whose private adapters a search shows. */
+export function privateOf(viewer: Viewer): 'all' | readonly string[] {
+  if (!viewer || viewer.only) return [];
+  return viewer.scopes.has('admin') ? 'all' : [viewer.owner, ...viewer.roles.keys()];
+}
+
+/** Weights and answers of a gated adapter are for those who were let in. @throws ApiError unauthorized, forbidden */
+export async function requireUse(db: Database, viewer: Viewer, { id, gate }: Seen): Promise<void> {
+  if (gate === null || roleFor(viewer, id)) return;
+  if (!viewer) throw new ApiError('unauthorized', `${id} is gated: send the key of somebody who was let in.`);
+  const status = await accessOf(db, id, viewer.userId);
+  if (status === 'accepted') return;
+  const what = {
+    pending: 'your request has not been decided yet',
+    rejected: 'your request was rejected',
+    none: `ask for access with POST /api/adapters/${id}/access`,
+  };
+  throw new ApiError('forbidden', `${id} is gated: ${what[status ?? 'none']}.`);
+}

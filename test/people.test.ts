@@ -1,0 +1,257 @@
+/** Who sees and does what: private adapters are as good as missing, gated ones ask first, roles and keys reach so far and no further. */
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { sampleAdapter } from '../adapter/sample-adapter.ts';
+import { base, declare, InProcess } from './in-process.ts';
+
+let api: InProcess;
+/** Keys. */
+let alice: string;
+let bob: string;
+let carol: string;
+let count = 0;
+
+beforeAll(async () => {
+  api = await InProcess.open();
+  [alice, bob, carol] = (await Promise.all(
+    ['alice', 'bob', 'carol'].map((name) => api.key(name, ['read', 'publish', 'infer', 'train', 'manage'])),
+  )) as [string, string, string];
+});
+afterEach(() => {
+  expect(api.unexpected).toEqual([]);
+});
+afterAll(() => api.close());
+
+const good = sampleAdapter(base);
+const filesOf = (title: string) => ({
+  'adapter_config.json': good.config,
+  'adapter_model.safetensors': good.weights,
+  'README.md': `# ${title}\n`,
+});
+
+async function publish(owner: string, key: string, settings: object = {}): Promise<string> {
+  const id = `${owner}/made-${++count}`;
+  if (Object.keys(settings).length > 0)
+    expect((await api.call('PATCH', `/api/adapters/${id}`, settings, key)).status).toBe(200);
+  const response = await api.publish(`/api/adapters/${id}/versions`, filesOf(`Made ${count}`), key);
+  expect(response.status).toBe(200);
+  return id;
+}
+
+const status = async (method: string, path: string, key: string, body?: object) =>
+  (await api.call(method, path, body, key)).status;
+
+// biome-ignore lint/suspicious/noExplicitAny: answers are looked at as a client's program would
+const json = async (method: string, path: string, key: string, body?: object): Promise<any> =>
+  (await api.call(method, path, body, key)).json();
+
+/** Every way to an adapter, with what each answers to this key. */
+async function everyWay(id: string, key: string): Promise<unknown[]> {
+  const ways: [string, string, object?][] = [
+    ['GET', `/api/adapters/${id}`],
+    ['GET', `/api/adapters/${id}/versions/1`],
+    ['GET', `/api/adapters/${id}/versions/1/files/adapter_model.safetensors`],
+    ['GET', `/api/adapters/${id}/versions/1/family`],
+    ['GET', `/api/adapters/${id}/versions/1/verifications`],
+    ['GET', `/api/adapters/${id}/similar`],
+    ['GET', `/api/adapters/${id}/access`],
+    ['POST', `/api/adapters/${id}/access`, {}],
+    ['PUT', `/api/adapters/${id}/like`],
+    ['GET', `/api/models/${id}`],
+    ['GET', `/api/models/${id}/tree/main`],
+    ['GET', `/api/models/${id}/refs`],
+    ['GET', `/${id}/resolve/main/adapter_config.json`],
+    ['GET', `/${id}/raw/main/adapter_model.safetensors`],
+    ['GET', `/v1/models/${id}`],
+    ['POST', '/v1/chat/completions', { model: id, messages: [{ role: 'user', content: 'Hi' }] }],
+    ['POST', '/v1/fine_tuning/jobs', { model: id, training_file: 'file-none' }],
+  ];
+  return Promise.all(
+    ways.map(async ([method, path, body]) => {
+      const response = await api.call(method, path, body, key);
+      const text = (await response.text()).replaceAll(id, 'ID').replace(/"requestId":"[^"]*"/, '');
+      return [method, path.replaceAll(id, 'ID'), response.status, text.replaceAll(/[0-9a-f-]{36}/g, 'UUID')];
+    }),
+  );
+}
+
+describe('a private adapter', () => {
+  it('answers others exactly as a missing one, in every protocol', async () => {
+    const id = await publish('alice', alice, { visibility: 'private' });
+    const missing = `alice/${'x'.repeat(id.length - 'alice/'.length)}`;
+    for (const key of [bob, '']) expect(await everyWay(id, key)).toEqual(await everyWay(missing, key));
+    const own = (await everyWay(id, alice)) as [string, string, number][];
+    expect(own.filter(([, path]) => path.startsWith('/api/adapters/ID')).map(([, , code]) => code)).toEqual(
+      expect.not.arrayContaining([404]),
+    );
+    expect(own.find(([, path]) => path === '/ID/resolve/main/adapter_config.json')?.[2]).toBe(200);
+  });
+
+  it('is found by its owner alone, and its content is not told to be there', async () => {
+    const id = await publish('alice', alice, { visibility: 'private' });
+    const { files } = await json('GET', `/api/adapters/${id}/versions/1`, alice);
+    const { sha256 } = files.find(({ path }: { path: string }) => path === 'README.md');
+    for (const [key, seen] of [
+      [alice, true],
+      [api.admin, true],
+      [bob, false],
+      ['', false],
+    ] as const) {
+      const search = await json('GET', '/api/adapters?q=made&limit=100', key);
+      expect(search.adapters.some((one: { id: string }) => one.id === id)).toBe(seen);
+      const hub = await json('GET', '/api/models?search=made&limit=100', key);
+      expect(hub.some((one: { id: string }) => one.id === id)).toBe(seen);
+      const { files: found } = await json('GET', `/api/files/${sha256}`, key);
+      expect(found.length > 0).toBe(seen);
+    }
+    const draft = await api.start('/api/adapters/bob/same/versions', filesOf(`Made ${count}`), bob);
+    expect(draft.files.find(({ path }) => path === 'README.md')?.status).toBe('upload');
+  });
+
+  it('becomes public when its owner says so, and private again', async () => {
+    const id = await publish('alice', alice, { visibility: 'private' });
+    expect(await status('PATCH', `/api/adapters/${id}`, bob, { visibility: 'public' })).toBe(403);
+    expect(await status('PATCH', `/api/adapters/${id}`, alice, { visibility: 'open' })).toBe(400);
+    expect(await json('PATCH', `/api/adapters/${id}`, alice, { visibility: 'public' })).toMatchObject({
+      visibility: 'public',
+    });
+    expect(await status('GET', `/api/adapters/${id}`, bob)).toBe(200);
+    await json('PATCH', `/api/adapters/${id}`, alice, { visibility: 'private' });
+    expect(await status('GET', `/api/adapters/${id}`, bob)).toBe(404);
+  });
+});
+
+describe('a gated adapter', () => {
+  const use = (id: string, key: string) =>
+    Promise.all([
+      status('GET', `/api/adapters/${id}/versions/1/files/adapter_config.json`, key),
+      status('GET', `/${id}/resolve/main/adapter_config.json`, key),
+    ]);
+
+  it('shows itself to all, and gives its weights to those who were let in', async () => {
+    const id = await publish('alice', alice, { gate: 'manual' });
+    expect(await status('GET', `/api/adapters/${id}`, bob)).toBe(200);
+    expect(await use(id, bob)).toEqual([403, 403]);
+    expect(await use(id, '')).toEqual([401, 401]);
+    expect(await use(id, alice)).toEqual([302, 200]);
+    const chat = { model: id, messages: [{ role: 'user', content: 'Hi' }] };
+    expect(await status('POST', '/v1/chat/completions', bob, chat)).toBe(403);
+
+    expect(await json('POST', `/api/adapters/${id}/access`, bob, { message: 'please' })).toEqual({
+      status: 'pending',
+    });
+    expect(await use(id, bob)).toEqual([403, 403]);
+    expect(await status('GET', `/api/adapters/${id}/access`, bob)).toBe(403);
+    expect(await status('PUT', `/api/adapters/${id}/access/bob`, bob, { status: 'accepted' })).toBe(403);
+    expect(await json('GET', `/api/adapters/${id}/access`, alice)).toMatchObject({
+      requests: [{ user: 'bob', status: 'pending', message: 'please' }],
+    });
+    expect(await status('PUT', `/api/adapters/${id}/access/bob`, alice, { status: 'accepted' })).toBe(204);
+    expect(await use(id, bob)).toEqual([302, 200]);
+    expect(await status('PUT', `/api/adapters/${id}/access/bob`, alice, { status: 'rejected' })).toBe(204);
+    expect(await use(id, bob)).toEqual([403, 403]);
+    expect(await json('POST', `/api/adapters/${id}/access`, bob, {})).toEqual({ status: 'rejected' });
+    expect(await json('GET', `/api/models/${id}`, bob)).toMatchObject({ gated: 'manual', private: false });
+  });
+
+  it('lets in whoever asks, where it is gated so', async () => {
+    const id = await publish('alice', alice, { gate: 'auto' });
+    expect(await use(id, bob)).toEqual([403, 403]);
+    expect(await json('POST', `/api/adapters/${id}/access`, bob, {})).toEqual({ status: 'accepted' });
+    expect(await use(id, bob)).toEqual([302, 200]);
+  });
+});
+
+describe('an organisation', () => {
+  it('gives its members what their role allows', async () => {
+    expect(await status('POST', '/api/organisations', alice, { name: 'lab' })).toBe(201);
+    expect(await status('POST', '/api/organisations', bob, { name: 'lab' })).toBe(409);
+    expect(await status('POST', '/api/organisations', bob, { name: 'alice' })).toBe(409);
+    expect(await status('POST', '/api/organisations', bob, { name: 'parity' })).toBe(409);
+    const id = await publish('lab', alice, { visibility: 'private' });
+    const draft = { base: 'parity/smollm2', files: declare(filesOf('x')) };
+    const publishes = async (key: string) =>
+      (await status('POST', `/api/adapters/${id}/versions`, key, draft)) === 201;
+    const member = (name: string) => `/api/organisations/lab/members/${name}`;
+
+    expect(await status('GET', `/api/adapters/${id}`, bob)).toBe(404);
+    expect(await status('PUT', member('bob'), bob, { role: 'admin' })).toBe(403);
+    expect(await status('PUT', member('bob'), alice, { role: 'read' })).toBe(204);
+    expect(await status('GET', `/api/adapters/${id}`, bob)).toBe(200);
+    expect(await publishes(bob)).toBe(false);
+    expect(await status('PUT', member('bob'), alice, { role: 'write' })).toBe(204);
+    expect(await publishes(bob)).toBe(true);
+    expect(await status('PATCH', `/api/adapters/${id}`, bob, { visibility: 'public' })).toBe(403);
+    expect(await status('PUT', member('carol'), bob, { role: 'read' })).toBe(403);
+    expect(await json('GET', '/api/organisations/lab/members', bob)).toMatchObject({
+      members: [
+        { name: 'alice', role: 'admin' },
+        { name: 'bob', role: 'write' },
+      ],
+    });
+    expect(await status('GET', '/api/organisations/lab/members', carol)).toBe(403);
+    expect((await json('GET', '/api/whoami', bob)).organisations).toEqual([{ name: 'lab', role: 'write' }]);
+    expect((await json('GET', '/api/whoami-v2', bob)).orgs).toMatchObject([{ name: 'lab' }]);
+
+    expect(await status('DELETE', member('alice'), alice)).toBe(409); // nobody would be left to admit anybody
+    expect(await status('DELETE', member('bob'), bob)).toBe(204);
+    expect(await status('GET', `/api/adapters/${id}`, bob)).toBe(404);
+    expect(await status('PUT', member('nobody'), alice, { role: 'read' })).toBe(404);
+  });
+
+  it('has service accounts, whose keys its admins make', async () => {
+    expect(await status('POST', '/api/organisations', alice, { name: 'works' })).toBe(201);
+    const route = '/api/organisations/works/service-accounts';
+    expect(await status('POST', route, bob, { name: 'works-ci' })).toBe(403);
+    expect(await status('POST', route, alice, { name: 'works-ci' })).toBe(201);
+    expect(await status('POST', route, alice, { name: 'works-ci' })).toBe(409);
+    const asked = { name: 'ci', scopes: ['publish', 'read'], owner: 'works-ci' };
+    expect(await status('POST', '/api/keys', bob, asked)).toBe(403);
+    const { key } = await json('POST', '/api/keys', alice, asked);
+    const id = await publish('works', key);
+    expect(await status('GET', `/api/adapters/${id}`, '')).toBe(200);
+    expect(await status('PATCH', `/api/adapters/${id}`, key, { visibility: 'private' })).toBe(403);
+  });
+});
+
+describe('keys', () => {
+  it('make no keys that may do more than themselves', async () => {
+    expect(await status('POST', '/api/keys', alice, { name: 'x', scopes: ['admin'] })).toBe(403);
+    expect(await status('POST', '/api/keys', alice, { name: 'x', scopes: ['read'], owner: 'bob' })).toBe(403);
+    const reader = (await json('POST', '/api/keys', alice, { name: 'x', scopes: ['read'] })).key;
+    expect(await status('POST', '/api/keys', reader, { name: 'y', scopes: ['read'] })).toBe(403);
+    expect(await status('PATCH', '/api/adapters/alice/any', reader, { visibility: 'private' })).toBe(403);
+  });
+
+  it('for one adapter reach that one alone', async () => {
+    const [mine, other] = [await publish('alice', alice), await publish('alice', alice)];
+    const secret = await publish('alice', alice, { visibility: 'private' });
+    const asked = { name: 'x', scopes: ['read', 'publish', 'infer', 'manage'], adapters: [mine] };
+    const { key, adapters } = await json('POST', '/api/keys', alice, asked);
+    expect(adapters).toEqual([mine]);
+    const files = { base: 'parity/smollm2', files: declare(filesOf('x')) };
+    expect(await status('POST', `/api/adapters/${mine}/versions`, key, files)).toBe(201);
+    expect(await status('POST', `/api/adapters/${other}/versions`, key, files)).toBe(403);
+    expect(await status('GET', `/api/adapters/${other}`, key)).toBe(200);
+    expect(await status('GET', `/api/adapters/${secret}`, key)).toBe(404);
+    const chat = { model: other, messages: [{ role: 'user', content: 'Hi' }] };
+    expect(await status('POST', '/v1/chat/completions', key, chat)).toBe(403);
+    expect(await status('POST', '/api/keys', key, { name: 'y', scopes: ['read'] })).toBe(403);
+    expect(await status('POST', '/api/keys', key, { name: 'y', scopes: ['read'], adapters: [mine] })).toBe(
+      201,
+    );
+    expect(await status('POST', '/api/organisations', key, { name: 'mine' })).toBe(403);
+  });
+
+  it('are ended by whoever holds them, and nobody else’s by guessing', async () => {
+    const { key, id } = await json('POST', '/api/keys', alice, { name: 'leaked', scopes: ['read'] });
+    expect(await status('DELETE', `/api/keys/${id}`, bob)).toBe(404);
+    expect(await status('GET', '/api/whoami', key)).toBe(200);
+    expect(await json('POST', '/api/keys/revoke', '', { keys: [key, 'pb_nonsense', key] })).toEqual({
+      revoked: 1,
+    });
+    expect(await status('GET', '/api/whoami', key)).toBe(401);
+    const second = await json('POST', '/api/keys', alice, { name: 'own', scopes: ['read'] });
+    expect(await status('DELETE', `/api/keys/${second.id}`, alice)).toBe(204);
+    expect(await status('GET', '/api/whoami', second.key)).toBe(401);
+  });
+});

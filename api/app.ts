@@ -40,9 +40,12 @@ export function createApp(deps: AppDeps) {
   // Runners have a token of their own, which is nobody's key.
   app.route('/api/runner', runnerRoutes(deps));
   app.use(async (c, next) => {
-    c.set('principal', await deps.auth.authenticate(c.req.header('authorization')));
+    const { headers } = c.req.raw;
+    const byKey = await deps.auth.authenticate(c.req.header('authorization'));
+    c.set('principal', byKey ?? (isOwnPage(c.req.raw) ? await deps.auth.session(headers) : undefined));
     await next();
   });
+  app.on(['GET', 'POST'], '/api/auth/*', (c) => deps.auth.handle(c.req.raw));
   app.route('/api', patchbayRoutes(deps));
   app.route('/v1', openaiRoutes(deps));
   app.route('/v1', fileRoutes(deps));
@@ -88,6 +91,13 @@ export function createApp(deps: AppDeps) {
     return render(c.req.path, requestId, known);
   });
   return app;
+}
+
+/** A browser sends its cookie along whoever made the page: what changes something counts only from pages of our own. */
+function isOwnPage(request: Request): boolean {
+  if (request.method === 'GET' || request.method === 'HEAD') return true;
+  const origin = request.headers.get('origin');
+  return origin !== null && URL.canParse(origin) && new URL(origin).host === new URL(request.url).host;
 }
 
 /** Errors in the shape of the protocol that was spoken. */

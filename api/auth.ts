@@ -5,10 +5,12 @@
 import { apiKey, defaultKeyHasher } from '@better-auth/api-key';
 import { betterAuth } from 'better-auth';
 import { drizzleAdapter } from 'better-auth/adapters/drizzle';
+import { APIError } from 'better-auth/api';
 import { desc, eq } from 'drizzle-orm';
 import { LRUCache } from 'lru-cache';
+import { ownerName } from '../adapter/reference.ts';
 import type { Database } from '../db/open.ts';
-import { rolesOf } from '../db/people.ts';
+import { isTaken, rolesOf } from '../db/people.ts';
 import type { Role } from '../db/schema.ts';
 import * as schema from '../db/schema.ts';
 import { ApiError } from './errors.ts';
@@ -37,13 +39,37 @@ const BELIEVED_KEYS = 10_000;
 
 export type Auth = ReturnType<typeof createAuth>;
 
-export function createAuth(db: Database, settings: { secret: string; baseUrl: string }) {
+export interface AuthSettings {
+  readonly secret: string;
+  /** What browsers reach the server at. */
+  readonly baseUrl: string;
+  /** Whether anybody may make an account. */
+  readonly signUp: boolean;
+  /** Sign-in with GitHub, where an application is registered there. */
+  readonly github: { readonly clientId: string; readonly clientSecret: string } | undefined;
+}
+
+/** What a person may do who is signed in; the server's admin acts by keys. */
+const SESSION_SCOPES: readonly Scope[] = ['read', 'publish', 'infer', 'train', 'manage'];
+
+export function createAuth(db: Database, settings: AuthSettings) {
   const auth = betterAuth({
     database: drizzleAdapter(db, { provider: 'pg', schema }),
     secret: settings.secret,
     baseURL: settings.baseUrl,
     telemetry: { enabled: false },
     logger: { disabled: true },
+    emailAndPassword: { enabled: true, disableSignUp: !settings.signUp },
+    socialProviders: settings.github
+      ? {
+          github: {
+            ...settings.github,
+            disableSignUp: !settings.signUp,
+            mapProfileToUser: ({ login }) => ({ name: login.toLowerCase() }),
+          },
+        }
+      : {},
+    databaseHooks: { user: { create: { before: (person) => named(db, person) } } },
     plugins: [
       apiKey({
         defaultPrefix: KEY_PREFIX,
@@ -69,7 +95,29 @@ export function createAuth(db: Database, settings: { secret: string; baseUrl: st
     throw new ApiError('unauthorized', 'This key is not valid: it is unknown, revoked or expired.');
   };
 
+  const principalOf = async (
+    person: { id: string; name: string },
+    held: Omit<Principal, 'userId' | 'owner' | 'roles'>,
+  ): Promise<Principal> => ({
+    ...held,
+    userId: person.id,
+    owner: person.name,
+    roles: await rolesOf(db, person.id),
+  });
+
   return {
+    /** Accounts and sessions, as the library's own routes serve them under /api/auth. */
+    handle: (request: Request): Promise<Response> => auth.handler(request),
+
+    /** Whoever is signed in in this browser. */
+    async session(headers: Headers): Promise<Principal | undefined> {
+      if (!headers.get('cookie')?.includes('better-auth')) return undefined;
+      const found = await auth.api.getSession({ headers });
+      if (!found) return undefined;
+      const held = { keyId: found.session.id, scopes: new Set(SESSION_SCOPES), only: undefined };
+      return principalOf(found.user, held);
+    },
+
     /** The principal of `Authorization: Bearer pb_...`; undefined without the header. @throws ApiError unauthorized */
     async authenticate(header: string | undefined): Promise<Principal | undefined> {
       if (header === undefined) return undefined;
@@ -84,14 +132,11 @@ export function createAuth(db: Database, settings: { secret: string; baseUrl: st
       const [owner] = await db.select().from(schema.user).where(eq(schema.user.id, found.referenceId));
       if (!owner) throw new ApiError('unauthorized', 'The account of this key no longer exists.');
       const granted = found.permissions?.['patchbay'] ?? [];
-      const principal: Principal = {
-        userId: owner.id,
-        owner: owner.name,
+      const principal = await principalOf(owner, {
         keyId: found.id,
         scopes: new Set(SCOPES.filter((scope) => granted.includes(scope))),
-        roles: await rolesOf(db, owner.id),
         only: found.metadata?.['adapters'],
-      };
+      });
       if (before === revocations) believed.set(key, principal);
       return principal;
     },
@@ -193,6 +238,16 @@ export function createAuth(db: Database, settings: { secret: string; baseUrl: st
       return row.id;
     },
   };
+}
+
+/** A person's name is what they publish under: it has that form, and nobody has it yet. @throws APIError */
+async function named<T extends { name: string }>(db: Database, person: T): Promise<{ data: T }> {
+  const checked = ownerName.safeParse(person.name);
+  if (!checked.success)
+    throw new APIError('BAD_REQUEST', { message: `name: ${checked.error.issues[0]!.message}` });
+  if (await isTaken(db, person.name))
+    throw new APIError('CONFLICT', { message: `name: ${person.name} is taken; choose another one.` });
+  return { data: person };
 }
 
 interface Metadata {

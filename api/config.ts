@@ -24,6 +24,9 @@ const Environment = z
       .default('https://token.actions.githubusercontent.com,https://gitlab.com')
       .transform((list) => list.split(',').filter(Boolean))
       .pipe(z.array(z.url({ protocol: /^https?$/, error: 'must be URLs, separated by commas' }))),
+    PATCHBAY_SIGN_UP: z.enum(['open', 'closed']).default('closed'),
+    GITHUB_CLIENT_ID: optional,
+    GITHUB_CLIENT_SECRET: optional,
     PATCHBAY_SIGNING_KEY: z
       .string()
       .regex(/^[0-9a-f]{64}$/, 'must be 64 hexadecimal digits, as from `openssl rand -hex 32`')
@@ -58,6 +61,9 @@ export interface Config {
   readonly runner: { readonly url: string; readonly token: string } | undefined;
   /** What verification records are signed with. Absent: a key of the data folder. */
   readonly signingKey: string | undefined;
+  /** Whether anybody may make an account; else the admin makes them. */
+  readonly signUp: boolean;
+  readonly github: { readonly clientId: string; readonly clientSecret: string } | undefined;
   /** Whose tokens trusted publishing takes. */
   readonly oidcIssuers: readonly string[];
   readonly logLevel: string;
@@ -88,6 +94,11 @@ export function readConfig(environment: Record<string, string | undefined>): Con
       ? { url: e.PATCHBAY_RUNNER_URL.replace(/\/$/, ''), token: e.PATCHBAY_RUNNER_TOKEN! }
       : undefined,
     signingKey: e.PATCHBAY_SIGNING_KEY,
+    signUp: e.PATCHBAY_SIGN_UP === 'open',
+    github:
+      e.GITHUB_CLIENT_ID && e.GITHUB_CLIENT_SECRET
+        ? { clientId: e.GITHUB_CLIENT_ID, clientSecret: e.GITHUB_CLIENT_SECRET }
+        : undefined,
     oidcIssuers: e.PATCHBAY_OIDC_ISSUERS,
     logLevel: e.LOG_LEVEL,
   };

@@ -174,6 +174,8 @@ async function open(config: Config, log: Logger, shutdown: Shutdown): Promise<st
   const auth = createAuth(db, {
     secret: folder.secrets.auth,
     baseUrl: config.publicUrl ?? `http://${config.host}:${config.port}`,
+    signUp: config.signUp,
+    github: config.github,
   });
   const now = () => new Date();
   const runnerToken = config.runner?.token ?? folder.secrets.runner;

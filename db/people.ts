@@ -68,6 +68,10 @@ async function insertPerson(
   return made;
 }
 
+export async function isTaken(db: Database, name: string): Promise<boolean> {
+  return (await findPerson(db, name)) !== undefined || isPublishedUnder(db, name);
+}
+
 /** Names that models are under, though no account has them, are not given away. */
 async function isPublishedUnder(tx: Database, name: string): Promise<boolean> {
   const label = labelOf('owner', name);

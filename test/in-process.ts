@@ -98,6 +98,8 @@ export class InProcess {
     this.auth = createAuth(db, {
       secret: 'secret-of-the-test-secret-of-the-test',
       baseUrl: 'http://localhost',
+      signUp: true,
+      github: undefined,
     });
     const runner = createRunnerClient(() => this.runner);
     const log = { info: () => undefined, error: (fields: object) => this.unexpected.push(fields) };

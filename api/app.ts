@@ -1,9 +1,11 @@
 /** The whole API as one Hono app. Web-standard: what it needs of its surroundings is handed in. */
 import { OpenAPIHono } from '@hono/zod-openapi';
+import type { Context } from 'hono';
 import type { AppEnv } from './context.ts';
 import { ApiError, asApiError, problemJson } from './errors.ts';
 import { hubRoutes } from './hub/routes.ts';
 import type { InvokeDeps } from './invoke.ts';
+import { limitRequests } from './limits.ts';
 import { describeOpenai } from './openai/describe.ts';
 import { fileRoutes } from './openai/files.ts';
 import { fineTuningRoutes } from './openai/fine-tuning.ts';
@@ -17,7 +19,15 @@ export interface Log {
   error(fields: object, message: string): void;
 }
 
-export type AppDeps = PatchbayDeps & InvokeDeps & RunnerDeps & { readonly log: Log };
+export type AppDeps = PatchbayDeps &
+  InvokeDeps &
+  RunnerDeps & {
+    readonly log: Log;
+    /** Of all limits of requests. */
+    readonly limitFactor: number;
+    /** Who asks without a key. */
+    readonly addressOf: (c: Context<AppEnv>) => string;
+  };
 
 const VERSION = '0.1.0';
 
@@ -30,6 +40,11 @@ export function createApp(deps: AppDeps) {
     c.header('x-request-id', requestId);
     const began = performance.now();
     await next();
+    const limit = c.get('rateLimit');
+    if (limit) {
+      c.header('ratelimit-policy', limit.policy);
+      c.header('ratelimit', limit.state);
+    }
     const ms = Math.round(performance.now() - began);
     // Idle runners ask every second: that they got nothing is no news.
     const isIdle = /^\/api\/runner\/(leases|verifications)$/.test(c.req.path) && c.res.status === 204;
@@ -45,6 +60,7 @@ export function createApp(deps: AppDeps) {
     c.set('principal', byKey ?? (isOwnPage(c.req.raw) ? await deps.auth.session(headers) : undefined));
     await next();
   });
+  app.use(limitRequests(deps.limitFactor, deps.addressOf));
   app.on(['GET', 'POST'], '/api/auth/*', (c) => deps.auth.handle(c.req.raw));
   app.route('/api', patchbayRoutes(deps));
   app.route('/v1', openaiRoutes(deps));
@@ -110,7 +126,8 @@ function render(path: string, requestId: string, error: ApiError): Response {
   if (error.retryAfterSeconds !== undefined) headers.set('retry-after', String(error.retryAfterSeconds));
   if (error.code === 'unauthorized') headers.set('www-authenticate', 'Bearer'); // RFC 6750
   // OpenAI's clients repeat what was answered with 409, for which there is no reason here.
-  if (openai && error.code === 'conflict') headers.set('x-should-retry', 'false');
+  if (openai && ['conflict', 'insufficient_quota'].includes(error.code))
+    headers.set('x-should-retry', 'false');
   const body = openai ? openaiError(error) : problemJson(error, requestId);
   return new Response(JSON.stringify(body), { status: error.status, headers });
 }

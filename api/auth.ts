@@ -13,6 +13,7 @@ import type { Database } from '../db/open.ts';
 import { isTaken, rolesOf } from '../db/people.ts';
 import type { Role } from '../db/schema.ts';
 import * as schema from '../db/schema.ts';
+import { addEvent } from '../db/webhooks.ts';
 import { ApiError } from './errors.ts';
 
 /** `manage`: keys, organisations and settings of one's own. */
@@ -81,6 +82,10 @@ export function createAuth(db: Database, settings: AuthSettings) {
       }),
     ],
   });
+  const note = async (userId: string, kind: string, data: Record<string, unknown>) => {
+    const [person] = await db.select().from(schema.user).where(eq(schema.user.id, userId));
+    if (person) await addEvent(db, { actor: userId, kind, subject: person.name, data });
+  };
   const believed = new LRUCache<string, Principal>({ max: BELIEVED_KEYS, ttl: BELIEVED_MS });
   /** Counts revocations: what was verified before one and arrives after it is not believed. */
   let revocations = 0;
@@ -160,6 +165,7 @@ export function createAuth(db: Database, settings: AuthSettings) {
           ...(adapters ? { metadata: { adapters: [...adapters] } } : {}),
         },
       });
+      await note(userId, 'key.created', { id: made.id, name, scopes, adapters: adapters ?? null });
       return {
         id: made.id,
         key: made.key,
@@ -217,7 +223,8 @@ export function createAuth(db: Database, settings: AuthSettings) {
       const gone = await db
         .delete(schema.apikey)
         .where(eq(schema.apikey.id, keyId))
-        .returning({ id: schema.apikey.id });
+        .returning({ id: schema.apikey.id, userId: schema.apikey.referenceId });
+      for (const { id, userId } of gone) await note(userId, 'key.revoked', { id });
       revocations++;
       for (const [key, principal] of believed.entries()) if (principal.keyId === keyId) believed.delete(key);
       return gone.length > 0;

@@ -24,6 +24,9 @@ const Environment = z
       .default('https://token.actions.githubusercontent.com,https://gitlab.com')
       .transform((list) => list.split(',').filter(Boolean))
       .pipe(z.array(z.url({ protocol: /^https?$/, error: 'must be URLs, separated by commas' }))),
+    PATCHBAY_LIMIT_FACTOR: z.coerce.number().positive().default(1),
+    PATCHBAY_TRUST_PROXY: z.enum(['yes', 'no']).default('no'),
+    PATCHBAY_WEBHOOKS_ANYWHERE: z.enum(['yes', 'no']).default('no'),
     PATCHBAY_SIGN_UP: z.enum(['open', 'closed']).default('closed'),
     GITHUB_CLIENT_ID: optional,
     GITHUB_CLIENT_SECRET: optional,
@@ -61,6 +64,12 @@ export interface Config {
   readonly runner: { readonly url: string; readonly token: string } | undefined;
   /** What verification records are signed with. Absent: a key of the data folder. */
   readonly signingKey: string | undefined;
+  /** Whether webhooks may lead into our own network. */
+  readonly webhooksAnywhere: boolean;
+  /** Of all limits of requests. */
+  readonly limitFactor: number;
+  /** Whether there is a proxy in front, which says in X-Forwarded-For who asks. */
+  readonly trustProxy: boolean;
   /** Whether anybody may make an account; else the admin makes them. */
   readonly signUp: boolean;
   readonly github: { readonly clientId: string; readonly clientSecret: string } | undefined;
@@ -94,6 +103,9 @@ export function readConfig(environment: Record<string, string | undefined>): Con
       ? { url: e.PATCHBAY_RUNNER_URL.replace(/\/$/, ''), token: e.PATCHBAY_RUNNER_TOKEN! }
       : undefined,
     signingKey: e.PATCHBAY_SIGNING_KEY,
+    webhooksAnywhere: e.PATCHBAY_WEBHOOKS_ANYWHERE === 'yes',
+    limitFactor: e.PATCHBAY_LIMIT_FACTOR,
+    trustProxy: e.PATCHBAY_TRUST_PROXY === 'yes',
     signUp: e.PATCHBAY_SIGN_UP === 'open',
     github:
       e.GITHUB_CLIENT_ID && e.GITHUB_CLIENT_SECRET

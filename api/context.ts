@@ -7,6 +7,8 @@ export interface AppEnv {
   Variables: {
     requestId: string;
     principal: Principal | undefined;
+    /** As every answer tells it, errors too. */
+    rateLimit: { readonly policy: string; readonly state: string } | undefined;
   };
 }
 

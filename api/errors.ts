@@ -19,6 +19,8 @@ const CODES = {
   too_large: { status: 413, title: 'Too large' },
   refused: { status: 422, title: 'The files were refused' },
   busy: { status: 429, title: 'Busy' },
+  rate_limited: { status: 429, title: 'Too many requests' },
+  insufficient_quota: { status: 429, title: 'The spending cap is reached' },
   internal: { status: 500, title: 'Something failed on our side' },
   unavailable: { status: 503, title: 'Not available right now' },
 } as const;

@@ -18,6 +18,7 @@ import { findVisible, requireRole, requireUse } from './access.ts';
 import type { Principal } from './auth.ts';
 import { ApiError } from './errors.ts';
 import { parseSingle } from './invoke.ts';
+import { requireBudget } from './metering.ts';
 import { ownFile } from './user-files.ts';
 import type { PublishDeps } from './versions.ts';
 
@@ -41,6 +42,7 @@ const MAX_SEED = 2 ** 31 - 1;
 
 /** @throws ApiError naming the field */
 export async function createJob(deps: TrainingDeps, principal: Principal, order: JobOrder): Promise<Job> {
+  await requireBudget(deps.db, principal, deps.now());
   const { base, parent } = await findModel(deps, principal, order.model);
   const training = await ownFile(deps, principal, order.trainingFile, 'training_file');
   const validation =

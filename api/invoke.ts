@@ -6,7 +6,6 @@ import { parseReference, type Term } from '../adapter/reference.ts';
 import { filesOfVersion, type Version } from '../db/adapters.ts';
 import { type Base, filesOfBase, findBase, type StoredFile } from '../db/bases.ts';
 import type { Database } from '../db/open.ts';
-import { events } from '../db/schema.ts';
 import type {
   AdapterSource,
   BaseSource,
@@ -19,17 +18,20 @@ import { findVisible, requireUse } from './access.ts';
 import type { Principal } from './auth.ts';
 import { type BlobStore, blobKey } from './blob-store.ts';
 import { ApiError } from './errors.ts';
+import { metered, requireBudget } from './metering.ts';
 import type { RunnerClient } from './runner-client.ts';
 
 export interface InvokeDeps {
   readonly db: Database;
   readonly blobs: BlobStore;
   readonly runner: RunnerClient;
+  readonly now: () => Date;
 }
 
 export interface ResolvedModel {
   readonly base: BaseSource;
   readonly adapters: readonly AdapterSource[];
+  readonly adapterIds: readonly string[];
 }
 
 export interface Invocation {
@@ -48,30 +50,11 @@ export async function invoke(
   signal: AbortSignal,
 ): Promise<AsyncGenerator<GenerateEvent>> {
   const { requestId, model, prompt, sampling, n } = invocation;
-  const { base, adapters } = await resolveModel(deps, principal, model);
+  await requireBudget(deps.db, principal, deps.now());
+  const { base, adapters, adapterIds } = await resolveModel(deps, principal, model);
   const request = { requestId, base, adapters: [...adapters], prompt, sampling, n };
-  return metered(deps.db, principal, invocation, await deps.runner.generate(request, signal));
-}
-
-/** Passes events on, and notes what was used, however the stream ends. */
-async function* metered(
-  db: Database,
-  principal: Principal,
-  { requestId, model }: Invocation,
-  source: AsyncGenerator<GenerateEvent>,
-): AsyncGenerator<GenerateEvent> {
-  const usage = { promptTokens: 0, completionTokens: 0 };
-  try {
-    for await (const event of source) {
-      if (event.type === 'start') usage.promptTokens = event.promptTokens;
-      if (event.type === 'finish') usage.completionTokens += event.completionTokens;
-      yield event;
-    }
-  } finally {
-    await db
-      .insert(events)
-      .values({ actor: principal.userId, kind: 'invoked', subject: model, data: { requestId, ...usage } });
-  }
+  const used = { requestId, payer: principal.owner, model, baseId: base.id, adapterIds };
+  return metered(deps.db, used, deps.now, await deps.runner.generate(request, signal));
 }
 
 /** @throws ApiError model_not_found, alike for what is missing and for what is private; forbidden for what is gated */
@@ -84,7 +67,7 @@ export async function resolveModel(
   const [first] = terms;
   const single = terms.length === 1 && first && first.version === undefined && first.weight === 1;
   const bare = single ? await findBase(deps.db, idOf(first)) : undefined;
-  if (bare) return { base: await baseSource(deps, bare), adapters: [] };
+  if (bare) return { base: await baseSource(deps, bare), adapters: [], adapterIds: [] };
 
   const found = await Promise.all(terms.map((term) => findTerm(deps.db, principal, term)));
   const bases = new Set(found.map(({ version }) => version.baseId));
@@ -99,6 +82,7 @@ export async function resolveModel(
   if (!base) throw new Error(`base ${[...bases][0]} of a listed version is missing`);
   return {
     base: await baseSource(deps, base),
+    adapterIds: found.map(({ version }) => version.adapterId),
     adapters: await Promise.all(
       found.map(async ({ term, version }) => ({
         ...(await adapterSource(deps, version)),

@@ -5,24 +5,30 @@
 import { createHash } from 'node:crypto';
 import { join } from 'node:path';
 import { type ServerType, serve } from '@hono/node-server';
+import { getConnInfo } from '@hono/node-server/conninfo';
+import type { Context } from 'hono';
 import pino, { type Logger } from 'pino';
 import { findBase } from '../db/bases.ts';
 import { recountLabels } from '../db/catalog.ts';
 import { endExpiredLeases } from '../db/leases.ts';
 import { type OpenDatabase, openDatabase } from '../db/open.ts';
 import { openTrainingQueue } from '../db/queue.ts';
+import { closeMonths } from '../db/usage.ts';
 import { createApp } from './app.ts';
 import { type Auth, createAuth, SCOPES } from './auth.ts';
 import { type BlobStore, createBlobStore } from './blob-store.ts';
 import { type Config, readConfig } from './config.ts';
 import type { Hasher } from './content.ts';
+import { deliverDue } from './deliver-webhooks.ts';
 import { DownloadCounter, forgetOldDownloads } from './downloads.ts';
 import { type DataFolder, openDataFolder, StartError } from './embedded/data-folder.ts';
 import { RunnerProcess } from './embedded/runner-process.ts';
 import { type EmbeddedS3, startEmbeddedS3 } from './embedded/s3.ts';
+import { safePost } from './embedded/safe-post.ts';
 import { seedCatalog } from './embedded/seed-catalog.ts';
 import { Shutdown } from './embedded/shutdown.ts';
 import { baseSource } from './invoke.ts';
+import { meterStorage } from './metering.ts';
 import { sweepDrafts } from './publish.ts';
 import { createRunnerClient, type RunnerClient } from './runner-client.ts';
 import { createSigner } from './signer.ts';
@@ -31,6 +37,8 @@ import { verifyListed } from './verify.ts';
 
 const BOOTSTRAP_OWNER = 'admin';
 const SWEEP_MS = 10 * 60_000;
+/** How often it is looked whether somebody is to be told something. */
+const DELIVERY_MS = 2_000;
 /** How often downloads are written. */
 const COUNT_MS = 5_000;
 /** How often leases of silent runners are looked for. */
@@ -189,6 +197,8 @@ async function open(config: Config, log: Logger, shutdown: Shutdown): Promise<st
     signer,
     downloads,
     oidcIssuers: config.oidcIssuers,
+    limitFactor: config.limitFactor,
+    addressOf: addressOf(config.trustProxy),
     runner: runner.client,
     runnerToken,
     createHasher,
@@ -225,6 +235,11 @@ async function open(config: Config, log: Logger, shutdown: Shutdown): Promise<st
   regularly('ending leases', LEASE_SWEEP_MS, () => endExpiredLeases(db, queue, now()));
   regularly('counting downloads', COUNT_MS, () => downloads.write(db, now()));
   regularly('forgetting old downloads', SWEEP_MS, () => forgetOldDownloads(db, now()));
+  const post = (to: string, headers: Record<string, string>, body: string) =>
+    safePost(config.webhooksAnywhere, to, headers, body);
+  regularly('delivering webhooks', DELIVERY_MS, () => deliverDue({ db, now, post }));
+  regularly('closing months', SWEEP_MS, () => closeMonths(db, now()));
+  regularly('metering storage', SWEEP_MS, () => meterStorage(db, now()));
   regularly('counting labels', SWEEP_MS, () => recountLabels(db));
   regularly('verifying by new rules', SWEEP_MS, () => verifyListed(deps));
   const key = await bootstrapKey(auth, adminId);
@@ -246,6 +261,12 @@ async function start(config: Config): Promise<void> {
     }
   }
 }
+
+/** The address that a request came from; the one that the proxy in front saw, where there is one. */
+const addressOf = (trustProxy: boolean) => (c: Context) => {
+  const forwarded = trustProxy ? c.req.header('x-forwarded-for')?.split(',').at(-1)?.trim() : undefined;
+  return forwarded || getConnInfo(c).remote.address || 'unknown';
+};
 
 function closeServer(server: ServerType): Promise<void> {
   return new Promise((resolve) => {

@@ -8,6 +8,7 @@ import { findDraft } from '../db/drafts.ts';
 import { findLeased, isLive } from '../db/leases.ts';
 import type { Database } from '../db/open.ts';
 import { changeJob, isOver, type Job, type JobChange, note, submittedJobs } from '../db/training.ts';
+import { recordUsage } from '../db/usage.ts';
 import { latestVerdict } from '../db/verifications.ts';
 import type { DeclaredResult, ResultAnswer, ResultUploads } from '../functions/train.ts';
 import type { GateProblem } from '../functions/verify.ts';
@@ -117,6 +118,16 @@ export async function settleJobs(
 
 async function succeeded(tx: Database, job: Job, now: Date): Promise<JobChange> {
   const model = modelOf(job, job.submitted!);
+  await recordUsage(tx, {
+    requestId: job.id,
+    kind: 'training',
+    at: now,
+    payer: targetOf(job).owner,
+    model: job.model,
+    baseId: job.baseId,
+    adapterIds: job.parentId ? [job.parentId] : [],
+    quantity: job.trainedTokens ?? 0,
+  });
   await note(tx, job.id, `New fine-tuned model created: ${model}`);
   await note(tx, job.id, 'The job has successfully completed');
   return { status: 'succeeded', fineTunedModel: model, finishedAt: now };

@@ -8,5 +8,7 @@ if (major < 24) {
 }
 // Node's own ends the process when a server closes a connection whose last bytes wait for a slow reader:
 // github.com/nodejs/undici/issues/5360, mended in this one.
-globalThis.fetch = (await import('undici')).fetch;
+const { Agent, fetch, setGlobalDispatcher } = await import('undici');
+setGlobalDispatcher(new Agent()); // else it shares Node's own, if that was there first
+globalThis.fetch = fetch;
 await import('./node.ts');

@@ -9,6 +9,7 @@ import {
   boolean,
   customType,
   date,
+  doublePrecision,
   foreignKey,
   index,
   integer,
@@ -51,6 +52,8 @@ export const user = pgTable('user', {
   kind: text('kind').notNull().default('person').$type<'person' | 'organisation' | 'service'>(),
   /** Name of the organisation that a service account belongs to. */
   organisation: text('organisation'),
+  /** What may be spent in a month; null: no limit. In nanodollars. */
+  monthlyCap: long('monthly_cap'),
   createdAt: time('created_at').notNull().default(now),
   updatedAt: time('updated_at').notNull().default(now),
 });
@@ -482,7 +485,136 @@ export const events = pgTable(
     subject: text('subject').notNull(),
     data: jsonb('data').notNull().$type<Record<string, unknown>>(),
   },
-  (t) => [index('events_subject').on(t.subject, t.id)],
+  (t) => [
+    index('events_subject').on(t.subject, t.id),
+    index('events_namespace').on(sql`split_part(subject, '/', 1)`, t.id),
+  ],
+);
+
+/** Of these, others can be told. */
+export const TOLD_KINDS = [
+  'version.submitted',
+  'version.listed',
+  'version.refused',
+  'version.quarantined',
+  'job.succeeded',
+  'job.failed',
+  'job.cancelled',
+  'access.accepted',
+  'access.rejected',
+  'statement.closed',
+] as const;
+
+export const webhooks = pgTable(
+  'webhooks',
+  {
+    id: text('id').primaryKey(),
+    /** The namespace whose events are told. */
+    owner: text('owner').notNull(),
+    url: text('url').notNull(),
+    /** Deliveries are signed with it. */
+    secret: text('secret').notNull(),
+    kinds: text('kinds').array().notNull(),
+    createdBy: text('created_by')
+      .notNull()
+      .references(() => user.id, { onDelete: 'cascade' }),
+    createdAt: time('created_at').notNull().default(now),
+    /** Whoever is there said that nobody is to be told any more. */
+    disabledAt: time('disabled_at'),
+  },
+  (t) => [index('webhooks_owner').on(t.owner)],
+);
+
+/** Made by a trigger, with the event: neither is there without the other. */
+export const deliveries = pgTable(
+  'deliveries',
+  {
+    id: text('id').primaryKey(),
+    webhookId: text('webhook_id')
+      .notNull()
+      .references(() => webhooks.id, { onDelete: 'cascade' }),
+    eventId: long('event_id')
+      .notNull()
+      .references(() => events.id),
+    status: text('status').notNull().$type<'waiting' | 'delivered' | 'failed'>(),
+    attempts: integer('attempts').notNull().default(0),
+    nextAt: time('next_at').notNull().default(now),
+    /** Of the last attempt. */
+    answer: text('answer'),
+    deliveredAt: time('delivered_at'),
+  },
+  (t) => [
+    index('deliveries_due').on(t.nextAt).where(sql`status = 'waiting'`),
+    index('deliveries_webhook').on(t.webhookId, t.eventId),
+  ],
+);
+
+// --- what was used, and what it costs: money is in nanodollars ---------------------------------------------------------
+
+export const USAGE_KINDS = ['prompt', 'completion', 'training', 'storage'] as const;
+export type UsageKind = (typeof USAGE_KINDS)[number];
+
+/** What one unit costs, from a time on: a token, or a byte for a day. Rows are added, never changed. */
+export const prices = pgTable('prices', {
+  id: bigserial('id', { mode: 'number' }).primaryKey(),
+  /** Null: any base that has no price of its own. */
+  baseId: text('base_id').references(() => bases.id),
+  kind: text('kind').notNull().$type<UsageKind>(),
+  perUnit: doublePrecision('per_unit').notNull(),
+  /** Of what is paid, the part that goes to the adapters' owners. */
+  ownersShare: doublePrecision('owners_share').notNull().default(0),
+  since: time('since').notNull().default(now),
+});
+
+/** Rows are added, never changed: one for each request and kind, however often it is reported. */
+export const usage = pgTable(
+  'usage',
+  {
+    id: bigserial('id', { mode: 'number' }).primaryKey(),
+    requestId: text('request_id').notNull(),
+    kind: text('kind').notNull().$type<UsageKind>(),
+    at: time('at').notNull(),
+    /** As in 2026-11. */
+    month: text('month').notNull(),
+    /** Name of who pays. */
+    payer: text('payer').notNull(),
+    /** As it was asked for. */
+    model: text('model').notNull(),
+    /** Tokens, or bytes. */
+    quantity: long('quantity').notNull(),
+    charge: long('charge').notNull(),
+  },
+  (t) => [uniqueIndex('usage_request').on(t.requestId, t.kind), index('usage_payer').on(t.payer, t.month)],
+);
+
+/** What the owners of adapters get of it. */
+export const earnings = pgTable(
+  'earnings',
+  {
+    requestId: text('request_id').notNull(),
+    kind: text('kind').notNull().$type<UsageKind>(),
+    adapterId: text('adapter_id').notNull(),
+    payee: text('payee').notNull(),
+    month: text('month').notNull(),
+    amount: long('amount').notNull(),
+  },
+  (t) => [
+    primaryKey({ columns: [t.requestId, t.kind, t.adapterId] }),
+    index('earnings_payee').on(t.payee, t.month),
+  ],
+);
+
+/** Sums of `usage`, kept with it, for limits that are asked about with every request. */
+export const spending = pgTable(
+  'spending',
+  {
+    payer: text('payer').notNull(),
+    month: text('month').notNull(),
+    charge: long('charge').notNull(),
+    /** The month is over, and was told to whoever takes the payment. */
+    closedAt: time('closed_at'),
+  },
+  (t) => [primaryKey({ columns: [t.payer, t.month] }), index('spending_month').on(t.month)],
 );
 
 // --- files that users upload -----------------------------------------------------------------------------------------

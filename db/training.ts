@@ -2,7 +2,7 @@
 import { and, desc, eq, inArray, isNotNull, lt, type SQL, sql } from 'drizzle-orm';
 import type { Database } from './open.ts';
 import type { TrainingQueue } from './queue.ts';
-import { files, trainingCheckpoints, trainingEvents, trainingJobs } from './schema.ts';
+import { events, files, trainingCheckpoints, trainingEvents, trainingJobs } from './schema.ts';
 
 export type Job = typeof trainingJobs.$inferSelect;
 export type JobEvent = typeof trainingEvents.$inferSelect;
@@ -110,7 +110,13 @@ export async function submittedJobs(
 
 export async function updateJob(db: Database, id: string, change: JobChange): Promise<Job> {
   const [row] = await db.update(trainingJobs).set(change).where(eq(trainingJobs.id, id)).returning();
+  if (change.status && isOver(row!)) await tellEnd(db, row!);
   return row!;
+}
+
+function tellEnd(db: Database, { id, status, target, userId, fineTunedModel, error }: Job) {
+  const data = { job: id, model: fineTunedModel, error: error?.message ?? null };
+  return db.insert(events).values({ actor: userId, kind: `job.${status}`, subject: target, data });
 }
 
 /** Newest first. @param before the number of the last event of the page before */

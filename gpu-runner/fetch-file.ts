@@ -5,11 +5,9 @@ import { mkdir, rename, rm, stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { Readable, Transform } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
-// Not Node's own, which ends the process when a store closes the connection before a slow disk has taken the last bytes:
-// github.com/nodejs/undici/issues/5360, mended in this one.
-import { fetch } from 'undici';
 import type { FileSource } from '../functions/generate.ts';
 import { Fault } from './faults.ts';
+import { fetch } from './fetch.ts';
 
 /** A store that sends nothing for this long is given up. */
 const STALL_MS = 30_000;

@@ -1,5 +1,7 @@
 /** The API as runners call it: by their token, and again where the network failed. */
 import { setTimeout as sleep } from 'node:timers/promises';
+import type { Response } from 'undici';
+import { fetch } from './fetch.ts';
 
 const ATTEMPTS = 6;
 const FIRST_DELAY_MS = 250;

@@ -7,6 +7,7 @@ import { sampleAdapter } from '../adapter/sample-adapter.ts';
 import type { Scope } from '../api/auth.ts';
 import type { Role } from '../db/schema.ts';
 import { ROLES } from '../db/schema.ts';
+import { addEvent } from '../db/webhooks.ts';
 import { base, baseId, declare, InProcess } from './in-process.ts';
 
 const CALLERS = ['nobody', 'scopeless', 'stranger', 'reader', 'writer', 'owner', 'server'] as const;
@@ -113,6 +114,17 @@ const RULES: Readonly<Record<string, Rule>> = {
   },
   'DELETE /api/adapters/{owner}/{name}/trusted-publishers/{publisher}': { scope: ['manage'], role: 'admin' },
   'POST /api/token': { refuses: 400 },
+  'GET /api/usage': { scope: ['read', 'manage'] },
+  'GET /api/earnings': { scope: ['read', 'manage'] },
+  'PUT /api/usage/cap': { scope: ['manage'], body: () => ({ cap: null }) },
+  'POST /api/webhooks': { scope: ['manage'], body: () => ({ url: 'https://example.org/hook' }) },
+  'GET /api/webhooks': { scope: ['manage'] },
+  'DELETE /api/webhooks/{id}': { scope: ['manage'], own: true },
+  'GET /api/webhooks/{id}/deliveries': { scope: ['manage'], own: true },
+  'POST /api/webhooks/{id}/deliveries/{delivery}/replay': { scope: ['manage'], own: true },
+  'GET /api/audit': { scope: ['manage'] },
+  'GET /api/prices': {},
+  'POST /api/prices': { scope: ['admin'], body: () => ({ kind: 'prompt', perMillion: 0 }) },
   'GET /v1/models': { scope: ['read', 'infer'] },
   'GET /v1/models/{model}': { scope: ['read', 'infer'], see: true },
   'POST /v1/chat/completions': { scope: ['infer'], see: true, use: true, body: chat },
@@ -202,6 +214,17 @@ async function pathFor(operation: string, target: Target): Promise<string> {
     const response = await api.call('POST', '/api/keys', { name: 'x', scopes: ['read'] }, writer);
     return ((await response.json()) as { id: string }).id;
   };
+  let hook: { delivery: string } | undefined;
+  const webhook = async () => {
+    const response = await api.call('POST', '/api/webhooks', { url: 'https://example.org/hook' }, writer);
+    const { id } = (await response.json()) as { id: string };
+    await addEvent(api.deps.db, { actor: null, kind: 'version.listed', subject: 'writer/x@1', data: {} });
+    const { deliveries } = (await (
+      await api.call('GET', `/api/webhooks/${id}/deliveries`, undefined, writer)
+    ).json()) as { deliveries: { id: string }[] };
+    hook = { delivery: deliveries[0]!.id };
+    return id;
+  };
   const publisher = async () => {
     const trust = { issuer: ISSUER, claims: { repository: 'org/any' } };
     const route = `/api/adapters/org/${target}/trusted-publishers`;
@@ -219,7 +242,9 @@ async function pathFor(operation: string, target: Target): Promise<string> {
     user: () => 'stranger',
     publisher,
     model: () => `org/${target}`,
-    id: () => (operation.includes('/drafts/') ? draft() : key()),
+    id: () =>
+      operation.includes('/drafts/') ? draft() : operation.includes('/webhooks/') ? webhook() : key(),
+    delivery: async () => hook!.delivery,
   };
   let path = operation.split(' ')[1]!;
   for (const [, name] of path.matchAll(/\{(\w+)\}/g))

@@ -51,6 +51,15 @@ export async function baseFiles(): Promise<Files> {
   return Object.fromEntries(await Promise.all(names.map(read)));
 }
 
+interface Parts {
+  readonly folder: string;
+  readonly s3: EmbeddedS3;
+  readonly database: OpenDatabase;
+  readonly queue: TrainingQueue;
+  readonly signer: Signer;
+  readonly limitFactor: number;
+}
+
 export class InProcess {
   readonly blobs: BlobStore;
   readonly deps: TrainingDeps;
@@ -78,13 +87,7 @@ export class InProcess {
   private closing = false;
   private readonly verifying: Promise<void>;
 
-  private constructor(
-    folder: string,
-    s3: EmbeddedS3,
-    database: OpenDatabase,
-    queue: TrainingQueue,
-    signer: Signer,
-  ) {
+  private constructor({ folder, s3, database, queue, signer, limitFactor }: Parts) {
     this.folder = folder;
     this.s3 = s3;
     this.database = database;
@@ -109,6 +112,8 @@ export class InProcess {
       signer,
       downloads: this.downloads,
       oidcIssuers: this.oidcIssuers,
+      limitFactor,
+      addressOf: () => '127.0.0.1',
       runner,
       runnerToken,
       log,
@@ -117,14 +122,18 @@ export class InProcess {
   }
 
   /** With one base, and a key that may do everything. */
-  static async open(location: DatabaseLocation = { memory: true }): Promise<InProcess> {
+  static async open(
+    location: DatabaseLocation = { memory: true },
+    { limitFactor = 1000 }: { limitFactor?: number } = {},
+  ): Promise<InProcess> {
     const folder = await mkdtemp(join(tmpdir(), 'patchbay-api-'));
     const s3 = await startEmbeddedS3({ folder, host: '127.0.0.1', port: 0, bucket: 'patchbay', credentials });
     const database = await openDatabase(location);
     const queue = await openTrainingQueue(database, (error) => {
       throw error;
     });
-    const api = new InProcess(folder, s3, database, queue, await createSigner('5e'.repeat(32)));
+    const signer = await createSigner('5e'.repeat(32));
+    const api = new InProcess({ folder, s3, database, queue, signer, limitFactor });
     api.admin = await api.key('admin', ['read', 'publish', 'infer', 'train', 'admin']);
     const imported = await api.publish(`/api/bases/${baseId}`, await baseFiles());
     if (imported.status !== 200) throw new Error(await imported.text());

@@ -23,7 +23,7 @@ const ENGINE = 'patchbay-1';
 /** What the log says of a client that left before the answer; nobody receives it. */
 const CLIENT_CLOSED = 499;
 
-export function openaiRoutes(deps: InvokeDeps & { now: () => Date }) {
+export function openaiRoutes(deps: InvokeDeps) {
   const app = new Hono<AppEnv>();
 
   app.get('/models', async (c) => {

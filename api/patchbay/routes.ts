@@ -11,7 +11,9 @@ import { keyRoutes } from './keys.ts';
 import { organisationRoutes } from './organisations.ts';
 import { publishRoutes } from './publishing.ts';
 import { trustedPublishingRoutes } from './trusted-publishing.ts';
+import { usageRoutes } from './usage.ts';
 import { verificationRoutes } from './verifications.ts';
+import { webhookRoutes } from './webhooks.ts';
 
 export type PatchbayDeps = CatalogDeps & TrustDeps & { readonly auth: Auth };
 
@@ -34,5 +36,7 @@ export function patchbayRoutes(deps: PatchbayDeps) {
   organisationRoutes(app, deps);
   accessRoutes(app, deps);
   trustedPublishingRoutes(app, deps);
+  usageRoutes(app, deps);
+  webhookRoutes(app, deps);
   return app;
 }

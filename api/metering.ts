@@ -1,0 +1,76 @@
+/** What answers and training cost, and whether there is money left for them. */
+import type { Database } from '../db/open.ts';
+import { budgetOf, monthOf, recordUsage, storedByOwner } from '../db/usage.ts';
+import type { GenerateEvent } from '../functions/generate.ts';
+import type { Principal } from './auth.ts';
+import { ApiError } from './errors.ts';
+
+/** @throws ApiError insufficient_quota: this month's cap is reached */
+export async function requireBudget(db: Database, { owner }: Principal, now: Date): Promise<void> {
+  const { spent, cap } = await budgetOf(db, owner, monthOf(now));
+  if (cap !== null && spent >= cap)
+    throw new ApiError(
+      'insufficient_quota',
+      `The spending cap of ${owner} for ${monthOf(now)} is reached: raise it with PUT /api/usage/cap.`,
+    );
+}
+
+export interface Metered {
+  readonly requestId: string;
+  readonly payer: string;
+  readonly model: string;
+  readonly baseId: string;
+  readonly adapterIds: readonly string[];
+}
+
+/**
+ * Passes events on, and enters what was used: the prompt when it is accepted, the answer when it ends, however it ends. A server
+ * that dies in between has the prompt in the books, and not the answer, which nobody got.
+ */
+export async function* metered(
+  db: Database,
+  request: Metered,
+  now: () => Date,
+  source: AsyncGenerator<GenerateEvent>,
+): AsyncGenerator<GenerateEvent> {
+  const enter = (kind: 'prompt' | 'completion', quantity: number) =>
+    recordUsage(db, { ...request, kind, quantity, at: now() });
+  let completion = 0;
+  /** Of answers that have not ended: pieces of text, which are a token each at least. */
+  const begun = new Map<number, number>();
+  let prompt: Promise<unknown> = Promise.resolve();
+  try {
+    for await (const event of source) {
+      if (event.type === 'start') {
+        prompt = enter('prompt', event.promptTokens);
+        prompt.catch(() => undefined); // thrown where it is awaited
+      }
+      if (event.type === 'delta') begun.set(event.index, (begun.get(event.index) ?? 0) + 1);
+      if (event.type === 'finish') {
+        begun.delete(event.index);
+        completion += event.completionTokens;
+      }
+      yield event;
+    }
+  } finally {
+    await prompt;
+    for (const pieces of begun.values()) completion += pieces;
+    if (completion > 0) await enter('completion', completion);
+  }
+}
+
+/** Enters what is stored today, once a day. */
+export async function meterStorage(db: Database, now: Date): Promise<void> {
+  const day = now.toISOString().slice(0, 'YYYY-MM-DD'.length);
+  for (const { owner, baseId, bytes } of await storedByOwner(db))
+    await recordUsage(db, {
+      requestId: `storage ${owner} ${baseId} ${day}`,
+      kind: 'storage',
+      at: now,
+      payer: owner,
+      model: baseId,
+      baseId,
+      adapterIds: [],
+      quantity: bytes,
+    });
+}

@@ -1,0 +1,170 @@
+/** What was used and earned, prices, and the most that may be spent. */
+import { z } from '@hono/zod-openapi';
+import { ownerName } from '../../adapter/reference.ts';
+import type { Database } from '../../db/open.ts';
+import {
+  addPrice,
+  budgetOf,
+  earningsOf,
+  listPrices,
+  monthOf,
+  type Price,
+  setCap,
+  usageOf,
+} from '../../db/usage.ts';
+import { requireOrganisationRole } from '../access.ts';
+import type { Principal } from '../auth.ts';
+import { requirePrincipal } from '../context.ts';
+import { type App, json, needs, ok, problems, route } from './kit.ts';
+import * as s from './schemas.ts';
+
+interface UsageDeps {
+  readonly db: Database;
+  readonly now: () => Date;
+}
+
+const NANO = 1e9;
+const Statement = z.object({
+  month: z
+    .string()
+    .regex(/^\d{4}-(0[1-9]|1[0-2])$/, 'must be as in 2026-11')
+    .optional()
+    .openapi({ description: 'This one unless given' }),
+  owner: ownerName.optional().openapi({ description: 'An organisation that you administer' }),
+  format: z.enum(['json', 'csv']).default('json'),
+});
+
+export function usageRoutes(app: App, { db, now }: UsageDeps): void {
+  app.openapi(
+    route({
+      method: 'get',
+      path: '/usage',
+      summary: 'What you used in a month, by model, and what it costs',
+      ...needs('read', 'manage'),
+      request: { query: Statement },
+      responses: { 200: statement(s.UsageStatement, 'The statement'), ...problems },
+    }),
+    async (c) => {
+      const { owner, month, format } = asked(requirePrincipal(c, 'read', 'manage'), c.req.valid('query'));
+      const items = (await usageOf(db, owner, month)).map((item) => ({
+        ...item,
+        charge: item.charge / NANO,
+      }));
+      const { spent, cap } = await budgetOf(db, owner, month);
+      if (format === 'csv') return csv(c, ['model', 'kind', 'quantity', 'charge'], items);
+      const total = spent / NANO;
+      return c.json(
+        { owner, month, currency: 'USD' as const, total, cap: cap === null ? null : cap / NANO, items },
+        200,
+      );
+    },
+  );
+
+  app.openapi(
+    route({
+      method: 'get',
+      path: '/earnings',
+      summary: 'What your adapters earned in a month',
+      ...needs('read', 'manage'),
+      request: { query: Statement },
+      responses: { 200: statement(s.EarningsStatement, 'The statement'), ...problems },
+    }),
+    async (c) => {
+      const { owner, month, format } = asked(requirePrincipal(c, 'read', 'manage'), c.req.valid('query'));
+      const items = (await earningsOf(db, owner, month)).map((item) => ({
+        ...item,
+        amount: item.amount / NANO,
+      }));
+      if (format === 'csv') return csv(c, ['adapter', 'kind', 'amount'], items);
+      const total = items.reduce((sum, { amount }) => sum + amount, 0);
+      return c.json({ owner, month, currency: 'USD' as const, total, items }, 200);
+    },
+  );
+
+  app.openapi(
+    route({
+      method: 'put',
+      path: '/usage/cap',
+      summary: 'The most that may be spent in a month: beyond it, answers and training are refused',
+      ...needs('manage'),
+      request: { body: { ...json(s.SpendingCap), required: true } },
+      responses: { 200: ok(s.SpendingCap, 'As it is now'), ...problems },
+    }),
+    async (c) => {
+      const principal = requirePrincipal(c, 'manage');
+      const { cap } = c.req.valid('json');
+      await setCap(db, principal.owner, cap === null ? null : Math.round(cap * NANO), principal.userId);
+      return c.json({ cap }, 200);
+    },
+  );
+
+  app.openapi(
+    route({
+      method: 'get',
+      path: '/prices',
+      summary: 'Prices, newest first; of each kind the newest that is due holds',
+      responses: { 200: ok(z.object({ prices: z.array(s.Price) }), 'Prices'), ...problems },
+    }),
+    async (c) => c.json({ prices: (await listPrices(db)).map(view) }, 200),
+  );
+
+  app.openapi(
+    route({
+      method: 'post',
+      path: '/prices',
+      summary: 'Set a price, from now or later on',
+      ...needs('admin'),
+      request: { body: { ...json(s.NewPrice), required: true } },
+      responses: { 201: ok(s.Price, 'The price'), ...problems },
+    }),
+    async (c) => {
+      const { base, perMillion, since, ...price } = c.req.valid('json');
+      const made = await addPrice(
+        db,
+        {
+          ...price,
+          baseId: base,
+          perUnit: (perMillion * NANO) / 1e6,
+          since: since === undefined ? now() : new Date(since),
+        },
+        requirePrincipal(c, 'admin').userId,
+      );
+      return c.json(view(made), 201);
+    },
+  );
+
+  function asked(principal: Principal, { month, owner, format }: z.infer<typeof Statement>) {
+    if (owner !== undefined && owner !== principal.owner) requireOrganisationRole(principal, owner, 'admin');
+    return { owner: owner ?? principal.owner, month: month ?? monthOf(now()), format };
+  }
+}
+
+const statement = <T extends z.ZodType>(schema: T, description: string) => ({
+  content: { 'application/json': { schema }, 'text/csv': { schema: z.string() } },
+  description,
+});
+
+function csv(
+  c: { body(text: string, status: 200, headers: Record<string, string>): Response },
+  columns: readonly string[],
+  rows: readonly Readonly<Record<string, string | number>>[],
+) {
+  const lines = rows.map((row) => columns.map((column) => cell(row[column]!)).join(','));
+  const text = `${[columns.join(','), ...lines].join('\r\n')}\r\n`;
+  return c.body(text, 200, { 'content-type': 'text/csv; charset=utf-8' }) as never;
+}
+
+/** RFC 4180. What a spreadsheet would take for a formula is text. */
+function cell(value: string | number): string {
+  if (typeof value === 'number') return String(value);
+  const text = /^[=+\-@\t\r]/.test(value) ? `'${value}` : value;
+  return /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
+}
+
+const view = ({ baseId, kind, perUnit, ownersShare, since }: Price) => ({
+  base: baseId,
+  kind,
+  perMillion: (perUnit * 1e6) / NANO,
+  ownersShare,
+  since: since.toISOString(),
+});

@@ -1,5 +1,5 @@
 /** Drafts: what is on its way into the catalog. */
-import { and, desc, eq, isNull, lt } from 'drizzle-orm';
+import { and, desc, eq, isNull, lt, sql } from 'drizzle-orm';
 import type { Database } from './open.ts';
 import { draftFiles, drafts } from './schema.ts';
 
@@ -52,6 +52,37 @@ export async function findContentDraft(
     .orderBy(desc(drafts.createdAt))
     .limit(1);
   return row;
+}
+
+/** What a user has sent under this path, most recently. */
+export async function findStaged(db: Database, userId: string, path: string): Promise<DraftFile | undefined> {
+  const [row] = await db
+    .select({ file: draftFiles })
+    .from(draftFiles)
+    .innerJoin(drafts, eq(drafts.id, draftFiles.draftId))
+    .where(and(eq(drafts.kind, 'content'), eq(drafts.createdBy, userId), eq(draftFiles.path, path)))
+    .orderBy(desc(drafts.createdAt))
+    .limit(1);
+  return row?.file;
+}
+
+/** Everything that a user has sent for an adapter under paths that begin so. */
+export function listStaged(
+  db: Database,
+  { userId, target, prefix }: { userId: string; target: string; prefix: string },
+): Promise<ContentDraft[]> {
+  return db
+    .select({ draft: drafts, file: draftFiles })
+    .from(drafts)
+    .innerJoin(draftFiles, eq(draftFiles.draftId, drafts.id))
+    .where(
+      and(
+        eq(drafts.kind, 'content'),
+        eq(drafts.createdBy, userId),
+        eq(drafts.target, target),
+        sql`starts_with(${draftFiles.path}, ${prefix})`,
+      ),
+    );
 }
 
 /** Notes what a draft became. The first to say so is right: later ones only found what it had listed. */

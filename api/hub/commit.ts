@@ -9,7 +9,7 @@ import {
   type Version,
 } from '../../db/adapters.ts';
 import { findBase, type StoredFile } from '../../db/bases.ts';
-import { type ContentDraft, findContentDraft } from '../../db/drafts.ts';
+import { type ContentDraft, findContentDraft, listStaged } from '../../db/drafts.ts';
 import { requireRole } from '../access.ts';
 import type { Principal } from '../auth.ts';
 import { blobKey } from '../blob-store.ts';
@@ -20,6 +20,7 @@ import { type PublishDeps, publishVersion } from '../versions.ts';
 import type { Change, CommitPayload } from './commit-payload.ts';
 import { commitOf } from './repositories.ts';
 import { isNotKept, refuseUnknown } from './upload-plan.ts';
+import { XORB_PREFIX } from './xet/formats.ts';
 
 /** What commits are made to: an adapter that is there, or will be with its first commit. */
 export interface Target {
@@ -150,6 +151,8 @@ async function removeUploads(
     const found = await findContentDraft(deps.db, { userId: principal.userId, target, sha256 });
     if (found) await removeDraft(deps, found.draft.id, [found.file]);
   }
+  const xorbs = { userId: principal.userId, target, prefix: XORB_PREFIX };
+  for (const { draft, file } of await listStaged(deps.db, xorbs)) await removeDraft(deps, draft.id, [file]);
 }
 
 /** The base is what the adapter says it was made for. @throws ApiError refused */

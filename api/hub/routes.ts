@@ -14,6 +14,7 @@ import { history, modelInfo, refs } from './models.ts';
 import { hubPublishRoutes } from './publish-routes.ts';
 import { findCommit, findEntry, findRepository } from './repositories.ts';
 import { serveFile } from './serve-file.ts';
+import { xetRoutes } from './xet/routes.ts';
 
 export interface HubDeps extends PublishDeps {
   readonly downloads: DownloadCounter;
@@ -121,6 +122,7 @@ export function hubRoutes(deps: HubDeps) {
   });
 
   app.route('/', hubPublishRoutes(deps, objects));
+  app.route('/', xetRoutes(deps));
 
   app.onError((error, c) => {
     if (error instanceof HubNotFound) return notFoundResponse(error);

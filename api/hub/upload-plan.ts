@@ -6,11 +6,8 @@ import { ADAPTER_FILES } from '../publish.ts';
 import { bytesOfBase64 } from './commit-payload.ts';
 import { type GitObjects, isLfs } from './git-objects.ts';
 
-/**
- * Up to here files come inside the commit. Above it they are git-lfs objects, which Python's client sends by the Xet protocol
- * only, unless HF_HUB_DISABLE_XET=1 is set: so this is as high as memory allows.
- */
-export const MAX_INLINE = 32 * 2 ** 20;
+/** Up to here files come inside the commit; above it by git-lfs, or by Xet where Python's client has it. */
+export const MAX_INLINE = 5 * 2 ** 20;
 
 /** What training tools leave beside an adapter, and the base has already. */
 const NOT_KEPT =

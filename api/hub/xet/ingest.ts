@@ -1,0 +1,159 @@
+/**
+ * Takes in what clients send by Xet, and makes plain files of it: xorbs are kept as they come, and the shard that follows says
+ * how files are put together from them. Nothing of it outlives the commit. Every upload has an address of its own, so no client
+ * believes that a xorb is still there from another time.
+ */
+import { type DraftFile, findContentDraft, findStaged, insertDraft } from '../../../db/drafts.ts';
+import type { Principal } from '../../auth.ts';
+import type { BlobStore } from '../../blob-store.ts';
+import { ApiError } from '../../errors.ts';
+import { ADAPTER_FILES, DRAFT_HOURS, PART_SIZE } from '../../publish.ts';
+import type { PublishDeps } from '../../versions.ts';
+import { readShard, type ShardFile, XetError, XORB_PREFIX, Xorb } from './formats.ts';
+
+/** 64 MiB of chunks, and their list. */
+export const MAX_XORB = 72 * 2 ** 20;
+export const MAX_SHARD = 64 * 2 ** 20;
+const LARGEST = Math.max(...Object.values(ADAPTER_FILES).map(({ maxSize }) => maxSize));
+
+/** One upload of one user for one adapter. */
+export interface Session {
+  readonly principal: Principal;
+  /** owner/name */
+  readonly target: string;
+  readonly id: string;
+}
+
+const pathOf = (session: Session, hash: string): string => `${XORB_PREFIX}${session.id} ${hash}`;
+
+/** @throws ApiError too_large */
+export async function keepXorb(
+  deps: PublishDeps,
+  session: Session,
+  hash: string,
+  body: AsyncIterable<Uint8Array>,
+): Promise<void> {
+  const path = pathOf(session, hash);
+  await stage(deps, session, path, body, MAX_XORB);
+}
+
+/** Makes the files that a shard describes. @throws ApiError refused, invalid_request, too_large */
+export async function takeShard(deps: PublishDeps, session: Session, shard: Uint8Array): Promise<void> {
+  for (const file of read(() => readShard(shard), 'The shard')) {
+    if (file.size > LARGEST)
+      throw new ApiError(
+        'too_large',
+        `A file of ${file.size} bytes is more than an adapter may have: ${LARGEST}.`,
+      );
+    const key = { userId: session.principal.userId, target: session.target, sha256: file.sha256 };
+    if (await findContentDraft(deps.db, key)) continue;
+    const { sha256 } = await stage(deps, session, file.sha256, contentOf(deps, session, file), file.size);
+    if (sha256 !== file.sha256)
+      throw new ApiError(
+        'refused',
+        `The file ${file.sha256} has the sha256 ${sha256}: something was lost on its way.`,
+      );
+  }
+}
+
+async function* contentOf(
+  deps: PublishDeps,
+  session: Session,
+  { terms }: ShardFile,
+): AsyncGenerator<Uint8Array> {
+  let open: { hash: string; xorb: Xorb } | undefined;
+  for (const term of terms) {
+    if (open?.hash !== term.xorb)
+      open = { hash: term.xorb, xorb: new Xorb(await xorbBytes(deps, session, term.xorb)) };
+    const chunks = open.xorb.read(term);
+    for (;;) {
+      const next = read(() => chunks.next(), `The xorb ${term.xorb}`);
+      if (next.done) break;
+      yield next.value;
+    }
+  }
+}
+
+async function xorbBytes({ db, blobs }: PublishDeps, session: Session, hash: string): Promise<Uint8Array> {
+  const staged = await findStaged(db, session.principal.userId, pathOf(session, hash));
+  if (!staged?.upload)
+    throw new ApiError('invalid_request', `The xorb ${hash} was not sent in this upload: send it again.`);
+  const bytes = new Uint8Array(staged.size);
+  let at = 0;
+  for await (const chunk of await blobs.read(staged.upload.key)) {
+    bytes.set(chunk, at);
+    at += chunk.length;
+  }
+  return bytes;
+}
+
+/** What strangers sent is told to them as what it is. */
+function read<T>(work: () => T, what: string): T {
+  try {
+    return work();
+  } catch (error) {
+    if (error instanceof XetError) throw new ApiError('refused', `${what} ${error.message}.`);
+    throw error;
+  }
+}
+
+/** Streams content into the store, as the upload of a draft. @throws ApiError too_large: more than `limit` bytes */
+async function stage(
+  deps: PublishDeps,
+  { principal, target }: Session,
+  path: string,
+  content: AsyncIterable<Uint8Array>,
+  limit: number,
+): Promise<Pick<DraftFile, 'size' | 'sha256'>> {
+  const id = crypto.randomUUID();
+  const key = `uploads/${id}/content`;
+  const uploadId = await deps.blobs.startUpload(key);
+  try {
+    const written = await write(deps, { key, uploadId }, content, limit);
+    const expiresAt = new Date(deps.now().getTime() + DRAFT_HOURS * 3_600_000);
+    const draft = {
+      id,
+      kind: 'content' as const,
+      target,
+      baseId: null,
+      createdBy: principal.userId,
+      expiresAt,
+    };
+    await insertDraft(deps.db, draft, [{ path, ...written, upload: { key, uploadId, partSize: PART_SIZE } }]);
+    return written;
+  } catch (error) {
+    await deps.blobs.abortUpload(key, uploadId);
+    throw error;
+  }
+}
+
+async function write(
+  { blobs, createHasher }: { blobs: BlobStore; createHasher: PublishDeps['createHasher'] },
+  { key, uploadId }: { key: string; uploadId: string },
+  content: AsyncIterable<Uint8Array>,
+  limit: number,
+): Promise<Pick<DraftFile, 'size' | 'sha256'>> {
+  const hasher = createHasher();
+  const part = new Uint8Array(PART_SIZE);
+  let [filled, number, size] = [0, 0, 0];
+  const send = async () => {
+    await blobs.putPart(key, uploadId, ++number, part.slice(0, filled));
+    filled = 0;
+  };
+  for await (const chunk of content) {
+    size += chunk.length;
+    if (size > limit) throw new ApiError('too_large', `More than ${limit} bytes came.`);
+    hasher.update(chunk);
+    for (let at = 0; at < chunk.length; ) {
+      const piece = chunk.subarray(at, at + PART_SIZE - filled);
+      part.set(piece, filled);
+      filled += piece.length;
+      at += piece.length;
+      if (filled === PART_SIZE) await send();
+    }
+  }
+  if (size === 0) throw new ApiError('invalid_request', 'The body is empty.');
+  if (filled > 0) await send();
+  await blobs.finishUpload(key, uploadId);
+  return { size, sha256: hasher.digest() };
+}

@@ -24,6 +24,7 @@ const Environment = z
       .default('https://token.actions.githubusercontent.com,https://gitlab.com')
       .transform((list) => list.split(',').filter(Boolean))
       .pipe(z.array(z.url({ protocol: /^https?$/, error: 'must be URLs, separated by commas' }))),
+    PATCHBAY_STORAGE_QUOTA: z.coerce.number().int().positive().optional(),
     PATCHBAY_LIMIT_FACTOR: z.coerce.number().positive().default(1),
     PATCHBAY_TRUST_PROXY: z.enum(['yes', 'no']).default('no'),
     PATCHBAY_WEBHOOKS_ANYWHERE: z.enum(['yes', 'no']).default('no'),
@@ -64,6 +65,8 @@ export interface Config {
   readonly runner: { readonly url: string; readonly token: string } | undefined;
   /** What verification records are signed with. Absent: a key of the data folder. */
   readonly signingKey: string | undefined;
+  /** Bytes that may be stored under one name; undefined: no limit. */
+  readonly storageQuota: number | undefined;
   /** Whether webhooks may lead into our own network. */
   readonly webhooksAnywhere: boolean;
   /** Of all limits of requests. */
@@ -103,6 +106,7 @@ export function readConfig(environment: Record<string, string | undefined>): Con
       ? { url: e.PATCHBAY_RUNNER_URL.replace(/\/$/, ''), token: e.PATCHBAY_RUNNER_TOKEN! }
       : undefined,
     signingKey: e.PATCHBAY_SIGNING_KEY,
+    storageQuota: e.PATCHBAY_STORAGE_QUOTA,
     webhooksAnywhere: e.PATCHBAY_WEBHOOKS_ANYWHERE === 'yes',
     limitFactor: e.PATCHBAY_LIMIT_FACTOR,
     trustProxy: e.PATCHBAY_TRUST_PROXY === 'yes',

@@ -198,6 +198,7 @@ async function open(config: Config, log: Logger, shutdown: Shutdown): Promise<st
     downloads,
     oidcIssuers: config.oidcIssuers,
     limitFactor: config.limitFactor,
+    storageQuota: config.storageQuota,
     addressOf: addressOf(config.trustProxy),
     runner: runner.client,
     runnerToken,

@@ -191,6 +191,11 @@ export function verifyAgain(
   });
 }
 
+/** Takes a version off the list, until it is published again. */
+export function withdraw({ db }: Pick<PublishDeps, 'db'>, version: Version, actor: string): Promise<Version> {
+  return db.transaction((tx) => changeStatus(tx, version, 'withdrawn', actor, adapterFacts));
+}
+
 /** Takes a version off the list, where it stays until it is verified again. */
 export function quarantine(
   { db }: Pick<PublishDeps, 'db'>,

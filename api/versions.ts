@@ -15,6 +15,7 @@ import { findBase, type StoredFile } from '../db/bases.ts';
 import { labelsOf } from '../db/catalog-labels.ts';
 import type { Draft } from '../db/drafts.ts';
 import type { Database } from '../db/open.ts';
+import { storedBytes } from '../db/usage.ts';
 import { RULES } from '../functions/verify.ts';
 import type { Principal } from './auth.ts';
 import { type BlobStore, blobKey } from './blob-store.ts';
@@ -27,6 +28,8 @@ export interface PublishDeps {
   readonly blobs: BlobStore;
   readonly createHasher: () => Hasher;
   readonly now: () => Date;
+  /** Bytes that may be stored under one name; undefined: no limit. */
+  readonly storageQuota?: number | undefined;
 }
 
 /** What a version becomes one of, and where it comes from. */
@@ -66,6 +69,7 @@ export async function publishVersion(
   const card = cardFile ? await readText(cardFile) : '';
   catalogFacts({ adapterId: draft.target, card }); // refuses a card that says nothing sensible
 
+  await requireRoom(deps, draft.target, contents);
   const files = await keep(deps, contents);
   const version = {
     adapterId: draft.target,
@@ -86,6 +90,23 @@ export async function publishVersion(
   return submitVersion(deps.db, adapterFacts(version), version, files, conditions).catch((error: Error) => {
     throw error instanceof VersionConflict ? new ApiError('conflict', error.message) : error;
   });
+}
+
+/** @throws ApiError too_large */
+async function requireRoom(
+  { db, storageQuota }: PublishDeps,
+  target: string,
+  contents: ReadonlyMap<string, Content>,
+): Promise<void> {
+  if (storageQuota === undefined) return;
+  const { owner } = ownerAndName(target);
+  const more = [...contents.values()].reduce((sum, { size }) => sum + size, 0);
+  const stored = await storedBytes(db, owner);
+  if (stored + more > storageQuota)
+    throw new ApiError(
+      'too_large',
+      `${owner} has ${stored} bytes stored, and may have ${storageQuota}: there is no room for ${more} more.`,
+    );
 }
 
 /** What the catalog repeats of an adapter's latest version. */

@@ -13,6 +13,9 @@ const BENCHES: Readonly<Record<string, () => Promise<{ run(): Promise<Figure[]> 
   concurrent: () => import('./concurrent.ts'),
   ranks: () => import('./ranks.ts'),
   catalog: () => import('./catalog.ts'),
+  resolve: () => import('./resolve.ts'),
+  publish: () => import('./publish.ts'),
+  fuzz: () => import('./fuzz.ts'),
 };
 
 const [name = '', ...rest] = process.argv.slice(2);

@@ -133,9 +133,9 @@ export function submitVersion(
   });
 }
 
-/** What was refused may pass now: the rules, or the runner, may be others. */
+/** What was refused may pass now: the rules, or the runner, may be others. What was withdrawn is wanted again. */
 async function resubmit(tx: Database, version: Version, rules: number): Promise<Version> {
-  if (version.status !== 'refused') return version;
+  if (version.status !== 'refused' && version.status !== 'withdrawn') return version;
   await requestVerification(tx, version, rules);
   return setStatus(tx, version, 'pending');
 }

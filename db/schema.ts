@@ -333,7 +333,8 @@ export const labelCounts = pgTable('label_counts', {
   count: long('count').notNull(),
 });
 
-export const VERSION_STATUSES = ['pending', 'passed', 'refused', 'quarantined'] as const;
+/** `quarantined` by the server's admin, or by the gate when its rules changed; `withdrawn` by its publisher. */
+export const VERSION_STATUSES = ['pending', 'passed', 'refused', 'quarantined', 'withdrawn'] as const;
 export type VersionStatus = (typeof VERSION_STATUSES)[number];
 
 export const versions = pgTable(
@@ -497,6 +498,7 @@ export const TOLD_KINDS = [
   'version.listed',
   'version.refused',
   'version.quarantined',
+  'version.withdrawn',
   'job.succeeded',
   'job.failed',
   'job.cancelled',

@@ -287,6 +287,39 @@ describe('a commit is refused', () => {
   });
 });
 
+it('a repository is hidden, gated and deleted; its tags stay', async () => {
+  expect((await commitTo('carol/settled', whole)).status).toBe(200);
+  const ask = (method: string, path: string, body: object, bearer = token) =>
+    fetch(`${url}${path}`, {
+      method,
+      headers: { authorization: `Bearer ${bearer}`, 'content-type': 'application/json' },
+      body: JSON.stringify(body),
+    });
+  const seen = async () => (await fetch(`${url}/api/models/carol/settled`)).status;
+  const settings = '/api/models/carol/settled/settings';
+  const bob = await api.key('bob', ['read', 'publish']);
+  expect((await ask('PUT', settings, { private: true }, bob)).status).toBe(403);
+  expect(await (await ask('PUT', settings, { private: true })).json()).toEqual({
+    private: true,
+    gated: false,
+  });
+  expect(await seen()).toBe(404);
+  expect(await (await ask('PUT', settings, { visibility: 'public', gated: 'auto' })).json()).toEqual({
+    private: false,
+    gated: 'auto',
+  });
+  expect(await seen()).toBe(200);
+  expect((await ask('POST', '/api/models/carol/settled/tag/main', { tag: 'best' })).status).toBe(400);
+  expect(
+    (await ask('POST', '/api/repos/move', { fromRepo: 'carol/settled', toRepo: 'carol/other' })).status,
+  ).toBe(400);
+  const named = { name: 'settled', organization: 'carol' };
+  expect((await ask('DELETE', '/api/repos/delete', named, bob)).status).toBe(403);
+  expect((await ask('DELETE', '/api/repos/delete', named)).status).toBe(200);
+  expect(await seen()).toBe(404);
+  expect((await ask('DELETE', '/api/repos/delete', named)).status).toBe(404);
+});
+
 it('a card is checked before it is sent', async () => {
   const check = (content: string) => call('/api/validate-yaml', { content, repoType: 'model' });
   expect(await (await check('---\nlicense: mit\n---\n')).json()).toEqual({ errors: [], warnings: [] });

@@ -282,4 +282,16 @@ describe('what is listed', () => {
     while ((await get(route, '')).status !== 200) await new Promise((resolve) => setTimeout(resolve, 5));
     expect(await json(get(`/api/adapters/${made.id}`, ''))).toMatchObject({ latest: 2, title: 'Second' });
   });
+
+  it('is withdrawn by its publisher, and comes back when it is published again', async () => {
+    const made = fresh();
+    await publish(made);
+    const route = `/api/adapters/${made.id}/versions/1`;
+    expect((await api.call('DELETE', route, undefined, bob)).status).toBe(403);
+    expect(await json(api.call('DELETE', route, undefined, alice))).toMatchObject({ status: 'withdrawn' });
+    for (const path of [`/api/adapters/${made.id}`, route, `/${made.id}/resolve/main/README.md`])
+      expect((await get(path, '')).status).toBe(404);
+    expect(await json(publish(made))).toMatchObject({ version: { number: 1, status: 'passed' } });
+    expect((await get(route, '')).status).toBe(200);
+  });
 });

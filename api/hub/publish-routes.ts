@@ -1,15 +1,18 @@
 /** Hugging Face's protocol, for publishing: `upload_folder`, `push_to_hub` and `@huggingface/hub`'s `uploadFiles`. */
 import { type Context, Hono } from 'hono';
 import { z } from 'zod';
+import { listVersions } from '../../db/adapters.ts';
 import { settle } from '../../db/people.ts';
+import { requireRole } from '../access.ts';
 import { CardError, readCard } from '../card.ts';
 import { type AppEnv, requirePrincipal } from '../context.ts';
 import { ApiError } from '../errors.ts';
 import { parseInput, readJsonBody } from '../request.ts';
-import { awaitVerdict } from '../verify.ts';
+import { awaitVerdict, withdraw } from '../verify.ts';
 import type { PublishDeps } from '../versions.ts';
 import { commit, findTarget } from './commit.ts';
 import { readCommit } from './commit-payload.ts';
+import { HubNotFound } from './errors.ts';
 import type { GitObjects } from './git-objects.ts';
 import { LfsBatch, lfsBatch } from './lfs.ts';
 import { commitOf } from './repositories.ts';
@@ -21,6 +24,11 @@ const NewRepository = z.object({
   type: z.enum(['model']).nullish(),
   private: z.boolean().nullish(),
   visibility: z.enum(['public', 'private']).nullish(),
+});
+const RepositorySettings = z.object({
+  private: z.boolean().nullish(),
+  visibility: z.enum(['public', 'private']).nullish(),
+  gated: z.union([z.literal(false), z.enum(['auto', 'manual'])]).nullish(),
 });
 const CardText = z.object({ content: z.string(), repoType: z.literal('model').optional() });
 
@@ -58,6 +66,62 @@ export function hubPublishRoutes(deps: PublishDeps, objects: GitObjects) {
     const visibility = asked.visibility ?? (asked.private ? 'private' : undefined);
     if (visibility) await settle(deps.db, id, { visibility }, principal.userId);
     return c.json(repository);
+  });
+
+  // Every version is withdrawn: content that others may have pinned is not taken from under the catalog's records.
+  app.delete('/api/repos/delete', async (c) => {
+    const principal = requirePrincipal(c, 'publish', 'admin');
+    const asked = parseInput(NewRepository, await readJsonBody(c.req.raw));
+    const [owner, name] = asked.name.includes('/')
+      ? asked.name.split('/', 2)
+      : [asked.organization ?? principal.owner, asked.name];
+    const { id, latest } = await findTarget(deps, principal, owner!, name!);
+    requireRole(principal, id, 'admin');
+    if (!latest) throw new HubNotFound('RepoNotFound', `Repository not found: ${id}`);
+    for (const version of await listVersions(deps.db, id)) await withdraw(deps, version, principal.userId);
+    return c.json({ success: true });
+  });
+
+  app.put('/api/models/:owner/:name/settings', async (c) => {
+    const principal = requirePrincipal(c, 'publish', 'manage');
+    const id = `${c.req.param('owner')}/${c.req.param('name')}`;
+    requireRole(principal, id, 'admin');
+    const {
+      private: hidden,
+      visibility,
+      gated,
+    } = parseInput(RepositorySettings, await readJsonBody(c.req.raw));
+    const wanted =
+      visibility ?? (hidden === undefined || hidden === null ? undefined : hidden ? 'private' : 'public');
+    const settings = await settle(
+      deps.db,
+      id,
+      {
+        ...(wanted ? { visibility: wanted } : {}),
+        ...(gated === undefined || gated === null ? {} : { gate: gated === false ? null : gated }),
+      },
+      principal.userId,
+    );
+    return c.json({ private: settings.visibility === 'private', gated: settings.gate ?? false });
+  });
+
+  // A version is for ever, and its tag with it.
+  for (const what of ['tag', 'branch'])
+    app.on(['POST', 'DELETE'], `/api/models/:owner/:name/${what}/:revision`, (c) => {
+      requirePrincipal(c, 'publish', 'admin');
+      throw new ApiError(
+        'invalid_request',
+        `There is no ${what} to change: \`main\` is the latest version, and every version has its tag, such as v3.`,
+        { field: 'revision' },
+      );
+    });
+  app.post('/api/repos/move', (c) => {
+    requirePrincipal(c, 'publish', 'admin');
+    throw new ApiError(
+      'invalid_request',
+      'An adapter keeps its name, which others have pinned: publish it under the new one, and withdraw this.',
+      { field: 'toRepo' },
+    );
   });
 
   app.post('/api/validate-yaml', async (c) => {

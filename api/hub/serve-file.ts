@@ -1,5 +1,6 @@
 /** `resolve`: the bytes of a file, or where they are. */
 import type { Context } from 'hono';
+import { LRUCache } from 'lru-cache';
 import type { StoredFile } from '../../db/bases.ts';
 import { type BlobStore, blobKey } from '../blob-store.ts';
 import type { AppEnv } from '../context.ts';
@@ -40,6 +41,25 @@ export async function serveFile(
   return send(c, blobs, file, headers);
 }
 
+/** Small files are asked for most, and never change. */
+const SMALL = 64 * 1024;
+const small = new LRUCache<string, Uint8Array<ArrayBuffer>>({
+  maxSize: 32 * 2 ** 20,
+  sizeCalculation: ({ length }) => length,
+});
+
+async function contentOf(
+  blobs: BlobStore,
+  { sha256, size }: Pick<StoredFile, 'sha256' | 'size'>,
+  range: { offset: number; length: number } | undefined,
+): Promise<ReadableStream<Uint8Array> | Uint8Array<ArrayBuffer>> {
+  if (size > SMALL || size === 0) return blobs.read(blobKey(sha256), range);
+  const known =
+    small.get(sha256) ?? new Uint8Array(await new Response(await blobs.read(blobKey(sha256))).arrayBuffer());
+  small.set(sha256, known);
+  return range ? known.slice(range.offset, range.offset + range.length) : known;
+}
+
 async function send(
   c: Context<AppEnv>,
   blobs: BlobStore,
@@ -54,7 +74,7 @@ async function send(
   headers.set('content-type', 'application/octet-stream');
   headers.set('content-length', String(range?.length ?? size));
   if (range) headers.set('content-range', `bytes ${range.offset}-${range.offset + range.length - 1}/${size}`);
-  const body = c.req.method === 'HEAD' ? null : await blobs.read(blobKey(sha256), range);
+  const body = c.req.method === 'HEAD' ? null : await contentOf(blobs, { sha256, size }, range);
   return new Response(body, { status: range ? 206 : 200, headers });
 }
 

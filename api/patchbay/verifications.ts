@@ -4,7 +4,7 @@ import { listVerifications } from '../../db/verifications.ts';
 import { requireRole } from '../access.ts';
 import { requirePrincipal } from '../context.ts';
 import { ApiError } from '../errors.ts';
-import { quarantine, verifyAgain } from '../verify.ts';
+import { quarantine, verifyAgain, withdraw } from '../verify.ts';
 import type { PublishDeps } from '../versions.ts';
 import { type App, needs, ok, problems, route } from './kit.ts';
 import * as s from './schemas.ts';
@@ -50,6 +50,29 @@ export function verificationRoutes(app: App, deps: PublishDeps): void {
       if (version.status === 'quarantined' && !principal.scopes.has('admin'))
         throw new ApiError('forbidden', 'This version was taken off the list: ask whoever runs this server.');
       return c.json(viewVersion(await verifyAgain(deps, version, principal.userId)), 202);
+    },
+  );
+
+  app.openapi(
+    route({
+      method: 'delete',
+      path: '/adapters/{owner}/{name}/versions/{number}',
+      summary:
+        'Withdraw a version: nobody finds, fetches or invokes it any more, until it is published again',
+      ...needs('publish', 'manage'),
+      request: { params: s.VersionPath },
+      responses: { 200: ok(s.Version, 'The version'), ...problems },
+    }),
+    async (c) => {
+      const principal = requirePrincipal(c, 'publish', 'manage');
+      const version = await versionSeenBy(db, principal, c.req.valid('param'));
+      requireRole(principal, version.adapterId, 'admin');
+      if (version.status === 'quarantined')
+        throw new ApiError(
+          'conflict',
+          'This version was taken off the list already, by whoever runs this server.',
+        );
+      return c.json(viewVersion(await withdraw(deps, version, principal.userId)), 200);
     },
   );
 

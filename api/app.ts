@@ -3,6 +3,7 @@ import { OpenAPIHono } from '@hono/zod-openapi';
 import type { Context } from 'hono';
 import type { AppEnv } from './context.ts';
 import { ApiError, asApiError, problemJson } from './errors.ts';
+import type { Upstream } from './hub/proxy.ts';
 import { hubRoutes } from './hub/routes.ts';
 import type { InvokeDeps } from './invoke.ts';
 import { limitRequests } from './limits.ts';
@@ -23,6 +24,7 @@ export type AppDeps = PatchbayDeps &
   InvokeDeps &
   RunnerDeps & {
     readonly log: Log;
+    readonly upstream: Upstream | undefined;
     /** Of all limits of requests. */
     readonly limitFactor: number;
     /** Who asks without a key. */

@@ -24,6 +24,12 @@ const Environment = z
       .default('https://token.actions.githubusercontent.com,https://gitlab.com')
       .transform((list) => list.split(',').filter(Boolean))
       .pipe(z.array(z.url({ protocol: /^https?$/, error: 'must be URLs, separated by commas' }))),
+    PATCHBAY_UPSTREAM: z.url().default('https://huggingface.co'),
+    PATCHBAY_UPSTREAM_BASES: z
+      .string()
+      .default('')
+      .transform((list) => list.split(',').filter(Boolean))
+      .pipe(z.array(z.string().regex(/^[\w.-]+\/[\w.-]+$/, 'must be owner/name, separated by commas'))),
     PATCHBAY_STORAGE_QUOTA: z.coerce.number().int().positive().optional(),
     PATCHBAY_LIMIT_FACTOR: z.coerce.number().positive().default(1),
     PATCHBAY_TRUST_PROXY: z.enum(['yes', 'no']).default('no'),
@@ -65,6 +71,8 @@ export interface Config {
   readonly runner: { readonly url: string; readonly token: string } | undefined;
   /** What verification records are signed with. Absent: a key of the data folder. */
   readonly signingKey: string | undefined;
+  /** The hub that bases are read through from which are not here. */
+  readonly upstream: { readonly url: string; readonly bases: readonly string[] };
   /** Bytes that may be stored under one name; undefined: no limit. */
   readonly storageQuota: number | undefined;
   /** Whether webhooks may lead into our own network. */
@@ -106,6 +114,7 @@ export function readConfig(environment: Record<string, string | undefined>): Con
       ? { url: e.PATCHBAY_RUNNER_URL.replace(/\/$/, ''), token: e.PATCHBAY_RUNNER_TOKEN! }
       : undefined,
     signingKey: e.PATCHBAY_SIGNING_KEY,
+    upstream: { url: e.PATCHBAY_UPSTREAM, bases: e.PATCHBAY_UPSTREAM_BASES },
     storageQuota: e.PATCHBAY_STORAGE_QUOTA,
     webhooksAnywhere: e.PATCHBAY_WEBHOOKS_ANYWHERE === 'yes',
     limitFactor: e.PATCHBAY_LIMIT_FACTOR,

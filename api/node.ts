@@ -199,6 +199,7 @@ async function open(config: Config, log: Logger, shutdown: Shutdown): Promise<st
     oidcIssuers: config.oidcIssuers,
     limitFactor: config.limitFactor,
     storageQuota: config.storageQuota,
+    upstream: config.upstream,
     addressOf: addressOf(config.trustProxy),
     runner: runner.client,
     runnerToken,

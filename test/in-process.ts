@@ -12,6 +12,7 @@ import { type BlobStore, createBlobStore } from '../api/blob-store.ts';
 import { DownloadCounter } from '../api/downloads.ts';
 import { type EmbeddedS3, startEmbeddedS3 } from '../api/embedded/s3.ts';
 import type { TrainingDeps } from '../api/fine-tuning.ts';
+import type { Upstream } from '../api/hub/proxy.ts';
 import { createRunnerClient, type RunnerEndpoint } from '../api/runner-client.ts';
 import { createSigner, type Signer } from '../api/signer.ts';
 import { type DatabaseLocation, type OpenDatabase, openDatabase } from '../db/open.ts';
@@ -58,6 +59,7 @@ interface Parts {
   readonly queue: TrainingQueue;
   readonly signer: Signer;
   readonly limitFactor: number;
+  readonly upstream: Upstream | undefined;
 }
 
 export class InProcess {
@@ -87,7 +89,7 @@ export class InProcess {
   private closing = false;
   private readonly verifying: Promise<void>;
 
-  private constructor({ folder, s3, database, queue, signer, limitFactor }: Parts) {
+  private constructor({ folder, s3, database, queue, signer, limitFactor, upstream }: Parts) {
     this.folder = folder;
     this.s3 = s3;
     this.database = database;
@@ -113,6 +115,7 @@ export class InProcess {
       downloads: this.downloads,
       oidcIssuers: this.oidcIssuers,
       limitFactor,
+      upstream,
       addressOf: () => '127.0.0.1',
       runner,
       runnerToken,
@@ -124,7 +127,7 @@ export class InProcess {
   /** With one base, and a key that may do everything. */
   static async open(
     location: DatabaseLocation = { memory: true },
-    { limitFactor = 1000 }: { limitFactor?: number } = {},
+    { limitFactor = 1000, upstream }: { limitFactor?: number; upstream?: Upstream } = {},
   ): Promise<InProcess> {
     const folder = await mkdtemp(join(tmpdir(), 'patchbay-api-'));
     const s3 = await startEmbeddedS3({ folder, host: '127.0.0.1', port: 0, bucket: 'patchbay', credentials });
@@ -133,7 +136,7 @@ export class InProcess {
       throw error;
     });
     const signer = await createSigner('5e'.repeat(32));
-    const api = new InProcess({ folder, s3, database, queue, signer, limitFactor });
+    const api = new InProcess({ folder, s3, database, queue, signer, limitFactor, upstream });
     api.admin = await api.key('admin', ['read', 'publish', 'infer', 'train', 'admin']);
     const imported = await api.publish(`/api/bases/${baseId}`, await baseFiles());
     if (imported.status !== 200) throw new Error(await imported.text());

@@ -11,6 +11,7 @@ import { errorResponse, HubNotFound, notFoundResponse } from './errors.ts';
 import { GitObjects, isLfs, lfsPointer } from './git-objects.ts';
 import { listModels } from './list.ts';
 import { history, modelInfo, refs } from './models.ts';
+import { readThrough, type Upstream } from './proxy.ts';
 import { hubPublishRoutes } from './publish-routes.ts';
 import { findCommit, findEntry, findRepository } from './repositories.ts';
 import { serveFile } from './serve-file.ts';
@@ -18,6 +19,8 @@ import { xetRoutes } from './xet/routes.ts';
 
 export interface HubDeps extends PublishDeps {
   readonly downloads: DownloadCounter;
+  /** Where bases are that are not here; undefined: nowhere. */
+  readonly upstream: Upstream | undefined;
   readonly log: { error(fields: object, message: string): void };
 }
 
@@ -46,6 +49,8 @@ export function hubRoutes(deps: HubDeps) {
     if (repository.adapter) await requireUse(db, c.get('principal'), repository.adapter);
     return { repository, commit: commit.id, file };
   };
+
+  app.use(readThrough(deps, deps.upstream));
 
   app.get('/api/models', async (c) => {
     const { models, next } = await listModels(db, c.get('principal'), new URL(c.req.url));

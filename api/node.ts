@@ -30,7 +30,7 @@ import { Shutdown } from './embedded/shutdown.ts';
 import { baseSource } from './invoke.ts';
 import { meterStorage } from './metering.ts';
 import { sweepDrafts } from './publish.ts';
-import { createRunnerClient, type RunnerClient } from './runner-client.ts';
+import { createRunnerClient, loadedBases, type RunnerClient } from './runner-client.ts';
 import { createSigner } from './signer.ts';
 import { sweepUploads } from './user-files.ts';
 import { verifyListed } from './verify.ts';
@@ -198,6 +198,7 @@ async function open(config: Config, log: Logger, shutdown: Shutdown): Promise<st
     downloads,
     oidcIssuers: config.oidcIssuers,
     limitFactor: config.limitFactor,
+    loadedBases: loadedBases(runner.client),
     storageQuota: config.storageQuota,
     upstream: config.upstream,
     addressOf: addressOf(config.trustProxy),

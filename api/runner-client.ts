@@ -69,6 +69,21 @@ export function createRunnerClient(endpoint: () => RunnerEndpoint | undefined): 
   };
 }
 
+/** A runner is not asked more often than this what it has loaded, whoever wants to know. */
+const LOADED_MS = 5_000;
+
+/** Ids of the bases that a runner has in memory; none while it does not answer. */
+export function loadedBases(runner: RunnerClient): () => Promise<readonly string[]> {
+  let known: { at: number; bases: Promise<readonly string[]> } | undefined;
+  return () => {
+    if (!known || Date.now() - known.at > LOADED_MS) {
+      const ids = runner.health().then(({ bases }) => bases.map(({ id }) => id));
+      known = { at: Date.now(), bases: ids.catch(() => []) };
+    }
+    return known.bases;
+  };
+}
+
 /**
  * A connection kept open may be closed by the runner in the moment in which it is used again, before anything was answered.
  * What is asked of a runner changes nothing there, so it is asked a second time.

@@ -2,7 +2,7 @@
  * Searching the catalog: pages, and how many there are of what. Every page is a walk along an index in the order asked for, or
  * a look into one of labels and words; nothing sorts a million rows.
  */
-import { and, arrayContains, desc, gte, isNotNull, lte, not, or, type SQL, sql } from 'drizzle-orm';
+import { and, arrayContains, desc, gte, inArray, isNotNull, lte, not, or, type SQL, sql } from 'drizzle-orm';
 import { type Adapter, adapterColumns, type PrivateOf, visible } from './adapters.ts';
 import { FACETS, type Facet, labelOf } from './catalog-labels.ts';
 import type { Database } from './open.ts';
@@ -13,6 +13,8 @@ export interface CatalogFilter {
   readonly privateOf?: PrivateOf;
   readonly query?: string | undefined;
   readonly owner?: string | undefined;
+  /** One of these. */
+  readonly bases?: readonly string[] | undefined;
   readonly minRank?: number | undefined;
   readonly maxRank?: number | undefined;
   /** All of them. */
@@ -143,7 +145,7 @@ function alike(db: Database, among: SQL | undefined, text: string, limit: number
 
 /** @param without a facet whose own filter is left out */
 function matching(filter: CatalogFilter, without?: Facet): SQL | undefined {
-  const { privateOf = [], owner, facets = {}, tagsOrLanguages = [], minRank, maxRank } = filter;
+  const { privateOf = [], owner, bases, facets = {}, tagsOrLanguages = [], minRank, maxRank } = filter;
   const labels = [
     ...(owner === undefined ? [] : [labelOf('owner', owner)]),
     ...FACETS.flatMap((facet) => {
@@ -161,6 +163,7 @@ function matching(filter: CatalogFilter, without?: Facet): SQL | undefined {
         arrayContains(adapters.labels, [labelOf('language', value)]),
       ),
     ),
+    bases && inArray(adapters.baseId, [...bases]),
     minRank === undefined ? undefined : gte(adapters.rank, minRank),
     maxRank === undefined ? undefined : lte(adapters.rank, maxRank),
   );
@@ -250,9 +253,9 @@ function sorted(counted: readonly LabelCount[]): Counted['labels'] {
 }
 
 function isEverything(filter: CatalogFilter, without?: Facet): boolean {
-  const { query, owner, facets = {}, tagsOrLanguages = [], minRank, maxRank } = filter;
+  const { query, owner, bases, facets = {}, tagsOrLanguages = [], minRank, maxRank } = filter;
   const others = FACETS.filter((facet) => facet !== without && facets[facet] !== undefined);
-  const single = [query?.trim() || undefined, owner, minRank, maxRank, ...others, ...tagsOrLanguages];
+  const single = [query?.trim() || undefined, owner, bases, minRank, maxRank, ...others, ...tagsOrLanguages];
   return single.every((one) => one === undefined);
 }
 

@@ -77,6 +77,8 @@ export class InProcess {
     next();
   /** What the publish gate's runner says of a version; undefined: there is no such runner. */
   verdict: ((lease: VerifyLease) => Verdict) | undefined = () => NO_PROBLEM;
+  /** Bases that runners have in memory. */
+  loaded: readonly string[] = [];
   /** Where the API finds its runner. */
   runner: RunnerEndpoint | undefined;
   /** What the operator's log holds of errors that nobody foresaw. */
@@ -116,6 +118,7 @@ export class InProcess {
       oidcIssuers: this.oidcIssuers,
       limitFactor,
       upstream,
+      loadedBases: async () => this.loaded,
       addressOf: () => '127.0.0.1',
       runner,
       runnerToken,

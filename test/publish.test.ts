@@ -20,6 +20,19 @@ afterAll(() => api.close());
 const good = sampleAdapter(base);
 const goodFiles = { 'adapter_config.json': good.config, 'adapter_model.safetensors': good.weights };
 
+it('the catalog tells which bases are loaded, and finds their adapters alone', async () => {
+  await api.publish('/api/adapters/alice/warm/versions', { ...goodFiles, 'README.md': '# Warm\n' });
+  const find = async (query: string) =>
+    (await (await api.call('GET', `/api/adapters?q=warm${query}`)).json()) as {
+      adapters: unknown[];
+      warm: string[];
+    };
+  expect(await find('')).toMatchObject({ adapters: [{ id: 'alice/warm' }], warm: [] });
+  expect((await find('&warm=true')).adapters).toEqual([]);
+  api.loaded = [baseId];
+  expect(await find('&warm=true')).toMatchObject({ adapters: [{ id: 'alice/warm' }], warm: [baseId] });
+});
+
 describe('a bad adapter is refused with its reason, and nothing of it is listed', () => {
   it.each(badFiles(base).map((bad, i) => [bad.name, bad.code, bad, i] as const))(
     '%s: %s',

@@ -23,9 +23,11 @@ const FOUND = 100;
 
 export interface CatalogDeps extends PublishDeps {
   readonly downloads: DownloadCounter;
+  /** What runners have in memory. */
+  readonly loadedBases: () => Promise<readonly string[]>;
 }
 
-export function catalogRoutes(app: App, { db, blobs, downloads }: CatalogDeps): void {
+export function catalogRoutes(app: App, { db, blobs, downloads, loadedBases }: CatalogDeps): void {
   app.openapi(
     route({
       method: 'get',
@@ -36,7 +38,8 @@ export function catalogRoutes(app: App, { db, blobs, downloads }: CatalogDeps): 
     }),
     async (c) => {
       const { sort: asked, limit, cursor, counts, ...query } = c.req.valid('query');
-      const filter = { ...filterOf(query), privateOf: privateOf(c.get('principal')) };
+      const warm = await loadedBases();
+      const filter = { ...filterOf(query, warm), privateOf: privateOf(c.get('principal')) };
       const sort = asked ?? (query.q?.trim() ? 'relevance' : 'newest');
       const after = cursor ? decodeCursor(cursor, sort) : undefined;
       const [page, counted] = await Promise.all([
@@ -49,6 +52,7 @@ export function catalogRoutes(app: App, { db, blobs, downloads }: CatalogDeps): 
           adapters: rows.map(viewAdapter),
           next: next ? encodeCursor(next) : null,
           alike,
+          warm: [...warm],
           ...(counted ? { counts: viewCounts(counted) } : {}),
         },
         200,
@@ -212,6 +216,9 @@ export function catalogRoutes(app: App, { db, blobs, downloads }: CatalogDeps): 
 
 type Query = Omit<z.infer<typeof s.Search>, 'sort' | 'limit' | 'cursor' | 'counts'>;
 
-function filterOf({ q, owner, minRank, maxRank, ...facets }: Query): CatalogFilter {
-  return { query: q, owner, minRank, maxRank, facets };
+function filterOf(
+  { q, owner, warm, minRank, maxRank, ...facets }: Query,
+  loaded: readonly string[],
+): CatalogFilter {
+  return { query: q, owner, bases: warm && loaded, minRank, maxRank, facets };
 }

@@ -176,6 +176,10 @@ export const Search = z.object({
     .enum(['publisher', 'base'])
     .optional()
     .openapi({ description: 'Compared with its base on held-out rows of its publisher, or of the base' }),
+  warm: z
+    .enum(['true'])
+    .optional()
+    .openapi({ description: 'Only those whose base is loaded: they answer at once' }),
   minRank: rank.optional(),
   maxRank: rank.optional(),
   sort: z
@@ -196,6 +200,9 @@ export const AdapterPage = z
     adapters: z.array(Adapter),
     next: z.string().nullable(),
     alike: z.boolean().openapi({ description: 'Nothing holds the words; these have a similar name' }),
+    warm: z
+      .array(z.string())
+      .openapi({ description: 'Bases that are loaded: their adapters answer at once' }),
     counts: z
       .object({
         total: z.int(),

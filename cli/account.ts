@@ -1,6 +1,6 @@
 /** `patchbay login` and `patchbay keys`. */
 import { createInterface } from 'node:readline/promises';
-import { Client as ApiClient, type Client, Keys, MadeKey, Whoami } from './client.ts';
+import { Client as ApiClient, type Client, Keys, MadeKey, Statement, Whoami } from './client.ts';
 import { CliError, EXIT } from './errors.ts';
 import { type Output, result, table } from './output.ts';
 import { storeSettings } from './settings.ts';
@@ -38,12 +38,13 @@ export async function createKey(
   client: Client,
   output: Output,
   name: string,
-  options: { scopes: string; owner?: string; days?: string },
+  options: { scopes: string; owner?: string; adapters?: string; days?: string },
 ): Promise<void> {
   const made = await client.post(MadeKey, '/api/keys', {
     name,
     scopes: options.scopes.split(',').map((scope) => scope.trim()),
     ...(options.owner ? { owner: options.owner } : {}),
+    ...(options.adapters ? { adapters: options.adapters.split(',').map((id) => id.trim()) } : {}),
     ...(options.days ? { expiresInSeconds: Number(options.days) * 86_400 } : {}),
   });
   result(output, made, () => `${made.key}\nShown only now. id ${made.id}, scopes ${made.scopes.join(', ')}`);
@@ -62,4 +63,23 @@ export async function listKeys(client: Client, output: Output): Promise<void> {
 export async function revokeKey(client: Client, output: Output, id: string): Promise<void> {
   await client.delete(`/api/keys/${encodeURIComponent(id)}`);
   result(output, { revoked: id }, () => `revoked ${id}`);
+}
+
+export async function showUsage(client: Client, output: Output, month: string | undefined): Promise<void> {
+  const query = month === undefined ? '' : `?month=${encodeURIComponent(month)}`;
+  const statement = await client.get(Statement, `/api/usage${query}`);
+  result(output, statement, () => {
+    const { owner, currency, total, cap, items } = statement;
+    const money = (amount: number) => `${amount.toFixed(4)} ${currency}`;
+    const rows = items.map(({ model, kind, quantity, charge }) => [
+      model,
+      kind,
+      quantity.toLocaleString('en'),
+      money(charge),
+    ]);
+    return [
+      `${owner} in ${statement.month}: ${money(total)}${cap === null ? '' : ` of ${money(cap)}`}`,
+      ...(rows.length > 0 ? [table(['MODEL', 'KIND', 'QUANTITY', 'CHARGE'], rows)] : []),
+    ].join('\n');
+  });
 }

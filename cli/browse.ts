@@ -9,20 +9,22 @@ import type { z } from 'zod';
 import { parseReference } from '../adapter/reference.ts';
 import { AdapterDetail, AdapterPage, type Client, type File, VersionDetail } from './client.ts';
 import { CliError, EXIT } from './errors.ts';
-import { bytes, type Output, progress, result, table } from './output.ts';
+import { bytes, note, type Output, progress, result, table } from './output.ts';
 import { describeVerification } from './verification.ts';
 
 export async function search(
   client: Client,
   output: Output,
   words: readonly string[],
-  filters: Record<string, string | undefined>,
+  filters: Record<string, string | true | undefined>,
 ): Promise<void> {
   const query = new URLSearchParams();
   if (words.length > 0) query.set('q', words.join(' '));
-  for (const [name, value] of Object.entries(filters)) if (value !== undefined) query.set(name, value);
+  for (const [name, value] of Object.entries(filters))
+    if (value !== undefined) query.set(name, String(value));
   const page = await client.get(AdapterPage, `/api/adapters?${query}`);
   result(output, page, () => {
+    if (page.alike && page.adapters.length > 0) note('Nothing holds these words; what has a similar name:');
     if (page.adapters.length === 0)
       return 'Nothing matches. `patchbay search` without words lists everything.';
     const rows = page.adapters.map(({ id, latest, base, rank, size, summary }) => [
@@ -64,6 +66,14 @@ export async function show(client: Client, output: Output, reference: string): P
       detail.card.replace(/^---[\s\S]*?\n---\n/, '').trim(),
     ].join('\n'),
   );
+}
+
+export async function withdraw(client: Client, output: Output, reference: string): Promise<void> {
+  const { id, version } = single(reference);
+  if (version === undefined)
+    throw new CliError(EXIT.usage, `${reference} names no version`, `Say which: ${id}@1.`);
+  await client.delete(`/api/adapters/${id}/versions/${version}`);
+  result(output, { withdrawn: `${id}@${version}` }, () => `withdrawn: ${id}@${version}`);
 }
 
 export async function pull(

@@ -63,7 +63,12 @@ export const AdapterDetail = Adapter.extend({
   license: z.string().nullable(),
   task: z.string().nullable(),
 });
-export const AdapterPage = z.object({ adapters: z.array(Adapter), next: z.string().nullable() });
+export const AdapterPage = z.looseObject({
+  adapters: z.array(Adapter),
+  next: z.string().nullable(),
+  alike: z.boolean(),
+});
+export const AdapterSettings = z.looseObject({ visibility: z.string() });
 export const Draft = z.looseObject({
   id: z.string(),
   files: z.array(
@@ -83,6 +88,16 @@ export const Completed = z.discriminatedUnion('kind', [
   z.object({ kind: z.literal('adapter'), created: z.boolean(), version: Version }),
   z.object({ kind: z.literal('base'), base: z.looseObject({ id: z.string(), digest: z.string() }) }),
 ]);
+export const Statement = z.looseObject({
+  owner: z.string(),
+  month: z.string(),
+  currency: z.string(),
+  total: z.number(),
+  cap: z.number().nullable(),
+  items: z.array(
+    z.looseObject({ model: z.string(), kind: z.string(), quantity: z.number(), charge: z.number() }),
+  ),
+});
 export const Whoami = z.object({ owner: z.string(), scopes: z.array(z.string()) });
 export const MadeKey = z.looseObject({
   id: z.string(),
@@ -110,6 +125,10 @@ export class Client {
 
   async post<T extends z.ZodType>(schema: T, path: string, body?: unknown): Promise<z.infer<T>> {
     return this.read(schema, await this.send('POST', path, body));
+  }
+
+  async patch<T extends z.ZodType>(schema: T, path: string, body: unknown): Promise<z.infer<T>> {
+    return this.read(schema, await this.send('PATCH', path, body));
   }
 
   /** Sends what is no JSON. */

@@ -1,7 +1,7 @@
 /** The `patchbay` command. */
 import { Command } from 'commander';
-import { createKey, listKeys, login, revokeKey } from './account.ts';
-import { pull, search, show } from './browse.ts';
+import { createKey, listKeys, login, revokeKey, showUsage } from './account.ts';
+import { pull, search, show, withdraw } from './browse.ts';
 import { chat } from './chat.ts';
 import { Client } from './client.ts';
 import { completionScript } from './completion.ts';
@@ -49,7 +49,8 @@ program
   .argument('<folder>')
   .option('--as <owner/name>', "where; default: your name and the folder's")
   .option('--base <owner/name>', 'base model; default: what adapter_config.json says')
-  .action(async (folder: string, options: { as?: string; base?: string }) =>
+  .option('--private', 'for you, and for members of its organisation')
+  .action(async (folder: string, options: { as?: string; base?: string; private?: boolean }) =>
     publish(await client(), output(), folder, options),
   );
 
@@ -63,9 +64,13 @@ program
   .option('--language <code>')
   .option('--license <id>')
   .option('--tag <tag>')
+  .option('--rank <bound>', '4, 8, 16, 32, 64, 128 or more')
+  .option('--size <bound>', '1MB, 10MB, 100MB, 1GB or more')
+  .option('--warm', 'whose base is loaded')
+  .option('--sort <order>', 'relevance, newest, downloads, likes or gain')
   .option('--limit <count>')
   .option('--cursor <cursor>', 'from the end of the page before')
-  .action(async (words: string[], filters: Record<string, string | undefined>) =>
+  .action(async (words: string[], filters: Record<string, string | true | undefined>) =>
     search(await client(), output(), words, filters),
   );
 
@@ -74,6 +79,12 @@ program
   .description('an adapter, its files and its card')
   .argument('<adapter>', 'owner/name or owner/name@version')
   .action(async (reference: string) => show(await client(), output(), reference));
+
+program
+  .command('withdraw')
+  .description('take a version of yours off the catalog, until it is published again')
+  .argument('<version>', 'owner/name@version')
+  .action(async (reference: string) => withdraw(await client(), output(), reference));
 
 program
   .command('pull')
@@ -149,15 +160,23 @@ program
   .argument('<owner/name>')
   .action(async (folder: string, id: string) => importBase(await client(), output(), folder, id));
 
-const keys = program.command('keys').description('API keys (needs an admin key)');
+program
+  .command('usage')
+  .description('what was used in a month, and what it costs')
+  .option('--month <month>', 'as in 2026-11; this one unless given')
+  .action(async (options: { month?: string }) => showUsage(await client(), output(), options.month));
+
+const keys = program.command('keys').description('API keys (needs a key with the scope manage)');
 keys
   .command('create')
   .argument('<name>')
-  .option('--scopes <list>', 'of read, publish, infer, train, admin', 'read,publish,infer')
-  .option('--owner <name>', 'whose key; made if need be')
+  .option('--scopes <list>', 'of read, publish, infer, train, manage, admin', 'read,publish,infer')
+  .option('--owner <name>', 'whose key')
+  .option('--adapters <list>', 'owner/name,…: the key is for these alone')
   .option('--days <count>', 'until it expires')
-  .action(async (name: string, options: { scopes: string; owner?: string; days?: string }) =>
-    createKey(await client(), output(), name, options),
+  .action(
+    async (name: string, options: { scopes: string; owner?: string; adapters?: string; days?: string }) =>
+      createKey(await client(), output(), name, options),
   );
 keys.command('list').action(async () => listKeys(await client(), output()));
 keys

@@ -9,7 +9,7 @@ import { parseStrictJson } from '../adapter/json.ts';
 import { parsePeftConfig } from '../adapter/peft-config.ts';
 import { readHeader } from '../adapter/safetensors.ts';
 import { createScan } from '../adapter/scan.ts';
-import { BaseConfigOnly, type Client, Whoami } from './client.ts';
+import { AdapterSettings, BaseConfigOnly, type Client, Whoami } from './client.ts';
 import { CliError, EXIT, list } from './errors.ts';
 import { bytes, note, type Output, result } from './output.ts';
 import { describe, publishFiles } from './upload.ts';
@@ -39,7 +39,7 @@ export async function publish(
   client: Client,
   output: Output,
   folder: string,
-  options: { as?: string; base?: string },
+  options: { as?: string; base?: string; private?: boolean },
 ): Promise<void> {
   const names = await filesIn(folder, (name) => ADAPTER_FILES.includes(name), [
     'adapter_config.json',
@@ -61,6 +61,8 @@ export async function publish(
     `${(await client.get(Whoami, '/api/whoami')).owner}/${basename(resolve(folder)).toLowerCase()}`;
   if (!/^[^/]+\/[^/]+$/.test(target)) throw new CliError(EXIT.usage, `--as ${target} is not owner/name`);
 
+  if (options.private)
+    await client.patch(AdapterSettings, `/api/adapters/${target}`, { visibility: 'private' });
   const files = await describe(folder, names);
   const completed = await publishFiles(
     client,

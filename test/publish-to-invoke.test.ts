@@ -270,6 +270,26 @@ describe('publishing with the command', () => {
     }
   });
 
+  it('publishes for oneself alone, withdraws, and tells what was used', async () => {
+    const folder = join(work, 'hidden');
+    await cp(sqlFolder, folder, { recursive: true });
+    await writeFile(join(folder, 'README.md'), '# Hidden\n');
+    const published = await server.cli('publish', folder, '--as', 'alice/hidden', '--private');
+    expect(published.stdout).toContain('published alice/hidden@1');
+    const others = { url: server.url, key: '' };
+    expect((await fetch(`${others.url}/api/adapters/alice/hidden`)).status).toBe(404);
+    expect((await server.cli('show', 'alice/hidden')).stdout).toContain('Hidden');
+    expect((await server.cli('search', '--sort', 'newest', '--warm', '--owner', 'alice')).stdout).toContain(
+      'alice/hidden@1',
+    );
+    expect((await server.cli('withdraw', 'alice/hidden')).code).toBe(2);
+    expect((await server.cli('withdraw', 'alice/hidden@1')).stdout).toContain('withdrawn: alice/hidden@1');
+    expect((await server.cli('chat', 'alice/hidden', '-m', 'Hi')).code).not.toBe(0);
+    const usage = await server.cli('usage');
+    expect(usage.stdout).toMatch(/^admin in \d{4}-\d{2}: 0\.0000 USD/);
+    expect(usage.stdout).toContain('patchbay/sql');
+  });
+
   it('says that the same content is there already', async () => {
     const again = await server.cli('--json', 'publish', sqlFolder, '--as', 'alice/my-sql');
     expect(JSON.parse(again.stdout)).toMatchObject({ created: false, version: { number: 1 } });

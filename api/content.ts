@@ -1,6 +1,6 @@
 /** Reading uploaded content from the object store, in pieces and within limits. */
 import { readHeader, type SafetensorsHeader } from '../adapter/safetensors.ts';
-import { createScan } from '../adapter/scan.ts';
+import { createScan, type Scan } from '../adapter/scan.ts';
 import type { BlobStore } from './blob-store.ts';
 import { ApiError } from './errors.ts';
 
@@ -13,6 +13,8 @@ export interface Content {
   readonly store: Pick<BlobStore, 'read'>;
   /** Present: it is here, and not in the object store yet. */
   readonly bytes?: Uint8Array<ArrayBuffer>;
+  /** Present: every value was looked at when its digest was worked out. */
+  readonly scan?: Scan | undefined;
 }
 
 /** Content that came with the request itself. */
@@ -30,9 +32,23 @@ export interface Hasher {
   digest(): string;
 }
 
-export async function hashOf(stream: ReadableStream<Uint8Array>, hasher: Hasher): Promise<string> {
-  for await (const chunk of stream) hasher.update(chunk);
+/** @param scan looks at the same bytes, which are read once */
+export async function hashOf(
+  stream: ReadableStream<Uint8Array>,
+  hasher: Hasher,
+  scan?: Scan,
+): Promise<string> {
+  for await (const chunk of stream) {
+    hasher.update(chunk);
+    scan?.push(chunk);
+  }
   return hasher.digest();
+}
+
+/** For the values of weights whose header can be read; what is wrong with the others is said where they are checked. */
+export async function scanOf(content: Content): Promise<Scan | undefined> {
+  const header = await readHeaderOf(content).catch(() => undefined);
+  return header && createScan(header);
 }
 
 async function readAll(stream: ReadableStream<Uint8Array>, size: number): Promise<Uint8Array> {
@@ -97,6 +113,7 @@ export function readHeaderOf(content: Content): Promise<SafetensorsHeader> {
 
 /** Looks at every value, one chunk at a time. @throws AdapterError NaN, infinity, or an adapter that changes nothing */
 export async function scanWeights(content: Content, header: SafetensorsHeader): Promise<void> {
+  if (content.scan) return content.scan.finish();
   const scan = createScan(header);
   for await (const chunk of await content.store.read(content.key)) scan.push(chunk);
   scan.finish();

@@ -20,7 +20,7 @@ import { requireRole } from './access.ts';
 import type { Principal } from './auth.ts';
 import { type BlobStore, blobKey } from './blob-store.ts';
 import { checkBase } from './check-base.ts';
-import { type Content, hashOf, readText } from './content.ts';
+import { type Content, hashOf, readText, scanOf } from './content.ts';
 import { ApiError } from './errors.ts';
 import { digestOf, keep, type PublishDeps, publishVersion, refuseTaken } from './versions.ts';
 
@@ -325,10 +325,11 @@ export async function receive(deps: PublishDeps, file: DraftFile): Promise<Conte
   if (stored !== size) {
     throw mismatch(path, 'size_mismatch', `is ${stored ?? 0} bytes; ${size} were declared`);
   }
-  const actual = await hashOf(await deps.blobs.read(upload.key), deps.createHasher());
+  const scan = path === 'adapter_model.safetensors' ? await scanOf(content(upload.key)) : undefined;
+  const actual = await hashOf(await deps.blobs.read(upload.key), deps.createHasher(), scan);
   if (actual !== sha256)
     throw mismatch(path, 'checksum_mismatch', `has the sha256 ${actual}; ${sha256} was declared`);
-  return content(upload.key);
+  return { ...content(upload.key), scan };
 }
 
 function mismatch(path: string, code: string, what: string): ApiError {

@@ -7,6 +7,7 @@ import { requireRole } from '../access.ts';
 import { requirePrincipal } from '../context.ts';
 import { ApiError } from '../errors.ts';
 import { type App, id, json, needs, ok, problems, route } from './kit.ts';
+import * as p from './people-schemas.ts';
 import * as s from './schemas.ts';
 import { adapterSeenBy } from './seen.ts';
 
@@ -19,8 +20,8 @@ export function accessRoutes(app: App, { db }: { readonly db: Database }): void 
       path: '/adapters/{owner}/{name}',
       summary: 'Make an adapter private or public, gated or open; also before its first version',
       ...needs('manage', 'publish'),
-      request: { ...id, body: { ...json(s.Settings.partial()), required: true } },
-      responses: { 200: ok(s.Settings, 'As it is now'), ...problems },
+      request: { ...id, body: { ...json(p.Settings.partial()), required: true } },
+      responses: { 200: ok(p.Settings, 'As it is now'), ...problems },
     }),
     async (c) => {
       const principal = requirePrincipal(c, 'manage', 'publish');
@@ -45,7 +46,7 @@ export function accessRoutes(app: App, { db }: { readonly db: Database }): void 
         ...id,
         body: { ...json(z.object({ message: s.storable(1000).default('') })), required: true },
       },
-      responses: { 200: ok(z.object({ status: s.AccessStatus }), 'What became of it'), ...problems },
+      responses: { 200: ok(z.object({ status: p.AccessStatus }), 'What became of it'), ...problems },
     }),
     async (c) => {
       const principal = requirePrincipal(c, 'read');
@@ -68,7 +69,7 @@ export function accessRoutes(app: App, { db }: { readonly db: Database }): void 
       summary: 'Who asked for access',
       ...needs('manage', 'publish'),
       request: id,
-      responses: { 200: ok(z.object({ requests: z.array(s.AccessRequest) }), 'Requests'), ...problems },
+      responses: { 200: ok(z.object({ requests: z.array(p.AccessRequest) }), 'Requests'), ...problems },
     }),
     async (c) => {
       const principal = requirePrincipal(c, 'manage', 'publish');

@@ -7,6 +7,7 @@ import type { Auth, Principal } from '../auth.ts';
 import { requirePrincipal } from '../context.ts';
 import { ApiError } from '../errors.ts';
 import { type App, json, limitBody, needs, ok, problems, route } from './kit.ts';
+import * as p from './people-schemas.ts';
 import * as s from './schemas.ts';
 
 interface KeyDeps {
@@ -21,7 +22,7 @@ export function keyRoutes(app: App, { db, auth }: KeyDeps): void {
       path: '/whoami',
       summary: 'Whose key this is, and what it may do',
       ...needs('read', 'publish', 'infer', 'train', 'manage'),
-      responses: { 200: ok(s.Whoami, 'The key'), ...problems },
+      responses: { 200: ok(p.Whoami, 'The key'), ...problems },
     }),
     async (c) => {
       const { owner, scopes, roles, only } = requirePrincipal(
@@ -43,8 +44,8 @@ export function keyRoutes(app: App, { db, auth }: KeyDeps): void {
       path: '/keys',
       summary: 'Make a key',
       ...needs('manage'),
-      request: { body: { ...json(s.NewKey), required: true } },
-      responses: { 201: ok(s.MadeKey, 'The key, shown only now'), ...problems },
+      request: { body: { ...json(p.NewKey), required: true } },
+      responses: { 201: ok(p.MadeKey, 'The key, shown only now'), ...problems },
     }),
     async (c) => {
       const principal = requirePrincipal(c, 'manage');
@@ -70,7 +71,7 @@ export function keyRoutes(app: App, { db, auth }: KeyDeps): void {
       path: '/keys',
       summary: 'Your keys',
       ...needs('manage'),
-      responses: { 200: ok(z.object({ keys: z.array(s.Key) }), 'Your keys'), ...problems },
+      responses: { 200: ok(z.object({ keys: z.array(p.Key) }), 'Your keys'), ...problems },
     }),
     async (c) => {
       const keys = await auth.listKeys(requirePrincipal(c, 'manage').userId);
@@ -109,7 +110,7 @@ export function keyRoutes(app: App, { db, auth }: KeyDeps): void {
       path: '/keys/revoke',
       summary: 'End keys that you hold: whoever finds one may, without any other',
       middleware: [limitBody],
-      request: { body: { ...json(s.HeldKeys), required: true } },
+      request: { body: { ...json(p.HeldKeys), required: true } },
       responses: { 200: ok(z.object({ revoked: z.int() }), 'How many of them were keys'), ...problems },
     }),
     async (c) => {

@@ -15,7 +15,7 @@ import type { Auth } from '../auth.ts';
 import { requirePrincipal } from '../context.ts';
 import { ApiError } from '../errors.ts';
 import { type App, json, needs, ok, problems, route } from './kit.ts';
-import * as s from './schemas.ts';
+import * as p from './people-schemas.ts';
 
 interface OrganisationDeps {
   readonly db: Database;
@@ -24,7 +24,7 @@ interface OrganisationDeps {
 
 const Organisation = z.object({ organisation: ownerName });
 const Membership = Organisation.extend({ member: ownerName });
-const Members = z.object({ members: z.array(s.Member) });
+const Members = z.object({ members: z.array(p.Member) });
 
 export function organisationRoutes(app: App, { db, auth }: OrganisationDeps): void {
   app.openapi(
@@ -73,7 +73,7 @@ export function organisationRoutes(app: App, { db, auth }: OrganisationDeps): vo
       path: '/organisations/{organisation}/members/{member}',
       summary: 'Take somebody in, or change a role',
       ...needs('manage'),
-      request: { params: Membership, body: { ...json(s.MemberRole), required: true } },
+      request: { params: Membership, body: { ...json(p.MemberRole), required: true } },
       responses: { 204: { description: 'Done' }, ...problems },
     }),
     async (c) => {
@@ -109,7 +109,7 @@ export function organisationRoutes(app: App, { db, auth }: OrganisationDeps): vo
       path: '/organisations/{organisation}/service-accounts',
       summary: 'Make an account for a program; its keys are made with POST /api/keys',
       ...needs('manage'),
-      request: { params: Organisation, body: { ...json(s.NewServiceAccount), required: true } },
+      request: { params: Organisation, body: { ...json(p.NewServiceAccount), required: true } },
       responses: { 201: ok(z.object({ name: z.string() }), 'The account'), ...problems },
     }),
     async (c) => {
@@ -127,7 +127,7 @@ export function organisationRoutes(app: App, { db, auth }: OrganisationDeps): vo
   async function change(
     organisation: string,
     member: string,
-    role: z.infer<typeof s.MemberRole>['role'] | undefined,
+    role: z.infer<typeof p.MemberRole>['role'] | undefined,
     actor: string,
   ): Promise<void> {
     await organisationOr404(organisation);

@@ -11,6 +11,7 @@ import { requirePrincipal } from '../context.ts';
 import { ApiError } from '../errors.ts';
 import { AUDIENCE, checkTrust, exchangeToken, type TrustDeps } from '../trusted-publishing.ts';
 import { type App, id, json, limitBody, needs, ok, problems, route } from './kit.ts';
+import * as p from './people-schemas.ts';
 import * as s from './schemas.ts';
 
 const GRANT = 'urn:ietf:params:oauth:grant-type:token-exchange';
@@ -35,7 +36,7 @@ export function trustedPublishingRoutes(app: App, deps: TrustDeps): void {
       ...needs('manage'),
       request: id,
       responses: {
-        200: ok(z.object({ publishers: z.array(s.TrustedPublisher) }), 'Publishers'),
+        200: ok(z.object({ publishers: z.array(p.TrustedPublisher) }), 'Publishers'),
         ...problems,
       },
     }),
@@ -54,8 +55,8 @@ export function trustedPublishingRoutes(app: App, deps: TrustDeps): void {
       path: '/adapters/{owner}/{name}/trusted-publishers',
       summary: 'Trust a workflow to publish this adapter, also before its first version',
       ...needs('manage'),
-      request: { ...id, body: { ...json(s.NewTrustedPublisher), required: true } },
-      responses: { 201: ok(s.TrustedPublisher, 'The publisher'), ...problems },
+      request: { ...id, body: { ...json(p.NewTrustedPublisher), required: true } },
+      responses: { 201: ok(p.TrustedPublisher, 'The publisher'), ...problems },
     }),
     async (c) => {
       const principal = requirePrincipal(c, 'manage');
@@ -95,7 +96,7 @@ export function trustedPublishingRoutes(app: App, deps: TrustDeps): void {
       request: {
         body: { content: { 'application/x-www-form-urlencoded': { schema: Exchange } }, required: true },
       },
-      responses: { 200: ok(s.Exchanged, 'RFC 8693: the key, for an hour'), ...problems },
+      responses: { 200: ok(p.Exchanged, 'RFC 8693: the key, for an hour'), ...problems },
     }),
     async (c) => {
       const { subject_token } = c.req.valid('form');

@@ -16,7 +16,7 @@ import { requireOrganisationRole } from '../access.ts';
 import type { Principal } from '../auth.ts';
 import { requirePrincipal } from '../context.ts';
 import { type App, json, needs, ok, problems, route } from './kit.ts';
-import * as s from './schemas.ts';
+import * as u from './usage-schemas.ts';
 
 interface UsageDeps {
   readonly db: Database;
@@ -42,7 +42,7 @@ export function usageRoutes(app: App, { db, now }: UsageDeps): void {
       summary: 'What you used in a month, by model, and what it costs',
       ...needs('read', 'manage'),
       request: { query: Statement },
-      responses: { 200: statement(s.UsageStatement, 'The statement'), ...problems },
+      responses: { 200: statement(u.UsageStatement, 'The statement'), ...problems },
     }),
     async (c) => {
       const { owner, month, format } = asked(requirePrincipal(c, 'read', 'manage'), c.req.valid('query'));
@@ -67,7 +67,7 @@ export function usageRoutes(app: App, { db, now }: UsageDeps): void {
       summary: 'What your adapters earned in a month',
       ...needs('read', 'manage'),
       request: { query: Statement },
-      responses: { 200: statement(s.EarningsStatement, 'The statement'), ...problems },
+      responses: { 200: statement(u.EarningsStatement, 'The statement'), ...problems },
     }),
     async (c) => {
       const { owner, month, format } = asked(requirePrincipal(c, 'read', 'manage'), c.req.valid('query'));
@@ -87,8 +87,8 @@ export function usageRoutes(app: App, { db, now }: UsageDeps): void {
       path: '/usage/cap',
       summary: 'The most that may be spent in a month: beyond it, answers and training are refused',
       ...needs('manage'),
-      request: { body: { ...json(s.SpendingCap), required: true } },
-      responses: { 200: ok(s.SpendingCap, 'As it is now'), ...problems },
+      request: { body: { ...json(u.SpendingCap), required: true } },
+      responses: { 200: ok(u.SpendingCap, 'As it is now'), ...problems },
     }),
     async (c) => {
       const principal = requirePrincipal(c, 'manage');
@@ -103,7 +103,7 @@ export function usageRoutes(app: App, { db, now }: UsageDeps): void {
       method: 'get',
       path: '/prices',
       summary: 'Prices, newest first; of each kind the newest that is due holds',
-      responses: { 200: ok(z.object({ prices: z.array(s.Price) }), 'Prices'), ...problems },
+      responses: { 200: ok(z.object({ prices: z.array(u.Price) }), 'Prices'), ...problems },
     }),
     async (c) => c.json({ prices: (await listPrices(db)).map(view) }, 200),
   );
@@ -114,8 +114,8 @@ export function usageRoutes(app: App, { db, now }: UsageDeps): void {
       path: '/prices',
       summary: 'Set a price, from now or later on',
       ...needs('admin'),
-      request: { body: { ...json(s.NewPrice), required: true } },
-      responses: { 201: ok(s.Price, 'The price'), ...problems },
+      request: { body: { ...json(u.NewPrice), required: true } },
+      responses: { 201: ok(u.Price, 'The price'), ...problems },
     }),
     async (c) => {
       const { base, perMillion, since, ...price } = c.req.valid('json');

@@ -18,7 +18,7 @@ import type { Principal } from '../auth.ts';
 import { requirePrincipal } from '../context.ts';
 import { ApiError } from '../errors.ts';
 import { type App, json, needs, ok, problems, route } from './kit.ts';
-import * as s from './schemas.ts';
+import * as u from './usage-schemas.ts';
 
 interface WebhookDeps {
   readonly db: Database;
@@ -39,8 +39,8 @@ export function webhookRoutes(app: App, { db, now }: WebhookDeps): void {
       path: '/webhooks',
       summary: 'Be told what happens: signed as Standard Webhooks are',
       ...needs('manage'),
-      request: { body: { ...json(s.NewWebhook), required: true } },
-      responses: { 201: ok(s.MadeWebhook, 'The webhook; its secret is shown only now'), ...problems },
+      request: { body: { ...json(u.NewWebhook), required: true } },
+      responses: { 201: ok(u.MadeWebhook, 'The webhook; its secret is shown only now'), ...problems },
     }),
     async (c) => {
       const principal = requirePrincipal(c, 'manage');
@@ -66,7 +66,7 @@ export function webhookRoutes(app: App, { db, now }: WebhookDeps): void {
       summary: 'Your webhooks',
       ...needs('manage'),
       request: { query: Owner },
-      responses: { 200: ok(z.object({ webhooks: z.array(s.Webhook) }), 'Webhooks'), ...problems },
+      responses: { 200: ok(z.object({ webhooks: z.array(u.Webhook) }), 'Webhooks'), ...problems },
     }),
     async (c) => {
       const owner = namespaceOf(requirePrincipal(c, 'manage'), c.req.valid('query').owner);
@@ -97,7 +97,7 @@ export function webhookRoutes(app: App, { db, now }: WebhookDeps): void {
       summary: 'What was told, and how it was answered; newest first',
       ...needs('manage'),
       request: { params: WebhookId },
-      responses: { 200: ok(z.object({ deliveries: z.array(s.Delivery) }), 'Deliveries'), ...problems },
+      responses: { 200: ok(z.object({ deliveries: z.array(u.Delivery) }), 'Deliveries'), ...problems },
     }),
     async (c) => {
       const { id } = await ownWebhook(requirePrincipal(c, 'manage'), c.req.valid('param').id);
@@ -149,7 +149,7 @@ export function webhookRoutes(app: App, { db, now }: WebhookDeps): void {
         }),
       },
       responses: {
-        200: ok(z.object({ events: z.array(s.AuditEvent), next: z.int().nullable() }), 'Events'),
+        200: ok(z.object({ events: z.array(u.AuditEvent), next: z.int().nullable() }), 'Events'),
         ...problems,
       },
     }),

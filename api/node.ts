@@ -211,10 +211,6 @@ async function open(config: Config, log: Logger, shutdown: Shutdown): Promise<st
   const { server, url } = await listen(createApp(deps).fetch, config);
   shutdown.add('the HTTP server', () => closeServer(server));
 
-  if (!config.runner) {
-    const training = await startTrainRunner(url, folder, log);
-    shutdown.add('the training runner', () => training.stop());
-  }
   shutdown.add('counting downloads', () => downloads.write(db, now()));
   const adminId = await auth.ensureUser(BOOTSTRAP_OWNER);
   const baseId = await seedCatalog(deps, {
@@ -225,6 +221,11 @@ async function open(config: Config, log: Logger, shutdown: Shutdown): Promise<st
     roles: new Map(),
     only: undefined,
   });
+  // Only now: it would take what ships for something to verify, before its own verdict is there.
+  if (!config.runner) {
+    const training = await startTrainRunner(url, folder, log);
+    shutdown.add('the training runner', () => training.stop());
+  }
   const base = await findBase(db, baseId);
   if (base) await runner.client.loadBase(await baseSource(deps, base));
   const regularly = (what: string, ms: number, work: () => Promise<unknown>) => {

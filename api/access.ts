@@ -30,8 +30,7 @@ const atLeast = (role: Role | undefined, needed: Role): boolean =>
 /** @param id owner/name. @throws ApiError forbidden */
 export function requireRole(principal: Principal, id: string, needed: Role): void {
   if (atLeast(roleFor(principal, id), needed)) return;
-  if (principal.only && !principal.only.includes(id))
-    throw new ApiError('forbidden', `This key is for ${principal.only.join(', ')} alone, not for ${id}.`);
+  requireAllowed(principal, id);
   const own = [
     principal.owner,
     ...[...principal.roles].filter(([, role]) => atLeast(role, needed)).map(([name]) => name),
@@ -42,11 +41,32 @@ export function requireRole(principal: Principal, id: string, needed: Role): voi
   );
 }
 
+/** A key that was made for some adapters is good for nothing else. @param id owner/name. @throws ApiError forbidden */
+export function requireAllowed({ only }: Principal, id: string, field?: string): void {
+  if (only && !only.includes(id)) throw keyIsForOthers(only, { id, field });
+}
+
+/** For what concerns a whole namespace. @throws ApiError forbidden */
+export function requireUnrestricted({ only }: Principal): void {
+  if (only) throw keyIsForOthers(only);
+}
+
+function keyIsForOthers(
+  only: readonly string[],
+  about: { id?: string; field?: string | undefined } = {},
+): ApiError {
+  const detail = `This key is for ${only.join(', ')} alone${about.id ? `, not for ${about.id}` : ''}.`;
+  return new ApiError('forbidden', detail, about.field ? { field: about.field } : {});
+}
+
 /** @throws ApiError forbidden */
 export function requireOrganisationRole(principal: Principal, organisation: string, needed: Role): void {
   if (!principal.only && atLeast(roleIn(principal, organisation), needed)) return;
   throw new ApiError('forbidden', `This needs the role ${needed} in ${organisation}.`);
 }
+
+export const administers = (principal: Principal, owner: string): boolean =>
+  !principal.only && roleIn(principal, owner) === 'admin';
 
 type Seen = Pick<Adapter, 'id' | 'visibility' | 'gate'>;
 

@@ -14,7 +14,7 @@ import type {
   Prompt,
   Sampling,
 } from '../functions/generate.ts';
-import { findVisible, requireUse } from './access.ts';
+import { findVisible, requireAllowed, requireUse } from './access.ts';
 import type { Principal } from './auth.ts';
 import { type BlobStore, blobKey } from './blob-store.ts';
 import { ApiError } from './errors.ts';
@@ -123,10 +123,7 @@ async function findTerm(db: Database, principal: Principal, term: Term) {
       { field: 'model' },
     );
   }
-  if (principal.only && !principal.only.includes(id))
-    throw new ApiError('forbidden', `This key is for ${principal.only.join(', ')} alone.`, {
-      field: 'model',
-    });
+  requireAllowed(principal, id, 'model');
   await requireUse(db, principal, found.adapter);
   return { term, version: found.version };
 }

@@ -7,7 +7,7 @@ import pg from 'pg';
 import { recountLabels } from '../db/catalog.ts';
 import { InProcess } from '../test/in-process.ts';
 import { startPostgres } from '../test/servers/postgres.ts';
-import { type Figure, median, note } from './measure.ts';
+import { draws, type Figure, median, note } from './measure.ts';
 
 const ADAPTERS = 1_000_000;
 const REQUESTS = 400;
@@ -53,15 +53,6 @@ const FILL = [
      ) made`,
   'vacuum analyze adapters',
 ];
-
-/** A reproducible draw. */
-function draws(seed: number): () => number {
-  let state = seed;
-  return () => {
-    state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
-    return state / 2 ** 32;
-  };
-}
 
 /** What visitors ask for: half of them with words, most with a filter or two, now and then a page far behind. */
 function randomQuery(next: () => number): URLSearchParams {

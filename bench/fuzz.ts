@@ -13,7 +13,7 @@ import { readShard, XetError, Xorb } from '../api/hub/xet/formats.ts';
 import { decodeLz4Frame, Lz4Error } from '../api/hub/xet/lz4.ts';
 import { renderChat, TemplateError } from '../gpu-runner/model/chat-template.ts';
 import { base } from '../test/in-process.ts';
-import { type Figure, note } from './measure.ts';
+import { draws, type Figure, note } from './measure.ts';
 
 const MIB = 2 ** 20;
 
@@ -196,14 +196,6 @@ function joined(...pieces: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
     to += piece.length;
   }
   return whole;
-}
-
-function draws(seed: number): () => number {
-  let state = seed;
-  return () => {
-    state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
-    return state / 2 ** 32;
-  };
 }
 
 export async function run(): Promise<Figure[]> {

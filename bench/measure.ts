@@ -62,3 +62,12 @@ export async function timed(body: () => Promise<unknown>): Promise<number> {
   await body();
   return performance.now() - began;
 }
+
+/** Numbers from 0 to 1, the same for the same seed. */
+export function draws(seed: number): () => number {
+  let state = seed;
+  return () => {
+    state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
+    return state / 2 ** 32;
+  };
+}

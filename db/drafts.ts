@@ -1,5 +1,5 @@
 /** Drafts: what is on its way into the catalog. */
-import { and, desc, eq, isNull, lt, sql } from 'drizzle-orm';
+import { and, desc, eq, isNull, lt, type SQL, sql } from 'drizzle-orm';
 import type { Database } from './open.ts';
 import { draftFiles, drafts } from './schema.ts';
 
@@ -32,23 +32,20 @@ export interface ContentDraft {
   readonly file: DraftFile;
 }
 
+/** Files that a user has sent one by one, each under a draft of its own. */
+const contentDrafts = (db: Database, userId: string, ...which: (SQL | undefined)[]) =>
+  db
+    .select({ draft: drafts, file: draftFiles })
+    .from(drafts)
+    .innerJoin(draftFiles, eq(draftFiles.draftId, drafts.id))
+    .where(and(eq(drafts.kind, 'content'), eq(drafts.createdBy, userId), ...which));
+
 /** The upload of one file for an adapter, by its content. */
 export async function findContentDraft(
   db: Database,
   { userId, target, sha256 }: { userId: string; target: string; sha256: string },
 ): Promise<ContentDraft | undefined> {
-  const [row] = await db
-    .select({ draft: drafts, file: draftFiles })
-    .from(drafts)
-    .innerJoin(draftFiles, eq(draftFiles.draftId, drafts.id))
-    .where(
-      and(
-        eq(drafts.kind, 'content'),
-        eq(drafts.createdBy, userId),
-        eq(drafts.target, target),
-        eq(draftFiles.sha256, sha256),
-      ),
-    )
+  const [row] = await contentDrafts(db, userId, eq(drafts.target, target), eq(draftFiles.sha256, sha256))
     .orderBy(desc(drafts.createdAt))
     .limit(1);
   return row;
@@ -56,33 +53,23 @@ export async function findContentDraft(
 
 /** What a user has sent under this path, most recently. */
 export async function findStaged(db: Database, userId: string, path: string): Promise<DraftFile | undefined> {
-  const [row] = await db
-    .select({ file: draftFiles })
-    .from(draftFiles)
-    .innerJoin(drafts, eq(drafts.id, draftFiles.draftId))
-    .where(and(eq(drafts.kind, 'content'), eq(drafts.createdBy, userId), eq(draftFiles.path, path)))
+  const [row] = await contentDrafts(db, userId, eq(draftFiles.path, path))
     .orderBy(desc(drafts.createdAt))
     .limit(1);
   return row?.file;
 }
 
 /** Everything that a user has sent for an adapter under paths that begin so. */
-export function listStaged(
+export async function listStaged(
   db: Database,
   { userId, target, prefix }: { userId: string; target: string; prefix: string },
 ): Promise<ContentDraft[]> {
-  return db
-    .select({ draft: drafts, file: draftFiles })
-    .from(drafts)
-    .innerJoin(draftFiles, eq(draftFiles.draftId, drafts.id))
-    .where(
-      and(
-        eq(drafts.kind, 'content'),
-        eq(drafts.createdBy, userId),
-        eq(drafts.target, target),
-        sql`starts_with(${draftFiles.path}, ${prefix})`,
-      ),
-    );
+  return await contentDrafts(
+    db,
+    userId,
+    eq(drafts.target, target),
+    sql`starts_with(${draftFiles.path}, ${prefix})`,
+  );
 }
 
 /** Notes what a draft became. The first to say so is right: later ones only found what it had listed. */

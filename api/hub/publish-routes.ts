@@ -4,6 +4,7 @@ import { z } from 'zod';
 import { listVersions } from '../../db/adapters.ts';
 import { settle } from '../../db/people.ts';
 import { requireRole } from '../access.ts';
+import type { Principal } from '../auth.ts';
 import { CardError, readCard } from '../card.ts';
 import { type AppEnv, requirePrincipal } from '../context.ts';
 import { ApiError } from '../errors.ts';
@@ -53,14 +54,19 @@ export function hubPublishRoutes(deps: PublishDeps, objects: GitObjects) {
     return { principal, target: await findTarget(deps, principal, c.req.param('owner') ?? '', name) };
   };
 
-  // A repository begins to be with its first commit; until then there is nothing to create.
-  app.post('/api/repos/create', async (c) => {
-    const principal = requirePrincipal(c, 'publish', 'admin');
+  /** A repository is named whole, or in its owner's namespace, which is the asker's unless an organisation is named. */
+  const repositoryAsked = async (c: Context<AppEnv>, principal: Principal) => {
     const asked = parseInput(NewRepository, await readJsonBody(c.req.raw));
     const [owner, name] = asked.name.includes('/')
       ? asked.name.split('/', 2)
       : [asked.organization ?? principal.owner, asked.name];
-    const { id, latest } = await findTarget(deps, principal, owner!, name!);
+    return { asked, ...(await findTarget(deps, principal, owner!, name!)) };
+  };
+
+  // A repository begins to be with its first commit; until then there is nothing to create.
+  app.post('/api/repos/create', async (c) => {
+    const principal = requirePrincipal(c, 'publish', 'admin');
+    const { asked, id, latest } = await repositoryAsked(c, principal);
     const repository = { url: new URL(`/${id}`, c.req.url).href, name: id };
     if (latest) return c.json({ ...repository, error: `${id} exists already.` }, 409);
     const visibility = asked.visibility ?? (asked.private ? 'private' : undefined);
@@ -71,11 +77,7 @@ export function hubPublishRoutes(deps: PublishDeps, objects: GitObjects) {
   // Every version is withdrawn: content that others may have pinned is not taken from under the catalog's records.
   app.delete('/api/repos/delete', async (c) => {
     const principal = requirePrincipal(c, 'publish', 'admin');
-    const asked = parseInput(NewRepository, await readJsonBody(c.req.raw));
-    const [owner, name] = asked.name.includes('/')
-      ? asked.name.split('/', 2)
-      : [asked.organization ?? principal.owner, asked.name];
-    const { id, latest } = await findTarget(deps, principal, owner!, name!);
+    const { id, latest } = await repositoryAsked(c, principal);
     requireRole(principal, id, 'admin');
     if (!latest) throw new HubNotFound('RepoNotFound', `Repository not found: ${id}`);
     for (const version of await listVersions(deps.db, id)) await withdraw(deps, version, principal.userId);

@@ -10,7 +10,7 @@ import {
   type Person,
   setMember,
 } from '../../db/people.ts';
-import { requireOrganisationRole } from '../access.ts';
+import { requireOrganisationRole, requireUnrestricted } from '../access.ts';
 import type { Auth } from '../auth.ts';
 import { requirePrincipal } from '../context.ts';
 import { ApiError } from '../errors.ts';
@@ -39,8 +39,7 @@ export function organisationRoutes(app: App, { db, auth }: OrganisationDeps): vo
     async (c) => {
       const principal = requirePrincipal(c, 'manage');
       const { name } = c.req.valid('json');
-      if (principal.only)
-        throw new ApiError('forbidden', `This key is for ${principal.only.join(', ')} alone.`);
+      requireUnrestricted(principal);
       if (!(await createOrganisation(db, name, principal.userId))) throw taken(name);
       auth.forget();
       return c.json({ name }, 201);

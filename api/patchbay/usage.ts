@@ -1,5 +1,6 @@
 /** What was used and earned, prices, and the most that may be spent. */
 import { z } from '@hono/zod-openapi';
+import Papa from 'papaparse';
 import { ownerName } from '../../adapter/reference.ts';
 import type { Database } from '../../db/open.ts';
 import {
@@ -149,16 +150,9 @@ function csv(
   columns: readonly string[],
   rows: readonly Readonly<Record<string, string | number>>[],
 ) {
-  const lines = rows.map((row) => columns.map((column) => cell(row[column]!)).join(','));
-  const text = `${[columns.join(','), ...lines].join('\r\n')}\r\n`;
+  // What a spreadsheet would take for a formula is text.
+  const text = `${Papa.unparse([...rows], { columns: [...columns], escapeFormulae: true })}\r\n`;
   return c.body(text, 200, { 'content-type': 'text/csv; charset=utf-8' }) as never;
-}
-
-/** RFC 4180. What a spreadsheet would take for a formula is text. */
-function cell(value: string | number): string {
-  if (typeof value === 'number') return String(value);
-  const text = /^[=+\-@\t\r]/.test(value) ? `'${value}` : value;
-  return /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
 }
 
 const view = ({ baseId, kind, perUnit, ownersShare, since }: Price) => ({

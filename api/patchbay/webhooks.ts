@@ -13,7 +13,7 @@ import {
   replayDelivery,
   type Webhook,
 } from '../../db/webhooks.ts';
-import { requireOrganisationRole } from '../access.ts';
+import { administers, requireOrganisationRole, requireUnrestricted } from '../access.ts';
 import type { Principal } from '../auth.ts';
 import { requirePrincipal } from '../context.ts';
 import { ApiError } from '../errors.ts';
@@ -167,8 +167,7 @@ export function webhookRoutes(app: App, { db, now }: WebhookDeps): void {
 
   function namespaceOf(principal: Principal, owner: string | undefined): string {
     if (owner === undefined || owner === principal.owner) {
-      if (principal.only)
-        throw new ApiError('forbidden', `This key is for ${principal.only.join(', ')} alone.`);
+      requireUnrestricted(principal);
       return principal.owner;
     }
     requireOrganisationRole(principal, owner, 'admin');
@@ -178,8 +177,7 @@ export function webhookRoutes(app: App, { db, now }: WebhookDeps): void {
   /** Of somebody else, it is as good as missing. */
   async function ownWebhook(principal: Principal, id: string): Promise<Webhook> {
     const found = await findWebhook(db, id);
-    const role = found && (found.owner === principal.owner ? 'admin' : principal.roles.get(found.owner));
-    if (!found || (role !== 'admin' && !principal.scopes.has('admin')))
+    if (!found || !administers(principal, found.owner))
       throw new ApiError('not_found', `There is no webhook ${id}.`);
     return found;
   }

@@ -92,7 +92,7 @@ async function startRunner(cache: string, base: BaseSource): Promise<RunnerForBe
   const url = await new Promise<string>((resolve) => {
     child.on('message', (message) => {
       const { type, url } = message as { type?: string; url?: string };
-      if (type === 'listening' && url) resolve(url);
+      if (type === 'ready' && url) resolve(url);
     });
   });
   const send = async (path: string, body: unknown) => {

@@ -11,6 +11,7 @@ export default defineConfig({
       'gpu-runner/**/*.test.ts',
       'bench/**/*.test.ts',
       'test/**/*.test.ts',
+      'web/**/*.test.ts',
     ],
     // Worker threads cannot be ended during a native inference call (the process would abort): use processes.
     pool: 'forks',

@@ -14,6 +14,7 @@ import { openaiError, openaiRoutes } from './openai/routes.ts';
 import { type PatchbayDeps, patchbayRoutes } from './patchbay/routes.ts';
 import { referencePage } from './reference-page.ts';
 import { type RunnerDeps, runnerRoutes } from './runner/routes.ts';
+import { type Site, siteRoutes } from './site.ts';
 
 export interface Log {
   info(fields: object, message: string): void;
@@ -25,6 +26,8 @@ export type AppDeps = PatchbayDeps &
   RunnerDeps & {
     readonly log: Log;
     readonly upstream: Upstream | undefined;
+    /** Absent: the API alone. */
+    readonly site?: Site | undefined;
     /** Of all limits of requests. */
     readonly limitFactor: number;
     /** Who asks without a key. */
@@ -81,7 +84,8 @@ export function createApp(deps: AppDeps) {
   // RFC 7517: what verification records are checked with.
   app.get('/.well-known/jwks.json', (c) => c.json(deps.signer.keys));
   app.get('/health', (c) => c.json({ status: 'ok' }));
-  app.get('/', (c) => c.redirect('/docs'));
+  if (deps.site) app.route('/', siteRoutes(deps.site, app, deps.blobs.endpoint));
+  else app.get('/', (c) => c.redirect('/docs'));
 
   app.notFound((c) =>
     render(

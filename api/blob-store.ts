@@ -68,6 +68,9 @@ export function createBlobStore(settings: BlobStoreSettings) {
   };
 
   return {
+    /** Where presigned URLs lead. */
+    endpoint: settings.endpoint,
+
     /** Creates the bucket where it is missing. @throws when the store cannot be reached */
     async prepare(): Promise<void> {
       try {

@@ -27,6 +27,7 @@ import { type EmbeddedS3, startEmbeddedS3 } from './embedded/s3.ts';
 import { safePost } from './embedded/safe-post.ts';
 import { seedCatalog } from './embedded/seed-catalog.ts';
 import { Shutdown } from './embedded/shutdown.ts';
+import { openSite } from './embedded/site.ts';
 import { baseSource } from './invoke.ts';
 import { meterStorage } from './metering.ts';
 import { sweepDrafts } from './publish.ts';
@@ -201,6 +202,7 @@ async function open(config: Config, log: Logger, shutdown: Shutdown): Promise<st
     loadedBases: loadedBases(runner.client),
     storageQuota: config.storageQuota,
     upstream: config.upstream,
+    site: await openSite(),
     addressOf: addressOf(config.trustProxy),
     runner: runner.client,
     runnerToken,

@@ -16,7 +16,7 @@ import {
   type Verification,
 } from '../db/verifications.ts';
 import { HEARTBEAT_SECONDS } from '../functions/train.ts';
-import { RULES, type Verdict, type VerifyLease } from '../functions/verify.ts';
+import { type Findings, RULES, type Verdict, type VerifyLease } from '../functions/verify.ts';
 import { toStorable } from './content.ts';
 import { ApiError } from './errors.ts';
 import { adapterSource, baseSource, fileSource } from './invoke.ts';
@@ -115,9 +115,17 @@ export async function decideShipped(deps: VerifyDeps, version: Version, verdict:
 function evaluationOf({ findings: { evaluation } }: Verdict) {
   return {
     evalGain: evaluation ? -evaluation.lossDifference.value : null,
+    evaluation: evaluation ? summaryOf(evaluation) : null,
     evaluatedOn: evaluation?.of ?? null,
   };
 }
+
+/** The gain is how much lower the loss is: its bounds change places. */
+const summaryOf = ({ rows, lossDifference, accuracy }: NonNullable<Findings['evaluation']>) => ({
+  rows,
+  gain: { low: -lossDifference.high, high: -lossDifference.low },
+  accuracy: { base: accuracy.base.value, adapter: accuracy.adapter.value },
+});
 
 /** What is taken off the list by hand stays off, whatever a runner says; what was listed and fails is put aside. */
 function statusAfter(before: VersionStatus, verdict: 'passed' | 'refused'): VersionStatus {

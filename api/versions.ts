@@ -112,9 +112,9 @@ async function requireRoom(
 /** What the catalog repeats of an adapter's latest version. */
 export function adapterFacts(
   version: Pick<Version, 'adapterId' | 'baseId' | 'rank' | 'parameters' | 'size' | 'card'> &
-    Partial<Pick<Version, 'evalGain' | 'evaluatedOn'>>,
+    Partial<Pick<Version, 'evalGain' | 'evaluation' | 'evaluatedOn'>>,
 ): AdapterFacts {
-  const { adapterId, baseId, rank, parameters, size, evalGain = null, evaluatedOn } = version;
+  const { adapterId, baseId, rank, parameters, size, evalGain = null, evaluation = null } = version;
   const facts = {
     ...ownerAndName(adapterId),
     ...catalogFacts(version),
@@ -124,6 +124,7 @@ export function adapterFacts(
     parameters,
     size,
     evalGain,
+    evaluation,
   };
   const names = [adapterId, adapterId.replace(/[/_.-]/g, ' '), facts.title];
   const all = [...names.slice(1), facts.summary, facts.task, ...facts.tags];
@@ -131,7 +132,7 @@ export function adapterFacts(
     ...facts,
     namesText: names.join(' '),
     searchText: all.filter(Boolean).join(' '),
-    labels: labelsOf(facts, evaluatedOn ?? undefined),
+    labels: labelsOf(facts, version.evaluatedOn ?? undefined),
   };
 }
 

@@ -193,7 +193,7 @@ export async function changeStatus(
 export async function keepEvaluation(
   tx: Database,
   { adapterId, number }: Version,
-  evaluation: Pick<Version, 'evalGain' | 'evaluatedOn'>,
+  evaluation: Pick<Version, 'evalGain' | 'evaluation' | 'evaluatedOn'>,
   factsOf: (latest: Version) => AdapterFacts,
 ): Promise<Version> {
   await lockAdapter(tx, adapterId);

@@ -26,6 +26,14 @@ export function unlike(db: Database, adapterId: string, userId: string): Promise
   });
 }
 
+export async function hasLiked(db: Database, adapterId: string, userId: string): Promise<boolean> {
+  const found = await db
+    .select({ userId: likes.userId })
+    .from(likes)
+    .where(and(eq(likes.adapterId, adapterId), eq(likes.userId, userId)));
+  return found.length > 0;
+}
+
 async function addLikes(tx: Database, id: string, more: number): Promise<void> {
   await tx
     .update(adapters)

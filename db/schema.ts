@@ -204,6 +204,15 @@ export const adapterSettings = pgTable('adapter_settings', {
   gate: text('gate').$type<Gate | null>(),
 });
 
+/** What the catalog shows beside the gain: how sure it is, and how many rows are answered right. */
+export interface EvaluationSummary {
+  readonly rows: number;
+  /** 95% confidence interval of the gain, in nats per token. */
+  readonly gain: { readonly low: number; readonly high: number };
+  /** Share of the rows whose whole answer is the most probable one. */
+  readonly accuracy: { readonly base: number; readonly adapter: number };
+}
+
 export const adapters = pgTable(
   'adapters',
   {
@@ -232,6 +241,7 @@ export const adapters = pgTable(
     size: long('size').notNull(),
     /** Nats per token that it is better than its base on held-out rows; null: not measured. */
     evalGain: real('eval_gain'),
+    evaluation: jsonb('evaluation').$type<EvaluationSummary | null>(),
     /** What it is called. */
     namesText: text('names_text').notNull().default(''),
     names: tsvector('names').generatedAlwaysAs(sql`to_tsvector('english', names_text)`),
@@ -356,6 +366,7 @@ export const versions = pgTable(
     status: text('status').notNull().default('pending').$type<VersionStatus>(),
     /** As the publish gate measured it: nats per token better than the base, and on whose rows. */
     evalGain: real('eval_gain'),
+    evaluation: jsonb('evaluation').$type<EvaluationSummary | null>(),
     evaluatedOn: text('evaluated_on').$type<'publisher' | 'base' | null>(),
     rank: integer('rank').notNull(),
     parameters: long('parameters').notNull(),

@@ -19,6 +19,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   api: ['adapter', 'db', 'functions'],
   'gpu-runner': ['adapter', 'functions'],
   cli: ['adapter'],
+  web: ['adapter'],
   infra: ['api', 'functions', 'gpu-runner'],
   test: ['*'],
   bench: ['*'],
@@ -100,7 +101,7 @@ const within = (path: string, places: readonly string[]) =>
 const folderOf = (path: string) => path.slice(0, path.indexOf('/'));
 const isOurs = (target: string) => Object.hasOwn(MAY_IMPORT, folderOf(target));
 
-const patterns = Object.keys(MAY_IMPORT).map((folder) => `${folder}/**/*.ts`);
+const patterns = Object.keys(MAY_IMPORT).map((folder) => `${folder}/**/*.{ts,tsx}`);
 const sources = await Promise.all(globSync(patterns, { cwd: root }).sort().map(readSource));
 
 /** @returns a line for each import that breaks a rule */

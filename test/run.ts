@@ -31,6 +31,10 @@ function step(name: string, args: readonly string[]): boolean {
   return status === 0;
 }
 
+if (spawnSync('npm', ['run', '--silent', 'build'], { stdio: 'inherit' }).status !== 0) {
+  process.stdout.write('the site does not build\n');
+  counts.failed++;
+}
 for (const [name, ...args] of [
   ['tsc', 'tsc', '--noEmit'],
   ['biome', 'biome', 'check', '.'],

@@ -2,7 +2,7 @@
 import { z } from '@hono/zod-openapi';
 import { filesOfVersion, findAdapter, findByDigest } from '../../db/adapters.ts';
 import { type CatalogFilter, countFacets, searchCatalog, similarTo } from '../../db/catalog.ts';
-import { like, unlike } from '../../db/popularity.ts';
+import { hasLiked, like, unlike } from '../../db/popularity.ts';
 import { latestVerdict } from '../../db/verifications.ts';
 import { privateOf, requireUse } from '../access.ts';
 import { blobKey } from '../blob-store.ts';
@@ -69,12 +69,14 @@ export function catalogRoutes(app: App, { db, blobs, downloads, loadedBases }: C
       responses: { 200: ok(s.AdapterDetail, 'The adapter'), ...problems },
     }),
     async (c) => {
-      const { adapter, versions } = await adapterSeenBy(db, c.get('principal'), c.req.valid('param'));
+      const viewer = c.get('principal');
+      const { adapter, versions } = await adapterSeenBy(db, viewer, c.req.valid('param'));
       const latest = versions.find(({ number }) => number === adapter.latest) ?? versions[0];
       return c.json(
         {
           ...viewAdapter(adapter),
           card: latest?.card ?? '',
+          liked: viewer !== undefined && (await hasLiked(db, adapter.id, viewer.userId)),
           cardHtml: cardHtml(latest?.card ?? ''),
           versions: versions.map(viewVersion),
         },

@@ -144,6 +144,14 @@ export const Adapter = z
       .number()
       .nullable()
       .openapi({ description: 'Nats per token that it is better than its base on held-out rows' }),
+    evaluation: z
+      .object({
+        rows: z.int(),
+        gain: z.object({ low: z.number(), high: z.number() }),
+        accuracy: z.object({ base: z.number(), adapter: z.number() }),
+      })
+      .nullable()
+      .openapi({ description: 'The gain’s 95% confidence interval, and the share of rows answered right' }),
     visibility: z.enum(['public', 'private']),
     gate: z.enum(['auto', 'manual']).nullable(),
     downloads: z.int().openapi({ description: 'Of the last 30 days' }),
@@ -155,6 +163,7 @@ export const Adapter = z
 
 export const AdapterDetail = Adapter.extend({
   card: z.string(),
+  liked: z.boolean().openapi({ description: 'By whoever asks' }),
   cardHtml: z.string().openapi({ description: 'The card, rendered and safe to show' }),
   versions: z.array(Version),
 }).openapi('AdapterDetail');

@@ -1,0 +1,2 @@
+ALTER TABLE "adapters" ADD COLUMN "evaluation" jsonb;--> statement-breakpoint
+ALTER TABLE "versions" ADD COLUMN "evaluation" jsonb;

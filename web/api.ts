@@ -1,0 +1,42 @@
+/** Patchbay's API as its OpenAPI document describes it. What it refuses is thrown as a Problem. */
+import createClient, { type Middleware } from 'openapi-fetch';
+import type { components, paths } from './api-types.ts';
+
+export type Schemas = components['schemas'];
+export type Api = ReturnType<typeof createApi>;
+
+/** RFC 9457. */
+export class Problem extends Error {
+  readonly status: number;
+  readonly code: string;
+  readonly field: string | undefined;
+  /** All reasons, where there are several. */
+  readonly problems: readonly { code: string; detail: string; field?: string | undefined }[];
+
+  constructor(body: Partial<Schemas['Problem']>, status: number) {
+    super(body.detail ?? `The server answered ${status}.`);
+    this.status = status;
+    this.code = body.code ?? 'unknown';
+    this.field = body.field;
+    this.problems = body.problems ?? [];
+  }
+}
+
+const throwProblems: Middleware = {
+  async onResponse({ response }) {
+    if (response.ok) return;
+    throw new Problem(await response.json().catch(() => ({})), response.status);
+  },
+};
+
+/** @param ask how, where it is not the browser that asks */
+export function createApi(baseUrl: string, ask?: (request: Request) => Promise<Response>) {
+  const client = createClient<paths>({ baseUrl, ...(ask ? { fetch: ask } : {}) });
+  client.use(throwProblems);
+  return client;
+}
+
+/** The body of an answer: what is no success was thrown. */
+export async function dataOf<T>(answer: Promise<{ data?: T }>): Promise<NonNullable<T>> {
+  return (await answer).data!;
+}

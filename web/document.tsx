@@ -1,0 +1,51 @@
+/** The page around the page. */
+import type { ReactNode } from 'react';
+
+export const STATE = 'state';
+
+export function Document({
+  scripts,
+  entry,
+  styles,
+  state,
+  children,
+}: {
+  scripts: readonly string[];
+  entry: string;
+  styles: readonly string[];
+  state: object | undefined;
+  children: ReactNode;
+}) {
+  return (
+    <html lang="en">
+      <head>
+        <meta charSet="utf-8" />
+        <meta name="viewport" content="width=device-width, initial-scale=1" />
+        <link rel="icon" href={ICON} />
+        {styles.map((file) => (
+          <link key={file} rel="stylesheet" href={`/${file}`} />
+        ))}
+        {scripts.map((file) => (
+          <link key={file} rel="modulepreload" href={`/${file}`} />
+        ))}
+        <script type="module" src={entry} />
+      </head>
+      <body>
+        <div id="app">{children}</div>
+        {state && (
+          // Data, not a script: `<` is escaped, so nothing in it can end the element.
+          <script
+            type="application/json"
+            id={STATE}
+            // biome-ignore lint/security/noDangerouslySetInnerHtml: JSON, in which no element can begin or end
+            dangerouslySetInnerHTML={{ __html: JSON.stringify(state).replaceAll('<', '\\u003c') }}
+          />
+        )}
+      </body>
+    </html>
+  );
+}
+
+/** A plug. */
+const ICON =
+  "data:image/svg+xml,%3Csvg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 16 16'%3E%3Crect width='16' height='16' rx='4' fill='%230f5f63'/%3E%3Cpath d='M5 3v3M11 3v3M4 6h8v2a4 4 0 0 1-8 0zM8 12v2' stroke='%23fff' stroke-width='1.5' fill='none' stroke-linecap='round'/%3E%3C/svg%3E";

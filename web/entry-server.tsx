@@ -1,0 +1,57 @@
+/** Renders a page to HTML. What it loads goes along as JSON, so that the browser need not ask again. */
+import { StrictMode } from 'react';
+import { renderToReadableStream } from 'react-dom/server';
+import { createStaticHandler, createStaticRouter, StaticRouterProvider } from 'react-router';
+import { createApi } from './api.ts';
+import { Document } from './document.tsx';
+import { type Handle, routesOf } from './routes.tsx';
+
+interface Chunk {
+  readonly file: string;
+  readonly css?: readonly string[];
+  readonly imports?: readonly string[];
+}
+/** Which of the browser's files hold what, as Vite lists them. */
+export type Manifest = Readonly<Record<string, Chunk>>;
+const ENTRY = 'entry-client.tsx';
+
+export async function renderPage(
+  request: Request,
+  ask: (request: Request) => Promise<Response>,
+  chunks: Manifest,
+): Promise<Response> {
+  const signedIn = request.headers.get('cookie')?.includes('better-auth') ?? false;
+  const { query, dataRoutes } = createStaticHandler(
+    routesOf(createApi(new URL(request.url).origin, ask), signedIn),
+  );
+  const context = await query(request);
+  if (context instanceof Response) return context;
+  const router = createStaticRouter(dataRoutes, context);
+  const pages = context.matches.flatMap(({ route }) => (route.handle as Handle | undefined)?.page ?? []);
+  const files = [ENTRY, ...pages.map((page) => `${page}.tsx`)];
+  const { loaderData, errors } = context;
+  const html = await renderToReadableStream(
+    <StrictMode>
+      <Document
+        scripts={[...new Set(files.flatMap((file) => withImports(chunks, file)))]}
+        entry={`/${chunks[ENTRY]!.file}`}
+        styles={[...new Set(files.flatMap((file) => chunks[file]?.css ?? []))]}
+        state={errors ? undefined : { loaderData }}
+      >
+        <StaticRouterProvider router={router} context={context} hydrate={false} />
+      </Document>
+    </StrictMode>,
+  );
+  await html.allReady;
+  return new Response(html, {
+    status: context.statusCode,
+    headers: { 'content-type': 'text/html; charset=utf-8' },
+  });
+}
+
+/** The browser fetches all of them at once, not one after the other as it finds them. */
+function withImports(chunks: Manifest, name: string): string[] {
+  const chunk = chunks[name];
+  if (!chunk) return [];
+  return [chunk.file, ...(chunk.imports ?? []).flatMap((imported) => withImports(chunks, imported))];
+}

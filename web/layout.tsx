@@ -1,0 +1,87 @@
+/** What is on every page. */
+import { Link, NavLink, Outlet, ScrollRestoration, useNavigation, useRouteLoaderData } from 'react-router';
+
+export interface Viewer {
+  readonly name: string;
+}
+
+/** Who is signed in; undefined: nobody. */
+export const useViewer = (): Viewer | undefined =>
+  (useRouteLoaderData('root') as Viewer | null | undefined) ?? undefined;
+
+const PLACES = [
+  ['/', 'Browse'],
+  ['/playground', 'Playground'],
+  ['/train', 'Train'],
+  ['/publish', 'Publish'],
+  ['/leaderboard', 'Leaderboard'],
+] as const;
+
+export function Layout() {
+  const viewer = useViewer();
+  const busy = useNavigation().state !== 'idle';
+  return (
+    <div className="flex min-h-screen flex-col">
+      <a
+        href="#main"
+        className="sr-only focus:not-sr-only focus:absolute focus:z-10 focus:bg-raised focus:p-3"
+      >
+        Skip to the content
+      </a>
+      <header className="border-b border-line bg-raised">
+        <div className="mx-auto flex max-w-7xl flex-wrap items-center gap-x-6 gap-y-1 px-4 py-3">
+          <Link to="/" className="text-lg font-bold tracking-tight">
+            Patch<span className="text-accent">bay</span>
+          </Link>
+          <nav
+            aria-label="Main"
+            className="order-last -mx-2 flex w-full overflow-x-auto sm:order-none sm:w-auto"
+          >
+            {PLACES.map(([to, label]) => (
+              <NavLink
+                key={to}
+                to={to}
+                end
+                className={({ isActive }) =>
+                  `rounded-md px-2 py-1 whitespace-nowrap hover:bg-sunken ${isActive ? 'font-semibold text-accent' : 'text-quiet'}`
+                }
+              >
+                {label}
+              </NavLink>
+            ))}
+          </nav>
+          <div className="ml-auto flex items-center gap-3">
+            {viewer ? (
+              <Link to="/settings" className="font-medium hover:underline">
+                {viewer.name}
+              </Link>
+            ) : (
+              <Link to="/sign-in" className="button">
+                Sign in
+              </Link>
+            )}
+          </div>
+        </div>
+        <div
+          aria-hidden
+          className={`h-0.5 bg-accent transition-opacity ${busy ? 'animate-pulse opacity-100' : 'opacity-0'}`}
+        />
+      </header>
+      <main id="main" className="mx-auto w-full max-w-7xl flex-1 px-4 py-6">
+        <Outlet />
+      </main>
+      <footer className="border-t border-line text-sm text-quiet">
+        <div className="mx-auto flex max-w-7xl flex-wrap gap-x-6 gap-y-1 px-4 py-4">
+          <span>One frozen base, thousands of small adapters.</span>
+          <a className="ml-auto hover:underline" href="/docs">
+            API
+          </a>
+          <Link className="hover:underline" to="/bases">
+            Bases
+          </Link>
+        </div>
+      </footer>
+      <ScrollRestoration />
+    </div>
+  );
+}

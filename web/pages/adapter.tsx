@@ -1,0 +1,142 @@
+/** One adapter. Each tab is a page of its own, with its own URL. */
+import { useState } from 'react';
+import { Link, useRevalidator } from 'react-router';
+import { type Api, dataOf, Problem, type Schemas } from '../api.ts';
+import { useViewer } from '../layout.tsx';
+import { useLoaded } from '../loaded.ts';
+import { Files } from '../parts/adapter/files.tsx';
+import { Overview } from '../parts/adapter/overview.tsx';
+import { Use } from '../parts/adapter/use.tsx';
+import { Verified } from '../parts/adapter/verified.tsx';
+import { Versions } from '../parts/adapter/versions.tsx';
+import { Warmth } from '../parts/adapter-card.tsx';
+import { count } from '../parts/format.ts';
+import { type Asked, browserApi } from '../routes.tsx';
+
+const TABS = {
+  '': 'Overview',
+  verification: 'Verification',
+  versions: 'Versions',
+  files: 'Files',
+  use: 'Use it',
+} as const;
+type Tab = keyof typeof TABS;
+
+export const loader = async ({ api, url, params }: Asked) => {
+  const tab = params['tab'] ?? '';
+  if (!(tab in TABS)) throw new Problem({ detail: `There is no page ${tab} of an adapter.` }, 404);
+  const path = { owner: params['owner']!, name: params['name']! };
+  const adapter = await dataOf(api.GET('/api/adapters/{owner}/{name}', { params: { path } }));
+  const asked = Number(url.searchParams.get('version') ?? (adapter.latest || adapter.versions[0]?.number));
+  const number = Number.isInteger(asked) && asked > 0 ? asked : adapter.latest;
+  const numbered = { params: { path: { ...path, number } } };
+  const [version, family, { adapters: similar }, other, { warm }] = await Promise.all([
+    dataOf(api.GET('/api/adapters/{owner}/{name}/versions/{number}', numbered)),
+    dataOf(api.GET('/api/adapters/{owner}/{name}/versions/{number}/family', numbered)),
+    dataOf(api.GET('/api/adapters/{owner}/{name}/similar', { params: { path } })),
+    tab === 'versions' ? comparedWith(api, path, url.searchParams.get('with')) : null,
+    dataOf(api.GET('/api/adapters', { params: { query: { limit: 1 } } })),
+  ]);
+  const isWarm = warm.includes(version.base);
+  return { adapter, version, family, similar, other, isWarm, tab: tab as Tab, origin: url.origin };
+};
+export type Shown = Awaited<ReturnType<typeof loader>>;
+
+async function comparedWith(api: Api, path: { owner: string; name: string }, number: string | null) {
+  if (number === null) return null;
+  const params = { path: { ...path, number: Number(number) } };
+  return dataOf(api.GET('/api/adapters/{owner}/{name}/versions/{number}', { params }));
+}
+
+export function Component() {
+  const shown = useLoaded<typeof loader>();
+  const { adapter, version, tab, isWarm } = shown;
+  return (
+    <>
+      <title>{`${adapter.title} · Patchbay`}</title>
+      <meta name="description" content={adapter.summary} />
+      <header className="mb-4 flex flex-col gap-2">
+        <p className="text-sm text-quiet">
+          <Link className="link" to={`/people/${adapter.owner}`}>
+            {adapter.owner}
+          </Link>{' '}
+          / {adapter.name}
+        </p>
+        <div className="flex flex-wrap items-center gap-3">
+          <h1 className="min-w-0 break-words">{adapter.title}</h1>
+          <Status status={version.status} />
+          <Warmth warm={isWarm} />
+          {adapter.visibility === 'private' && <span className="chip">private</span>}
+          {adapter.gate && <span className="chip">gated</span>}
+          <span className="ml-auto flex items-center gap-3 text-sm text-quiet">
+            {count(adapter.downloads)} downloads in 30 days
+            <Like key={adapter.id} adapter={adapter} />
+          </span>
+        </div>
+        {adapter.summary && <p className="max-w-prose">{adapter.summary}</p>}
+        {version.number !== adapter.latest && (
+          <p className="panel px-3 py-2 text-sm">
+            This is version {version.number}.{' '}
+            {adapter.latest > 0 && (
+              <Link className="link" to={`/adapters/${adapter.id}`}>
+                The latest is {adapter.latest}.
+              </Link>
+            )}
+          </p>
+        )}
+      </header>
+      <nav aria-label="Of this adapter" className="mb-6 flex gap-1 overflow-x-auto border-b border-line">
+        {Object.entries(TABS).map(([name, label]) => (
+          <Link
+            key={name}
+            to={`/adapters/${adapter.id}${name && `/${name}`}${version.number === adapter.latest ? '' : `?version=${version.number}`}`}
+            preventScrollReset
+            aria-current={name === tab ? 'page' : undefined}
+            className={`border-b-2 px-3 py-2 whitespace-nowrap ${name === tab ? 'border-accent font-semibold' : 'border-transparent text-quiet hover:text-ink'}`}
+          >
+            {label}
+          </Link>
+        ))}
+      </nav>
+      {tab === '' && <Overview {...shown} />}
+      {tab === 'verification' && <Verified {...shown} />}
+      {tab === 'versions' && <Versions {...shown} />}
+      {tab === 'files' && <Files {...shown} />}
+      {tab === 'use' && <Use {...shown} />}
+    </>
+  );
+}
+
+const STATUSES: Readonly<Record<Schemas['Version']['status'], readonly [said: string, look: string]>> = {
+  passed: ['verified', 'border-good text-good'],
+  pending: ['being verified', 'border-warn text-warn'],
+  refused: ['refused by the publish gate', 'border-bad text-bad'],
+  quarantined: ['quarantined', 'border-bad text-bad'],
+  withdrawn: ['withdrawn', 'border-bad text-bad'],
+};
+
+function Status({ status }: { status: Schemas['Version']['status'] }) {
+  const [said, look] = STATUSES[status];
+  return <span className={`chip ${look}`}>{said}</span>;
+}
+
+function Like({ adapter: { owner, name, likes, liked } }: { adapter: Schemas['AdapterDetail'] }) {
+  const viewer = useViewer();
+  const revalidator = useRevalidator();
+  const [sending, setSending] = useState(false);
+  const label = `${count(likes)} ${likes === 1 ? 'like' : 'likes'}`;
+  if (!viewer) return <span>{label}</span>;
+  const toggle = async () => {
+    setSending(true);
+    const asked = { params: { path: { owner, name } } };
+    const path = '/api/adapters/{owner}/{name}/like';
+    await (liked ? browserApi().DELETE(path, asked) : browserApi().PUT(path, asked));
+    await revalidator.revalidate();
+    setSending(false);
+  };
+  return (
+    <button type="button" className="button py-0.5" aria-pressed={liked} disabled={sending} onClick={toggle}>
+      <span aria-hidden>{liked ? '♥' : '♡'}</span> {label}
+    </button>
+  );
+}

@@ -1,0 +1,271 @@
+/** Home: the catalog, searched as one types. Everything that is chosen is in the URL. */
+import { type ChangeEvent, useEffect, useRef } from 'react';
+import { Form, Link, useNavigate, useSearchParams } from 'react-router';
+import { dataOf, type Schemas } from '../api.ts';
+import { useLoaded } from '../loaded.ts';
+import { AdapterCard } from '../parts/adapter-card.tsx';
+import { count } from '../parts/format.ts';
+import type { Asked } from '../routes.tsx';
+
+type Page = Schemas['AdapterPage'];
+type Facet = keyof NonNullable<Page['counts']>['facets'];
+
+const PAGE = 24;
+/** Between the last key and the search. */
+const TYPING_MS = 150;
+const SHOWN_VALUES = 8;
+
+const FACETS: Readonly<Partial<Record<Facet, string>>> = {
+  base: 'Base',
+  task: 'Task',
+  evaluated: 'Verified on',
+  rank: 'Rank up to',
+  size: 'Size up to',
+  language: 'Language',
+  license: 'Licence',
+  tag: 'Tag',
+};
+const SAID: Readonly<Record<string, string>> = {
+  publisher: 'its publisher’s rows',
+  base: 'the base’s standard rows',
+};
+const SORTS = {
+  relevance: 'Most relevant',
+  newest: 'Newest',
+  downloads: 'Most downloaded',
+  likes: 'Most liked',
+  gain: 'Largest gain over base',
+} as const;
+const ASKED = [...Object.keys(FACETS), 'q', 'sort', 'warm', 'owner', 'cursor'];
+
+export const loader = ({ api, url, signal }: Asked): Promise<Page> => {
+  const asked = [...url.searchParams].filter(([name, value]) => ASKED.includes(name) && value !== '');
+  const query = { ...Object.fromEntries(asked), counts: 'true' as const, limit: PAGE };
+  return dataOf(api.GET('/api/adapters', { params: { query }, signal }));
+};
+
+export function Component() {
+  const page = useLoaded<typeof loader>();
+  const [params] = useSearchParams();
+  const words = params.get('q');
+  return (
+    <>
+      <title>{words ? `${words} · Patchbay` : 'Patchbay: LoRA adapters that were verified'}</title>
+      <meta
+        name="description"
+        content="Find a LoRA adapter that was verified against its base, try it here, train your own, and take the weights away."
+      />
+      <div className="mb-6 flex flex-col gap-1">
+        <h1>Adapters that were verified before they were listed</h1>
+        <p className="text-quiet">
+          Each one ran on its base and was compared with it. Try any of them here, train your own, take the
+          weights away.
+        </p>
+      </div>
+      <div className="grid grid-cols-1 gap-6 lg:grid-cols-[15rem_minmax(0,1fr)]">
+        <aside aria-label="Filters" className="hidden lg:block">
+          <Facets page={page} />
+        </aside>
+        <div className="flex min-w-0 flex-col gap-4">
+          <Search />
+          <details className="panel p-3 lg:hidden">
+            <summary className="cursor-pointer font-medium">Filters</summary>
+            <div className="pt-3">
+              <Facets page={page} />
+            </div>
+          </details>
+          <Found page={page} />
+        </div>
+      </div>
+    </>
+  );
+}
+
+function Search() {
+  const [params] = useSearchParams();
+  const navigate = useNavigate();
+  const form = useRef<HTMLFormElement>(null);
+  const timer = useRef<ReturnType<typeof setTimeout>>(undefined);
+  useEffect(() => () => clearTimeout(timer.current), []);
+
+  const search = () => {
+    clearTimeout(timer.current);
+    if (!form.current) return;
+    const given = [...new FormData(form.current)].filter(([, value]) => value !== '') as [string, string][];
+    navigate({ search: `?${new URLSearchParams(given)}` }, { replace: true, preventScrollReset: true });
+  };
+  const typed = (_event: ChangeEvent) => {
+    clearTimeout(timer.current);
+    timer.current = setTimeout(search, TYPING_MS);
+  };
+  const kept = [...params].filter(
+    ([name]) => !['q', 'sort', 'cursor'].includes(name) && ASKED.includes(name),
+  );
+  return (
+    <Form ref={form} action="/" role="search" className="flex flex-wrap gap-2">
+      <input
+        type="search"
+        name="q"
+        aria-label="Search adapters"
+        placeholder="Search by task, name or words of the card"
+        defaultValue={params.get('q') ?? ''}
+        onChange={typed}
+        className="min-w-0 flex-1 basis-60"
+        maxLength={200}
+      />
+      <select
+        name="sort"
+        aria-label="Order"
+        key={params.get('sort') ?? ''}
+        defaultValue={params.get('sort') ?? ''}
+        onChange={search}
+      >
+        <option value="">{params.get('q') ? SORTS.relevance : SORTS.newest}</option>
+        {Object.entries(SORTS).map(([value, label]) => (
+          <option key={value} value={value}>
+            {label}
+          </option>
+        ))}
+      </select>
+      {kept.map(([name, value]) => (
+        <input key={name} type="hidden" name={name} value={value} />
+      ))}
+      <button type="submit" className="button">
+        Search
+      </button>
+    </Form>
+  );
+}
+
+/** The URL with one thing chosen, or taken back; always from the first page on. */
+function chosen(params: URLSearchParams, name: string, value: string): string {
+  const next = new URLSearchParams(params);
+  next.delete('cursor');
+  if (next.get(name) === value) next.delete(name);
+  else next.set(name, value);
+  return `/?${next}`;
+}
+
+function Facets({ page }: { page: Page }) {
+  const [params] = useSearchParams();
+  const facets = Object.entries(FACETS).map(([name, label]) => {
+    const values = page.counts?.facets[name as Facet] ?? [];
+    return { name, label, values: values.slice(0, SHOWN_VALUES) };
+  });
+  return (
+    <div className="flex flex-col gap-4 text-sm">
+      <FacetValue
+        to={chosen(params, 'warm', 'true')}
+        label="Warm: answers at once"
+        active={params.get('warm') === 'true'}
+      />
+      {facets
+        .filter(({ values }) => values.length > 0)
+        .map(({ name, label, values }) => (
+          <section key={name} aria-label={label}>
+            <h2 className="mb-1 text-sm text-quiet">{label}</h2>
+            <ul>
+              {values.map(({ value, count: matches }) => (
+                <li key={value}>
+                  <FacetValue
+                    to={chosen(params, name, value)}
+                    label={name === 'evaluated' ? (SAID[value] ?? value) : value}
+                    matches={matches}
+                    active={params.get(name) === value}
+                  />
+                </li>
+              ))}
+            </ul>
+          </section>
+        ))}
+    </div>
+  );
+}
+
+function FacetValue({
+  to,
+  label,
+  matches,
+  active,
+}: {
+  to: string;
+  label: string;
+  matches?: number;
+  active: boolean;
+}) {
+  return (
+    <Link
+      to={to}
+      preventScrollReset
+      aria-current={active || undefined}
+      className={`-mx-2 flex justify-between gap-2 rounded px-2 py-0.5 hover:bg-sunken ${active ? 'bg-sunken font-semibold text-accent' : ''}`}
+    >
+      <span className="min-w-0 break-words">
+        {label}
+        {active && <span className="sr-only"> (chosen; choose again to take it back)</span>}
+      </span>
+      {matches !== undefined && <span className="text-quiet">{count(matches)}</span>}
+    </Link>
+  );
+}
+
+function Found({ page: { adapters, counts, next, alike, warm } }: { page: Page }) {
+  const [params] = useSearchParams();
+  if (adapters.length === 0) return <Nothing />;
+  const onward = new URLSearchParams(params);
+  if (next) onward.set('cursor', next);
+  const first = new URLSearchParams(params);
+  first.delete('cursor');
+  return (
+    <>
+      <p role="status" className="text-sm text-quiet">
+        {alike && 'Nothing holds these words. These have a similar name. '}
+        {counts && `${counts.exact ? '' : 'more than '}${counts.total.toLocaleString('en')} adapters`}
+      </p>
+      <ul className="grid grid-cols-1 gap-3 xl:grid-cols-2">
+        {adapters.map((adapter) => (
+          <li key={adapter.id} className="flex *:flex-1">
+            <AdapterCard adapter={adapter} warm={warm.includes(adapter.base)} />
+          </li>
+        ))}
+      </ul>
+      <nav aria-label="Pages" className="flex gap-3">
+        {params.has('cursor') && (
+          <Link className="button" to={`/?${first}`}>
+            First page
+          </Link>
+        )}
+        {next && (
+          <Link className="button" to={`/?${onward}`}>
+            Next page
+          </Link>
+        )}
+      </nav>
+    </>
+  );
+}
+
+function Nothing() {
+  const [params] = useSearchParams();
+  const isAll = ![...params].some(([name]) => ASKED.includes(name) && name !== 'sort');
+  return (
+    <div className="panel p-8 text-center" role="status">
+      <p className="mb-2 font-semibold">
+        {isAll ? 'The catalog is empty: be the first.' : 'No adapter matches all of this.'}
+      </p>
+      <p className="flex flex-wrap justify-center gap-3">
+        {!isAll && (
+          <Link className="button" to="/">
+            Take everything back
+          </Link>
+        )}
+        <Link className="button" to="/train">
+          Train one
+        </Link>
+        <Link className="button" to="/publish">
+          Publish one
+        </Link>
+      </p>
+    </div>
+  );
+}

@@ -1,0 +1,89 @@
+/** Which page is where. A page's file holds what it loads, and what it shows; browsers get it when they come to it. */
+import type { ComponentType } from 'react';
+import { data, type LoaderFunctionArgs, type RouteObject } from 'react-router';
+import { type Api, createApi, Problem } from './api.ts';
+import { ErrorPage } from './error-page.tsx';
+import { Layout } from './layout.tsx';
+
+/** What a loader is handed. */
+export interface Asked {
+  readonly api: Api;
+  readonly url: URL;
+  readonly params: Readonly<Record<string, string | undefined>>;
+  readonly signal: AbortSignal;
+}
+
+interface Page {
+  readonly Component: ComponentType;
+  readonly loader?: (asked: Asked) => unknown;
+}
+
+/** Below web/, without its ending: the browser's files are listed by it. */
+const PAGES = {
+  'pages/browse': () => import('./pages/browse.tsx'),
+  'pages/adapter': () => import('./pages/adapter.tsx'),
+  'pages/redirect': () => import('./pages/redirect.tsx'),
+} satisfies Record<string, () => Promise<Page>>;
+export type PageFile = keyof typeof PAGES;
+
+const TREE: readonly (readonly [path: string, page: PageFile])[] = [
+  ['/', 'pages/browse'],
+  ['/adapters/:owner/:name/:tab?', 'pages/adapter'],
+  ['/:owner/:name', 'pages/redirect'],
+];
+
+export interface Handle {
+  readonly page: PageFile;
+}
+
+/** @param signedIn whether there may be a session, which the server alone can see; undefined: it was asked already */
+export function routesOf(api: Api, signedIn?: boolean): RouteObject[] {
+  return [
+    {
+      id: 'root',
+      Component: Layout,
+      ErrorBoundary: ErrorPage,
+      HydrateFallback: Blank,
+      loader: () => (signedIn ? viewer(api) : null),
+      shouldRevalidate: () => false,
+      children: TREE.map(([path, page]) => ({
+        path,
+        handle: { page } satisfies Handle,
+        ErrorBoundary: ErrorPage,
+        lazy: async () => {
+          const { Component, loader }: Page = await PAGES[page]();
+          return { Component, ...(loader ? { loader: asPage(api, loader) } : {}) };
+        },
+      })),
+    },
+  ];
+}
+
+/** Until a page that could not be rendered on the server is asked for once more. */
+const Blank = () => null;
+
+/** A refusal becomes a page with its status. */
+const asPage =
+  (api: Api, loader: NonNullable<Page['loader']>) =>
+  async ({ request, params }: LoaderFunctionArgs) => {
+    try {
+      return (await loader({ api, url: new URL(request.url), params, signal: request.signal })) ?? null;
+    } catch (error) {
+      if (error instanceof Problem) throw data(error.message, { status: error.status });
+      throw error;
+    }
+  };
+
+/** Who is signed in. */
+async function viewer(api: Api): Promise<{ name: string } | null> {
+  try {
+    const { data: who } = await api.GET('/api/whoami');
+    return who ? { name: who.owner } : null;
+  } catch (error) {
+    if (error instanceof Problem && error.status === 401) return null; // the session has ended
+    throw error;
+  }
+}
+
+/** The API as this page's browser reaches it. */
+export const browserApi = (): Api => createApi(globalThis.location?.origin ?? '');

@@ -60,6 +60,8 @@ export function createAuth(db: Database, settings: AuthSettings) {
     baseURL: settings.baseUrl,
     telemetry: { enabled: false },
     logger: { disabled: true },
+    // Pages of this server, under whichever of its names a browser came by.
+    trustedOrigins: (request) => (request ? [new URL(request.url).origin] : []),
     emailAndPassword: { enabled: true, disableSignUp: !settings.signUp },
     socialProviders: settings.github
       ? {
@@ -111,6 +113,9 @@ export function createAuth(db: Database, settings: AuthSettings) {
   });
 
   return {
+    /** How people may sign in. */
+    ways: { signUp: settings.signUp, github: settings.github !== undefined },
+
     /** Accounts and sessions, as the library's own routes serve them under /api/auth. */
     handle: (request: Request): Promise<Response> => auth.handler(request),
 

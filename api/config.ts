@@ -34,7 +34,7 @@ const Environment = z
     PATCHBAY_LIMIT_FACTOR: z.coerce.number().positive().default(1),
     PATCHBAY_TRUST_PROXY: z.enum(['yes', 'no']).default('no'),
     PATCHBAY_WEBHOOKS_ANYWHERE: z.enum(['yes', 'no']).default('no'),
-    PATCHBAY_SIGN_UP: z.enum(['open', 'closed']).default('closed'),
+    PATCHBAY_SIGN_UP: z.enum(['open', 'closed']).optional(),
     GITHUB_CLIENT_ID: optional,
     GITHUB_CLIENT_SECRET: optional,
     PATCHBAY_SIGNING_KEY: z
@@ -81,13 +81,15 @@ export interface Config {
   readonly limitFactor: number;
   /** Whether there is a proxy in front, which says in X-Forwarded-For who asks. */
   readonly trustProxy: boolean;
-  /** Whether anybody may make an account; else the admin makes them. */
+  /** Whether anybody may make an account; else the admin makes them. Unless said, where nobody else can reach the server. */
   readonly signUp: boolean;
   readonly github: { readonly clientId: string; readonly clientSecret: string } | undefined;
   /** Whose tokens trusted publishing takes. */
   readonly oidcIssuers: readonly string[];
   readonly logLevel: string;
 }
+
+const isLoopback = (host: string): boolean => ['127.0.0.1', '::1', 'localhost'].includes(host);
 
 /** @throws Error naming the variable that is wrong */
 export function readConfig(environment: Record<string, string | undefined>): Config {
@@ -119,7 +121,7 @@ export function readConfig(environment: Record<string, string | undefined>): Con
     webhooksAnywhere: e.PATCHBAY_WEBHOOKS_ANYWHERE === 'yes',
     limitFactor: e.PATCHBAY_LIMIT_FACTOR,
     trustProxy: e.PATCHBAY_TRUST_PROXY === 'yes',
-    signUp: e.PATCHBAY_SIGN_UP === 'open',
+    signUp: e.PATCHBAY_SIGN_UP === undefined ? isLoopback(e.HOST) : e.PATCHBAY_SIGN_UP === 'open',
     github:
       e.GITHUB_CLIENT_ID && e.GITHUB_CLIENT_SECRET
         ? { clientId: e.GITHUB_CLIENT_ID, clientSecret: e.GITHUB_CLIENT_SECRET }

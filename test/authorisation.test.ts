@@ -50,6 +50,7 @@ let made = 0;
 
 const RULES: Readonly<Record<string, Rule>> = {
   'GET /api/adapters': {},
+  'GET /api/sign-in': {},
   'GET /api/adapters/{owner}/{name}': { see: true },
   'PATCH /api/adapters/{owner}/{name}': { scope: ['manage', 'publish'], role: 'admin', body: () => ({}) },
   'GET /api/adapters/{owner}/{name}/versions/{number}': { see: true },

@@ -22,13 +22,19 @@ interface Page {
 const PAGES = {
   'pages/browse': () => import('./pages/browse.tsx'),
   'pages/adapter': () => import('./pages/adapter.tsx'),
+  'pages/playground': () => import('./pages/playground.tsx'),
   'pages/redirect': () => import('./pages/redirect.tsx'),
+  'pages/settings': () => import('./pages/settings.tsx'),
+  'pages/sign-in': () => import('./pages/sign-in.tsx'),
 } satisfies Record<string, () => Promise<Page>>;
 export type PageFile = keyof typeof PAGES;
 
 const TREE: readonly (readonly [path: string, page: PageFile])[] = [
   ['/', 'pages/browse'],
   ['/adapters/:owner/:name/:tab?', 'pages/adapter'],
+  ['/playground', 'pages/playground'],
+  ['/settings', 'pages/settings'],
+  ['/sign-in', 'pages/sign-in'],
   ['/:owner/:name', 'pages/redirect'],
 ];
 

@@ -19,6 +19,16 @@ export function keyRoutes(app: App, { db, auth }: KeyDeps): void {
   app.openapi(
     route({
       method: 'get',
+      path: '/sign-in',
+      summary: 'How people may sign in here',
+      responses: { 200: ok(p.SignInWays, 'The ways'), ...problems },
+    }),
+    async (c) => c.json(auth.ways, 200),
+  );
+
+  app.openapi(
+    route({
+      method: 'get',
       path: '/whoami',
       summary: 'Whose key this is, and what it may do',
       ...needs('read', 'publish', 'infer', 'train', 'manage'),

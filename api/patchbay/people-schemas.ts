@@ -41,6 +41,12 @@ export const Key = z
 export const MadeKey = Key.omit({ start: true })
   .extend({ key: z.string().openapi({ description: 'Shown only now' }) })
   .openapi('MadeKey');
+export const SignInWays = z
+  .object({
+    signUp: z.boolean().openapi({ description: 'Whether anybody may make an account' }),
+    github: z.boolean(),
+  })
+  .openapi('SignInWays');
 export const Whoami = z
   .object({
     owner: z.string(),

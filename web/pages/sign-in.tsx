@@ -1,0 +1,94 @@
+/** Sign in, or make an account. */
+import { type FormEvent, useState } from 'react';
+import { useSearchParams } from 'react-router';
+import { accounts } from '../accounts.ts';
+import { dataOf } from '../api.ts';
+import { useLoaded } from '../loaded.ts';
+import { Field } from '../parts/field.tsx';
+import type { Asked } from '../routes.tsx';
+
+export const loader = ({ api }: Asked) => dataOf(api.GET('/api/sign-in'));
+
+const MIN_PASSWORD = 8;
+
+export function Component() {
+  const { signUp, github } = useLoaded<typeof loader>();
+  const [params] = useSearchParams();
+  const [isNew, setNew] = useState(params.has('new'));
+  const [failure, setFailure] = useState<string>();
+  const [busy, setBusy] = useState(false);
+  // Only to a page of ours: `//elsewhere` is none.
+  const asked = params.get('to') ?? '/';
+  const to = /^\/(?![/\\])/.test(asked) ? asked : '/';
+
+  const submit = async (event: FormEvent<HTMLFormElement>) => {
+    event.preventDefault();
+    setBusy(true);
+    setFailure(undefined);
+    const { email, password, name } = Object.fromEntries(new FormData(event.currentTarget)) as Record<
+      string,
+      string
+    >;
+    const given = { email: email!, password: password! };
+    const { error } = isNew
+      ? await accounts().signUp.email({ ...given, name: name! })
+      : await accounts().signIn.email(given);
+    if (!error) return location.assign(to); // as a new page: the server knows the session
+    setFailure(error.message ?? `The server answered ${error.status}.`);
+    setBusy(false);
+  };
+
+  return (
+    <div className="mx-auto flex max-w-sm flex-col gap-4 py-8">
+      <title>Sign in · Patchbay</title>
+      <h1>{isNew ? 'Make an account' : 'Sign in'}</h1>
+      <form onSubmit={submit} className="flex flex-col gap-3">
+        {isNew && (
+          <Field label="Name" hint="You publish under it: lower-case letters, digits, `-`, `_` and `.`">
+            <input
+              name="name"
+              required
+              maxLength={64}
+              autoComplete="username"
+              pattern="[a-z0-9][a-z0-9._\-]*"
+            />
+          </Field>
+        )}
+        <Field label="E-mail">
+          <input name="email" type="email" required autoComplete="email" />
+        </Field>
+        <Field label="Password" hint={isNew ? `At least ${MIN_PASSWORD} characters` : undefined}>
+          <input
+            name="password"
+            type="password"
+            required
+            minLength={MIN_PASSWORD}
+            autoComplete={isNew ? 'new-password' : 'current-password'}
+          />
+        </Field>
+        <p role="alert" className="text-bad empty:hidden">
+          {failure}
+        </p>
+        <button type="submit" className="button button-primary" disabled={busy}>
+          {isNew ? 'Make the account' : 'Sign in'}
+        </button>
+      </form>
+      {github && (
+        <button
+          type="button"
+          className="button"
+          onClick={() => accounts().signIn.social({ provider: 'github', callbackURL: to })}
+        >
+          Sign in with GitHub
+        </button>
+      )}
+      {signUp ? (
+        <button type="button" className="link cursor-pointer self-start" onClick={() => setNew(!isNew)}>
+          {isNew ? 'I have an account' : 'Make an account'}
+        </button>
+      ) : (
+        <p className="text-quiet">Accounts are made by whoever runs this server: ask them for one.</p>
+      )}
+    </div>
+  );
+}

@@ -33,6 +33,8 @@ function strangers() {
     if (node.tagName === 'a') node.properties = { ...node.properties, rel: ['nofollow', 'noopener', 'ugc'] };
     if (node.tagName === 'img')
       node.properties = { ...node.properties, referrerPolicy: 'no-referrer', loading: 'lazy' };
+    // A header that heads nothing is none to a screen reader.
+    if (node.tagName === 'th' && node.children?.length === 0) node.tagName = 'td';
     node.children?.forEach(visit);
   };
   return visit as (tree: unknown) => void;

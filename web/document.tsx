@@ -13,7 +13,7 @@ export function Document({
   scripts: readonly string[];
   entry: string;
   styles: readonly string[];
-  state: object | undefined;
+  state: object;
   children: ReactNode;
 }) {
   return (
@@ -32,15 +32,12 @@ export function Document({
       </head>
       <body>
         <div id="app">{children}</div>
-        {state && (
-          // Data, not a script: `<` is escaped, so nothing in it can end the element.
-          <script
-            type="application/json"
-            id={STATE}
-            // biome-ignore lint/security/noDangerouslySetInnerHtml: JSON, in which no element can begin or end
-            dangerouslySetInnerHTML={{ __html: JSON.stringify(state).replaceAll('<', '\\u003c') }}
-          />
-        )}
+        <script
+          type="application/json" // data, not a script
+          id={STATE}
+          // biome-ignore lint/security/noDangerouslySetInnerHtml: JSON, in which no element can begin or end
+          dangerouslySetInnerHTML={{ __html: JSON.stringify(state).replaceAll('<', '\\u003c') }}
+        />
       </body>
     </html>
   );

@@ -1,8 +1,8 @@
 /** Takes over the page that the server rendered. */
 import './styles.css';
 import { StrictMode } from 'react';
-import { createRoot, hydrateRoot } from 'react-dom/client';
-import { createBrowserRouter, matchRoutes } from 'react-router';
+import { hydrateRoot } from 'react-dom/client';
+import { createBrowserRouter, matchRoutes, UNSAFE_ErrorResponseImpl } from 'react-router';
 import { RouterProvider } from 'react-router/dom';
 import { STATE } from './document.tsx';
 import { browserApi, routesOf } from './routes.tsx';
@@ -17,19 +17,19 @@ for (const { route } of matchRoutes(routes, location) ?? []) {
   Object.assign(route, await route.lazy(), { lazy: undefined });
 }
 
-if (state) {
-  const router = createBrowserRouter(routes, { hydrationData: JSON.parse(state) });
-  hydrateRoot(
-    app,
-    <StrictMode>
-      <RouterProvider router={router} />
-    </StrictMode>,
-  );
-} else {
-  // An error was shown: it is asked once more.
-  createRoot(app).render(
-    <StrictMode>
-      <RouterProvider router={createBrowserRouter(routes)} />
-    </StrictMode>,
-  );
-}
+const { loaderData, errors } = JSON.parse(state ?? '{}') as {
+  loaderData?: Record<string, unknown>;
+  errors?: Record<string, { status: number; data?: unknown }> | null;
+};
+const refusals = Object.entries(errors ?? {}).map(
+  ([route, { status, data }]) => [route, new UNSAFE_ErrorResponseImpl(status, '', data)] as const,
+);
+const router = createBrowserRouter(routes, {
+  hydrationData: { loaderData: loaderData ?? {}, errors: errors ? Object.fromEntries(refusals) : null },
+});
+hydrateRoot(
+  app,
+  <StrictMode>
+    <RouterProvider router={router} />
+  </StrictMode>,
+);

@@ -1,7 +1,12 @@
 /** Renders a page to HTML. What it loads goes along as JSON, so that the browser need not ask again. */
 import { StrictMode } from 'react';
 import { renderToReadableStream } from 'react-dom/server';
-import { createStaticHandler, createStaticRouter, StaticRouterProvider } from 'react-router';
+import {
+  createStaticHandler,
+  createStaticRouter,
+  isRouteErrorResponse,
+  StaticRouterProvider,
+} from 'react-router';
 import { createApi } from './api.ts';
 import { Document } from './document.tsx';
 import { type Handle, routesOf } from './routes.tsx';
@@ -36,7 +41,7 @@ export async function renderPage(
         scripts={[...new Set(files.flatMap((file) => withImports(chunks, file)))]}
         entry={`/${chunks[ENTRY]!.file}`}
         styles={[...new Set(files.flatMap((file) => chunks[file]?.css ?? []))]}
-        state={errors ? undefined : { loaderData }}
+        state={{ loaderData, errors: told(errors) }}
       >
         <StaticRouterProvider router={router} context={context} hydrate={false} />
       </Document>
@@ -47,6 +52,18 @@ export async function renderPage(
     status: context.statusCode,
     headers: { 'content-type': 'text/html; charset=utf-8' },
   });
+}
+
+/** Refusals are told to the browser as they are; what is unexpected stays here. */
+function told(errors: Record<string, unknown> | null) {
+  if (!errors) return null;
+  const pages = Object.entries(errors).map(([route, error]) => {
+    const known = isRouteErrorResponse(error)
+      ? { status: error.status, data: error.data as unknown }
+      : { status: 500 };
+    return [route, known] as const;
+  });
+  return Object.fromEntries(pages);
 }
 
 /** The browser fetches all of them at once, not one after the other as it finds them. */

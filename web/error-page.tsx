@@ -5,14 +5,6 @@ export function ErrorPage() {
   const error = useRouteError();
   const { pathname, search } = useLocation();
   const status = isRouteErrorResponse(error) ? error.status : undefined;
-  if (status === 401)
-    return (
-      <Message title="Sign in to see this">
-        <Link className="button button-primary" to={`/sign-in?to=${encodeURIComponent(pathname + search)}`}>
-          Sign in
-        </Link>
-      </Message>
-    );
   const said = isRouteErrorResponse(error) && typeof error.data === 'string' ? error.data : undefined;
   return (
     <Message title={status === 404 ? 'There is nothing here' : 'That did not work'}>

@@ -8,4 +8,6 @@ export const openai = () =>
     defaultHeaders: { authorization: null },
     dangerouslyAllowBrowser: true, // there is no key in the browser
     maxRetries: 0,
+    // With the constructor of its answers: else the client fetches a data: URL to find it, which no page may do here.
+    fetch: Object.assign((url: string | URL | Request, init?: RequestInit) => fetch(url, init), { Response }),
   });

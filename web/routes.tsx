@@ -1,6 +1,6 @@
 /** Which page is where. A page's file holds what it loads, and what it shows; browsers get it when they come to it. */
 import type { ComponentType } from 'react';
-import { data, type LoaderFunctionArgs, type RouteObject } from 'react-router';
+import { data, type LoaderFunctionArgs, type RouteObject, redirect } from 'react-router';
 import { type Api, createApi, Problem } from './api.ts';
 import { ErrorPage } from './error-page.tsx';
 import { Layout } from './layout.tsx';
@@ -22,9 +22,14 @@ interface Page {
 const PAGES = {
   'pages/browse': () => import('./pages/browse.tsx'),
   'pages/adapter': () => import('./pages/adapter.tsx'),
+  'pages/job': () => import('./pages/job.tsx'),
+  'pages/jobs': () => import('./pages/jobs.tsx'),
+  'pages/missing': () => import('./pages/missing.tsx'),
   'pages/playground': () => import('./pages/playground.tsx'),
+  'pages/publish': () => import('./pages/publish.tsx'),
   'pages/redirect': () => import('./pages/redirect.tsx'),
   'pages/settings': () => import('./pages/settings.tsx'),
+  'pages/train': () => import('./pages/train.tsx'),
   'pages/sign-in': () => import('./pages/sign-in.tsx'),
 } satisfies Record<string, () => Promise<Page>>;
 export type PageFile = keyof typeof PAGES;
@@ -32,10 +37,15 @@ export type PageFile = keyof typeof PAGES;
 const TREE: readonly (readonly [path: string, page: PageFile])[] = [
   ['/', 'pages/browse'],
   ['/adapters/:owner/:name/:tab?', 'pages/adapter'],
+  ['/jobs', 'pages/jobs'],
+  ['/jobs/:id', 'pages/job'],
   ['/playground', 'pages/playground'],
+  ['/publish', 'pages/publish'],
   ['/settings', 'pages/settings'],
   ['/sign-in', 'pages/sign-in'],
+  ['/train', 'pages/train'],
   ['/:owner/:name', 'pages/redirect'],
+  ['*', 'pages/missing'],
 ];
 
 export interface Handle {
@@ -49,7 +59,6 @@ export function routesOf(api: Api, signedIn?: boolean): RouteObject[] {
       id: 'root',
       Component: Layout,
       ErrorBoundary: ErrorPage,
-      HydrateFallback: Blank,
       loader: () => (signedIn ? viewer(api) : null),
       shouldRevalidate: () => false,
       children: TREE.map(([path, page]) => ({
@@ -65,18 +74,17 @@ export function routesOf(api: Api, signedIn?: boolean): RouteObject[] {
   ];
 }
 
-/** Until a page that could not be rendered on the server is asked for once more. */
-const Blank = () => null;
-
-/** A refusal becomes a page with its status. */
+/** A refusal becomes a page with its status; whoever is not signed in may do so, and come back. */
 const asPage =
   (api: Api, loader: NonNullable<Page['loader']>) =>
   async ({ request, params }: LoaderFunctionArgs) => {
     try {
       return (await loader({ api, url: new URL(request.url), params, signal: request.signal })) ?? null;
     } catch (error) {
-      if (error instanceof Problem) throw data(error.message, { status: error.status });
-      throw error;
+      if (!(error instanceof Problem)) throw error;
+      const { pathname, search } = new URL(request.url);
+      if (error.status === 401) throw redirect(`/sign-in?to=${encodeURIComponent(pathname + search)}`);
+      throw data(error.message, { status: error.status });
     }
   };
 

@@ -71,6 +71,10 @@ async function handle(
 ): Promise<void> {
   const url = new URL(request.url ?? '/', `http://${request.headers.host ?? 'localhost'}`);
   const method = request.method ?? 'GET';
+  // Browsers send and fetch files, from whichever page: what they may do is in the signature of the URL, not in a cookie.
+  response.setHeader('access-control-allow-origin', '*');
+  response.setHeader('access-control-expose-headers', 'etag, content-range, content-length');
+  if (method === 'OPTIONS') return preflight(response);
   if (!isSigned({ method, url, headers: request.headers }, options.credentials, Date.now())) {
     throw new S3Error(
       403,
@@ -93,6 +97,15 @@ async function handle(
     return empty(response, 204);
   }
   throw new S3Error(501, 'NotImplemented', `${method} is not implemented.`);
+}
+
+function preflight(response: ServerResponse): void {
+  response.writeHead(204, {
+    'access-control-allow-methods': 'GET, HEAD, PUT',
+    'access-control-allow-headers': '*',
+    'access-control-max-age': '86400',
+  });
+  response.end();
 }
 
 async function startUpload(

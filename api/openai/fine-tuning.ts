@@ -51,7 +51,9 @@ export const JobBody = z
   .refine(isStorable, 'holds the character NUL or half a surrogate pair, which is no text');
 
 const JobsQuery = z.looseObject(pageQuery(20));
-const EventsQuery = z.object(pageQuery(20));
+/** A job has an event for each step. */
+const MAX_EVENTS = 1000;
+const EventsQuery = z.object(pageQuery(20, MAX_EVENTS));
 const CheckpointsQuery = z.object(pageQuery(10));
 
 export function fineTuningRoutes(deps: TrainingDeps) {

@@ -3,13 +3,14 @@ import { z } from 'zod';
 
 const MAX_LIMIT = 100;
 
-export const pageQuery = (defaultLimit: number) => ({
+/** @param maxLimit OpenAI's, unless what is listed is small and there is much of it */
+export const pageQuery = (defaultLimit: number, maxLimit = MAX_LIMIT) => ({
   after: z.string().min(1).max(128).optional(),
   limit: z.coerce
     .number('must be a number')
     .int('must be a whole number')
     .min(1, 'must be at least 1')
-    .max(MAX_LIMIT, `must be at most ${MAX_LIMIT}`)
+    .max(maxLimit, `must be at most ${maxLimit}`)
     .default(defaultLimit),
 });
 

@@ -6,7 +6,7 @@ export function Snippet({ title, code }: { title: string; code: string }) {
   return (
     <section className="panel min-w-0 overflow-hidden">
       <div className="flex items-center justify-between border-b border-line px-3 py-1.5">
-        <h3 className="text-sm">{title}</h3>
+        <h2 className="text-sm">{title}</h2>
         <CopyButton text={code} what={title} />
       </div>
       <Scroll label={title}>

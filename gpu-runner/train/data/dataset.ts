@@ -1,9 +1,9 @@
 /** A training file as tokens, and the report on what was found in it. */
 import { createHash } from 'node:crypto';
+import { type Format, type Problem, parseRow, RowError } from '../../../adapter/training-rows.ts';
 import type { Tokenizer } from '../../model/tokenizer.ts';
 import { type Example, examplesOf } from './examples.ts';
 import { LineError, linesOf } from './lines.ts';
-import { type Format, type Problem, parseRow, RowError } from './rows.ts';
 
 /** A conversation that fills a context of 128,000 tokens has about 600 kB. */
 const MAX_LINE_BYTES = 16 * 2 ** 20;

@@ -2,13 +2,13 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { beforeAll, describe, expect, it, onTestFinished } from 'vitest';
+import { parseRow } from '../../../adapter/training-rows.ts';
 import type { ChatMessage } from '../../../functions/generate.ts';
 import { openTokenizer } from '../../model/conversation.ts';
 import { Prompts } from '../../model/prompts.ts';
 import { Tokenizer } from '../../model/tokenizer.ts';
 import { PARITY_NAMES } from '../../testing/parity.ts';
 import { type Example, examplesOf } from './examples.ts';
-import { parseRow } from './rows.ts';
 
 const folderOf = (name: string) => join(import.meta.dirname, '../../../test/fixtures/parity', name);
 const WITH_TEMPLATE = PARITY_NAMES.filter((name) => name !== 'llama-linear');

@@ -3,11 +3,12 @@
  * when the model is served (model/prompt-worker.ts), and every answer ends with the token that ends a turn, as a target, so
  * that a trained adapter knows when to stop.
  */
+
+import { type Row, RowError, type TrainedMessage } from '../../../adapter/training-rows.ts';
 import type { ChatMessage } from '../../../functions/generate.ts';
 import { TemplateError } from '../../model/chat-template.ts';
 import { renderConversation } from '../../model/conversation.ts';
 import type { Tokenizer } from '../../model/tokenizer.ts';
-import { type Row, RowError, type TrainedMessage } from './rows.ts';
 
 /** For templates that write today's date: a job that is resumed or reproduced on another day must read the same. */
 const TEMPLATE_DATE = new Date('2025-01-01T12:00:00Z');

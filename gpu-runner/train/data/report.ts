@@ -1,7 +1,8 @@
 /** What a training file turned out to be, in sentences for its owner. */
+
+import type { Problem } from '../../../adapter/training-rows.ts';
 import type { TrainEvent } from '../../../functions/train.ts';
 import type { DatasetReport, Named } from './dataset.ts';
-import type { Problem } from './rows.ts';
 
 /** Enough to see what is wrong; all of them are in the event's data. */
 const SHOWN = 10;

@@ -3,11 +3,13 @@
  * with its completion, or plain text. All rows of a file have the same shape.
  */
 import { z } from 'zod';
-import type { ChatMessage } from '../../../functions/generate.ts';
 
 export type Format = 'messages' | 'prompt and completion' | 'text';
 
-export interface TrainedMessage extends ChatMessage {
+export interface TrainedMessage {
+  readonly role: 'system' | 'user' | 'assistant' | 'tool';
+  readonly content: string;
+  readonly name?: string | undefined;
   /** Whether an answer is learnt; the others are read only. */
   readonly isTarget: boolean;
 }

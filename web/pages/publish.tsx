@@ -1,0 +1,298 @@
+/** Publish a folder that PEFT saved: checked here first, sent, and verified before it is listed. */
+import { type FormEvent, useEffect, useState } from 'react';
+import { Link } from 'react-router';
+import { ownerName } from '../../adapter/reference.ts';
+import { dataOf, Problem, type Schemas } from '../api.ts';
+import { useLoaded } from '../loaded.ts';
+import { DropZone } from '../parts/drop-zone.tsx';
+import { Field } from '../parts/field.tsx';
+import { bytes } from '../parts/format.ts';
+import { checkFit, type Folder, readFolder } from '../parts/publish/check.ts';
+import { type Doing, forget, interrupted, publish, type Target } from '../parts/publish/upload.ts';
+import { type Asked, browserApi } from '../routes.tsx';
+
+const ASK_AGAIN_MS = 1_000;
+
+export const loader = async ({ api }: Asked) => {
+  const [{ bases }, who] = await Promise.all([dataOf(api.GET('/api/bases')), dataOf(api.GET('/api/whoami'))]);
+  const own = who.organisations.filter(({ role }) => role !== 'read').map(({ name }) => name);
+  return { bases: bases.map(({ id }) => id), owners: [who.owner, ...own] };
+};
+
+type Outcome =
+  | { readonly state: 'failed'; readonly reasons: readonly string[] }
+  | {
+      readonly state: 'pending' | 'refused' | 'passed';
+      readonly version: Schemas['Version'];
+      readonly reasons: readonly string[];
+    };
+
+export function Component() {
+  const { bases, owners } = useLoaded<typeof loader>();
+  const [folder, setFolder] = useState<Folder>();
+  const [doing, setDoing] = useState<Doing>();
+  const [outcome, setOutcome] = useState<Outcome>();
+
+  const start = async (target: Target) => {
+    setOutcome(undefined);
+    try {
+      const version = await publish(browserApi(), target, folder!.files, setDoing);
+      setOutcome(await decided(version, target, setOutcome));
+    } catch (error) {
+      setOutcome({ state: 'failed', reasons: reasonsOf(error) });
+    }
+    setDoing(undefined);
+  };
+  const take = async (files: File[]) => {
+    setOutcome(undefined);
+    setFolder(await readFolder(files));
+  };
+  return (
+    <div className="mx-auto flex max-w-3xl flex-col gap-6">
+      <title>Publish · Patchbay</title>
+      <header>
+        <h1>Publish an adapter</h1>
+        <p className="text-quiet">
+          A folder that PEFT’s <code>save_pretrained</code> wrote. Names and shapes are checked here before a
+          byte is sent; then it runs beside its base, and is listed once it passed.
+        </p>
+      </header>
+      <Interrupted />
+      <DropZone
+        label="Drop the folder here, or choose its files"
+        hint="adapter_config.json and adapter_model.safetensors; README.md is its card, eval.jsonl the rows it is compared with its base on"
+        folder
+        take={take}
+      />
+      {folder && <Contents folder={folder} />}
+      {folder && folder.problems.length === 0 && (
+        <TargetForm
+          key={folder.base ?? ''}
+          folder={folder}
+          bases={bases}
+          owners={owners}
+          busy={doing !== undefined}
+          start={start}
+        />
+      )}
+      {doing && <Progress {...doing} />}
+      {outcome && <Result outcome={outcome} />}
+    </div>
+  );
+}
+
+/** Waits for the publish gate, however long it takes. */
+async function decided(
+  version: Schemas['Version'],
+  { owner, name }: Target,
+  tell: (outcome: Outcome) => void,
+): Promise<Outcome> {
+  const api = browserApi();
+  const params = { path: { owner, name, number: version.number } };
+  for (let so = version; ; ) {
+    if (so.status === 'passed') return { state: 'passed', version: so, reasons: [] };
+    if (so.status !== 'pending') {
+      const { verifications } = await dataOf(
+        api.GET('/api/adapters/{owner}/{name}/versions/{number}/verifications', { params }),
+      );
+      const reasons = verifications[0]?.problems.map(({ detail }) => detail) ?? [];
+      return { state: 'refused', version: so, reasons };
+    }
+    tell({ state: 'pending', version: so, reasons: [] });
+    await new Promise((resolve) => setTimeout(resolve, ASK_AGAIN_MS));
+    so = await dataOf(api.GET('/api/adapters/{owner}/{name}/versions/{number}', { params }));
+  }
+}
+
+function reasonsOf(error: unknown): string[] {
+  if (error instanceof Problem && error.problems.length > 0)
+    return error.problems.map(({ detail }) => detail);
+  return [(error as Error).message];
+}
+
+function Interrupted() {
+  const [target, setTarget] = useState<Target>();
+  useEffect(() => setTarget(interrupted()), []); // the server cannot know
+  if (!target) return null;
+  return (
+    <p role="status" className="panel flex flex-wrap items-center gap-3 p-3">
+      <span className="flex-1">
+        The upload of{' '}
+        <strong>
+          {target.owner}/{target.name}
+        </strong>{' '}
+        was interrupted. Choose the same folder, and it goes on.
+      </span>
+      <button
+        type="button"
+        className="button"
+        onClick={() => {
+          forget();
+          setTarget(undefined);
+        }}
+      >
+        Forget it
+      </button>
+    </p>
+  );
+}
+
+function Contents({ folder: { files, leftOut, problems } }: { folder: Folder }) {
+  return (
+    <section aria-label="What is in the folder">
+      <ul className="flex flex-wrap gap-2 text-sm">
+        {[...files.values()].map(({ name, size }) => (
+          <li key={name} className="chip">
+            {name} · {bytes(size)}
+          </li>
+        ))}
+      </ul>
+      {leftOut.length > 0 && (
+        <p className="mt-2 text-sm text-quiet">Not taken: {leftOut.slice(0, 10).join(', ')}</p>
+      )}
+      <Reasons reasons={problems} />
+    </section>
+  );
+}
+
+function Reasons({ reasons }: { reasons: readonly string[] }) {
+  if (reasons.length === 0) return null;
+  return (
+    <ul role="alert" className="mt-2 list-disc pl-6 text-bad">
+      {reasons.map((reason) => (
+        <li key={reason} className="break-words">
+          {reason}
+        </li>
+      ))}
+    </ul>
+  );
+}
+
+function TargetForm({
+  folder,
+  bases,
+  owners,
+  busy,
+  start,
+}: {
+  folder: Folder;
+  bases: readonly string[];
+  owners: readonly string[];
+  busy: boolean;
+  start: (target: Target) => void;
+}) {
+  const [base, setBase] = useState(folder.base && bases.includes(folder.base) ? folder.base : bases[0]!);
+  const [fit, setFit] = useState<readonly string[]>();
+  useEffect(() => {
+    let current = true;
+    setFit(undefined);
+    const [owner, name] = base.split('/') as [string, string];
+    void dataOf(browserApi().GET('/api/bases/{owner}/{name}', { params: { path: { owner, name } } }))
+      .then(({ config }) => checkFit(folder, config))
+      .catch((error: Error) => [error.message])
+      .then((reasons) => current && setFit(reasons));
+    return () => {
+      current = false;
+    };
+  }, [folder, base]);
+  const [wrong, setWrong] = useState<string>();
+  const submit = (event: FormEvent<HTMLFormElement>) => {
+    event.preventDefault();
+    const { owner, name } = Object.fromEntries(new FormData(event.currentTarget)) as Record<string, string>;
+    const checked = ownerName.safeParse(name);
+    setWrong(checked.success ? undefined : checked.error.issues[0]!.message);
+    if (checked.success) start({ owner: owner!, name: name!, base });
+  };
+  return (
+    <form onSubmit={submit} className="panel flex flex-col gap-4 p-4">
+      <div className="flex flex-wrap gap-4">
+        <Field
+          label="Base"
+          className="min-w-48 flex-1"
+          hint={folder.base && folder.base !== base ? `The configuration names ${folder.base}` : undefined}
+        >
+          <select value={base} onChange={(event) => setBase(event.target.value)}>
+            {bases.map((id) => (
+              <option key={id}>{id}</option>
+            ))}
+          </select>
+        </Field>
+        <Field label="Under" className="min-w-32">
+          <select name="owner">
+            {owners.map((name) => (
+              <option key={name}>{name}</option>
+            ))}
+          </select>
+        </Field>
+        <Field label="Name" className="min-w-48 flex-1" hint={wrong && `It ${wrong}.`}>
+          <input name="name" required maxLength={64} aria-invalid={wrong !== undefined} />
+        </Field>
+      </div>
+      {fit === undefined && <p className="text-quiet">Checking names and shapes…</p>}
+      {fit?.length === 0 && <p className="text-good">Its names and shapes fit {base}.</p>}
+      {fit && <Reasons reasons={fit} />}
+      <button type="submit" className="button button-primary self-start" disabled={busy || fit?.length !== 0}>
+        Publish
+      </button>
+    </form>
+  );
+}
+
+const DOING = {
+  reading: 'Reading',
+  uploading: 'Uploading',
+  verifying: 'Being verified: it runs beside its base',
+} as const;
+
+function Progress({ what, done, of }: Doing) {
+  return (
+    <div role="status" className="flex flex-col gap-1">
+      <span>
+        {DOING[what]}
+        {of > 0 && `: ${bytes(done)} of ${bytes(of)}`}
+      </span>
+      <progress
+        className="w-full accent-accent"
+        max={1}
+        aria-label={DOING[what]}
+        {...(of > 0 ? { value: done / of } : {})}
+      />
+    </div>
+  );
+}
+
+function Result({ outcome }: { outcome: Outcome }) {
+  if (outcome.state === 'failed')
+    return (
+      <section>
+        <h2>It was not published</h2>
+        <Reasons reasons={outcome.reasons} />
+      </section>
+    );
+  const { version, state, reasons } = outcome;
+  const id = version.reference.split('@')[0];
+  if (state === 'pending') return null; // the progress says so
+  return (
+    <section role="status" className="panel flex flex-col gap-2 p-4">
+      <h2>
+        {state === 'passed'
+          ? `${version.reference} is listed`
+          : `${version.reference} was refused by the publish gate`}
+      </h2>
+      <Reasons reasons={reasons} />
+      <p className="flex gap-3">
+        <Link className="button" to={`/adapters/${id}?version=${version.number}`}>
+          Its page
+        </Link>
+        {state === 'passed' && (
+          <Link
+            className="button"
+            to={`/playground?model=${encodeURIComponent(version.base)}&model=${encodeURIComponent(id!)}`}
+          >
+            Beside its base
+          </Link>
+        )}
+      </p>
+    </section>
+  );
+}

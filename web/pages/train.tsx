@@ -1,0 +1,175 @@
+/** Train an adapter: rows in, a job out. */
+import { type FormEvent, useState } from 'react';
+import { Link, useNavigate, useSearchParams } from 'react-router';
+import { dataOf } from '../api.ts';
+import { useLoaded } from '../loaded.ts';
+import { openai } from '../openai.ts';
+import { DropZone } from '../parts/drop-zone.tsx';
+import { Field } from '../parts/field.tsx';
+import { bytes, count } from '../parts/format.ts';
+import { Advanced, hyperparametersOf, PRESETS, type Preset } from '../parts/train/advanced.tsx';
+import { checkRows, type RowsReport } from '../parts/train/check-rows.ts';
+import type { Asked } from '../routes.tsx';
+
+export const loader = async ({ api }: Asked) => {
+  const [{ bases }, who] = await Promise.all([dataOf(api.GET('/api/bases')), dataOf(api.GET('/api/whoami'))]);
+  const query = { owner: who.owner, limit: 100 };
+  const { adapters } = await dataOf(api.GET('/api/adapters', { params: { query } }));
+  return { bases: bases.map(({ id }) => id), own: adapters.map(({ id }) => id) };
+};
+
+export function Component() {
+  const { bases, own } = useLoaded<typeof loader>();
+  const [params] = useSearchParams();
+  const navigate = useNavigate();
+  const [file, setFile] = useState<File>();
+  const [report, setReport] = useState<RowsReport>();
+  const [preset, setPreset] = useState<Preset>('standard');
+  const [state, setState] = useState<'idle' | 'sending' | string>('idle');
+
+  const take = async ([first]: File[]) => {
+    if (!first) return;
+    setFile(first);
+    setReport(undefined);
+    setReport(await checkRows(first));
+  };
+  const submit = async (event: FormEvent<HTMLFormElement>) => {
+    event.preventDefault();
+    const form = new FormData(event.currentTarget);
+    const text = (name: string) => String(form.get(name) ?? '').trim();
+    setState('sending');
+    try {
+      const uploaded = await openai().files.create({ file: file!, purpose: 'fine-tune' });
+      const job = await openai().fineTuning.jobs.create({
+        model: text('model'),
+        training_file: uploaded.id,
+        ...(text('suffix') ? { suffix: text('suffix') } : {}),
+        ...(text('seed') ? { seed: Number(text('seed')) } : {}),
+        // More than OpenAI's client knows of.
+        method: {
+          type: 'supervised',
+          supervised: { hyperparameters: hyperparametersOf(form, preset) as object },
+        },
+      });
+      await navigate(`/jobs/${job.id}`);
+    } catch (error) {
+      setState((error as Error).message);
+    }
+  };
+  const usable =
+    report !== undefined && report.problemCount === 0 && report.rows > 0 && report.formats.length === 1;
+  return (
+    <div className="mx-auto flex max-w-3xl flex-col gap-6">
+      <title>Train · Patchbay</title>
+      <header className="flex flex-wrap items-start gap-3">
+        <div className="flex-1">
+          <h1>Train an adapter</h1>
+          <p className="text-quiet">
+            One example a line: <code>{'{"messages": […]}'}</code>, <code>{'{"prompt", "completion"}'}</code>{' '}
+            or <code>{'{"text"}'}</code>.
+          </p>
+        </div>
+        <Link className="button" to="/jobs">
+          Your jobs
+        </Link>
+      </header>
+      <DropZone
+        label="Drop a JSONL file here, or choose one"
+        hint="It is checked here before it is sent"
+        accept=".jsonl,.json,.txt"
+        take={take}
+      />
+      {file && <Report file={file} report={report} />}
+      <form onSubmit={submit} className="flex flex-col gap-4">
+        <div className="flex flex-wrap gap-4">
+          <Field label="Base" hint="Or an adapter of yours, to go on from" className="min-w-60 flex-1">
+            <select name="model" defaultValue={params.get('model') ?? bases[0]}>
+              {[...bases, ...own].map((id) => (
+                <option key={id}>{id}</option>
+              ))}
+            </select>
+          </Field>
+          <Field
+            label="Name"
+            hint="You publish it under it; if empty, one is made"
+            className="min-w-60 flex-1"
+          >
+            <input name="suffix" maxLength={64} pattern="[a-z0-9][a-z0-9._\-]*" placeholder="my-adapter" />
+          </Field>
+        </div>
+        <fieldset className="grid gap-3 sm:grid-cols-3">
+          <legend className="mb-1 text-sm font-medium">How thoroughly</legend>
+          {Object.entries(PRESETS).map(([name, { label, hint }]) => (
+            <label
+              key={name}
+              className="panel flex cursor-pointer items-start gap-2 p-3 has-checked:border-accent"
+            >
+              <input
+                type="radio"
+                name="preset"
+                className="mt-1.5"
+                checked={preset === name}
+                onChange={() => setPreset(name as Preset)}
+              />
+              <span>
+                {label}
+                <span className="block text-sm text-quiet">{hint}</span>
+              </span>
+            </label>
+          ))}
+        </fieldset>
+        <Advanced />
+        {state !== 'idle' && state !== 'sending' && (
+          <p role="alert" className="break-words text-bad">
+            {state}
+          </p>
+        )}
+        <div className="flex flex-wrap items-center gap-3">
+          <button type="submit" className="button button-primary" disabled={!usable || state === 'sending'}>
+            {state === 'sending' ? 'Sending…' : 'Start training'}
+          </button>
+          <span className="text-sm text-quiet">
+            {usable
+              ? 'Steps and time are estimated when the job has read the rows; it can be cancelled at any time.'
+              : 'Choose a file first.'}
+          </span>
+        </div>
+      </form>
+    </div>
+  );
+}
+
+function Report({ file, report }: { file: File; report: RowsReport | undefined }) {
+  if (!report) return <p role="status">Reading {file.name}…</p>;
+  const { rows, formats, tokens, duplicates, problems, problemCount } = report;
+  const mixed = formats.length > 1;
+  return (
+    <section className="panel flex flex-col gap-2 p-4" role="status">
+      <h2 className="text-base">
+        {file.name} <span className="font-normal text-quiet">{bytes(file.size)}</span>
+      </h2>
+      <p>
+        {rows.toLocaleString('en')} {rows === 1 ? 'row' : 'rows'}
+        {formats.length === 1 && ` of ${formats[0]}`}, about {count(tokens)} tokens an epoch
+        {duplicates > 0 && `, ${duplicates.toLocaleString('en')} of them duplicates`}.
+      </p>
+      {rows === 0 && <p className="text-bad">There is not a single row in it.</p>}
+      {mixed && (
+        <p className="text-bad">All rows must have the same shape; these are {formats.join(' and ')}.</p>
+      )}
+      {problemCount > 0 && (
+        <div className="text-bad">
+          <p>{problemCount.toLocaleString('en')} lines cannot be used:</p>
+          <ul className="list-disc pl-6">
+            {problems.map(({ line, field, message }) => (
+              <li key={line} className="break-words">
+                Line {line}
+                {field && `, ${field}`}: {message}.
+              </li>
+            ))}
+          </ul>
+        </div>
+      )}
+    </section>
+  );
+}

@@ -1,0 +1,73 @@
+/** Files by dropping them, or by choosing them: the same for a mouse and a keyboard. */
+import { type DragEvent, useId, useState } from 'react';
+
+export function DropZone({
+  label,
+  hint,
+  accept,
+  folder = false,
+  take,
+}: {
+  label: string;
+  hint: string;
+  accept?: string;
+  /** Whether a whole folder may be chosen. */
+  folder?: boolean;
+  take: (files: File[]) => void;
+}) {
+  const [over, setOver] = useState(false);
+  const id = useId();
+  const drop = async (event: DragEvent) => {
+    event.preventDefault();
+    setOver(false);
+    take(await droppedFiles(event.dataTransfer));
+  };
+  return (
+    <fieldset
+      aria-labelledby={id}
+      onDragOver={(event) => {
+        event.preventDefault();
+        setOver(true);
+      }}
+      onDragLeave={() => setOver(false)}
+      onDrop={drop}
+      className={`flex flex-col items-center gap-2 rounded-lg border-2 border-dashed p-8 text-center ${over ? 'border-accent bg-sunken' : 'border-line'}`}
+    >
+      <label id={id} className="flex flex-col items-center gap-2 font-medium">
+        {label}
+        <input
+          type="file"
+          multiple={folder}
+          accept={accept}
+          className="max-w-full text-sm font-normal"
+          onChange={(event) => event.target.files && take([...event.target.files])}
+        />
+      </label>
+      <p className="text-sm text-quiet">{hint}</p>
+    </fieldset>
+  );
+}
+
+/** Files themselves, and those directly inside of folders. */
+async function droppedFiles({ items, files }: DataTransfer): Promise<File[]> {
+  const entries = [...items].map((item) => item.webkitGetAsEntry()).filter((entry) => entry !== null);
+  const folders = entries.filter((entry) => entry.isDirectory) as FileSystemDirectoryEntry[];
+  if (folders.length === 0) return [...files];
+  return (await Promise.all(folders.map(filesOf))).flat();
+}
+
+async function filesOf(folder: FileSystemDirectoryEntry): Promise<File[]> {
+  const reader = folder.createReader();
+  const found: File[] = [];
+  for (;;) {
+    const entries = await new Promise<FileSystemEntry[]>((resolve, reject) =>
+      reader.readEntries(resolve, reject),
+    );
+    if (entries.length === 0) return found; // it hands them out a hundred at a time
+    for (const entry of entries)
+      if (entry.isFile)
+        found.push(
+          await new Promise((resolve, reject) => (entry as FileSystemFileEntry).file(resolve, reject)),
+        );
+  }
+}

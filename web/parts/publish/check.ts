@@ -1,0 +1,68 @@
+/** The checks that the server makes, before a byte is sent: with the same code. */
+import { moduleTable, parseBaseConfig } from '../../../adapter/base-config.ts';
+import { AdapterError, AdapterProblems } from '../../../adapter/error.ts';
+import { inspectAdapter } from '../../../adapter/inspect.ts';
+import { parseStrictJson } from '../../../adapter/json.ts';
+import { parsePeftConfig } from '../../../adapter/peft-config.ts';
+import { readHeader } from '../../../adapter/safetensors.ts';
+
+const CONFIG = 'adapter_config.json';
+const WEIGHTS = 'adapter_model.safetensors';
+const REQUIRED = [CONFIG, WEIGHTS];
+const TAKEN = [...REQUIRED, 'README.md', 'LICENSE', 'eval.jsonl'];
+/** A PEFT configuration has some kilobytes. */
+const MAX_CONFIG = 2 ** 20;
+
+export interface Folder {
+  /** By name; what an adapter does not consist of is left out. */
+  readonly files: ReadonlyMap<string, File>;
+  readonly leftOut: readonly string[];
+  /** As the configuration names it. */
+  readonly base: string | undefined;
+  readonly problems: readonly string[];
+}
+
+export async function readFolder(all: readonly File[]): Promise<Folder> {
+  const files = new Map(all.filter(({ name }) => TAKEN.includes(name)).map((file) => [file.name, file]));
+  const leftOut = all.map(({ name }) => name).filter((name) => !TAKEN.includes(name));
+  const problems = REQUIRED.filter((name) => !files.has(name)).map((name) =>
+    name === WEIGHTS && leftOut.includes('adapter_model.bin')
+      ? 'adapter_model.bin is a pickle and is not taken: save with safe_serialization=True.'
+      : `There is no ${name}.`,
+  );
+  if (problems.length > 0) return { files, leftOut, base: undefined, problems };
+  try {
+    const config = (await configOf(files)) as { base_model_name_or_path?: unknown } | null;
+    const base = config?.base_model_name_or_path;
+    return { files, leftOut, base: typeof base === 'string' ? base : undefined, problems };
+  } catch (error) {
+    return { files, leftOut, base: undefined, problems: reasonsOf(error) };
+  }
+}
+
+/** @param baseConfig of the base that it is published for. @returns what is wrong; nothing: it fits */
+export async function checkFit({ files }: Folder, baseConfig: unknown): Promise<readonly string[]> {
+  try {
+    const weights = files.get(WEIGHTS)!;
+    const read = async (offset: number, length: number) =>
+      new Uint8Array(await weights.slice(offset, offset + length).arrayBuffer());
+    const header = await readHeader(read, weights.size);
+    inspectAdapter(parsePeftConfig(await configOf(files)), header, moduleTable(parseBaseConfig(baseConfig)));
+    return [];
+  } catch (error) {
+    return reasonsOf(error);
+  }
+}
+
+async function configOf(files: ReadonlyMap<string, File>): Promise<unknown> {
+  const file = files.get(CONFIG)!;
+  if (file.size > MAX_CONFIG) throw new AdapterError('config_invalid', `${CONFIG} is larger than 1 MiB.`);
+  return parseStrictJson(await file.text(), CONFIG);
+}
+
+/** @throws what is no refusal */
+function reasonsOf(error: unknown): string[] {
+  if (error instanceof AdapterProblems) return error.problems.map(({ message }) => message);
+  if (error instanceof AdapterError) return [error.message];
+  throw error;
+}

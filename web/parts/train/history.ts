@@ -1,0 +1,125 @@
+/** What is known of a job so far, asked again while it goes on. */
+import type {
+  FineTuningJob,
+  FineTuningJobCheckpoint,
+  FineTuningJobEvent,
+} from 'openai/resources/fine-tuning/jobs';
+import { useEffect, useState } from 'react';
+import { openai } from '../../openai.ts';
+
+const ASK_AGAIN_MS = 1_000;
+/** After an error: the server may be starting again. */
+const AFTER_ERROR_MS = 3_000;
+const EVENTS_AT_ONCE = 1_000;
+
+/** By step; several figures at once, null where there is none. */
+export interface Series {
+  readonly step: number[];
+  readonly trainLoss: (number | null)[];
+  readonly validLoss: (number | null)[];
+  readonly learningRate: (number | null)[];
+  readonly gradientNorm: (number | null)[];
+  readonly tokensPerSecond: (number | null)[];
+}
+
+export interface History {
+  readonly job: FineTuningJob;
+  readonly series: Series;
+  /** Oldest first; one a step is not among them. */
+  readonly messages: readonly FineTuningJobEvent[];
+  readonly totalSteps: number | undefined;
+  readonly checkpoints: readonly { id: string; step_number: number; created_at: number; metrics: object }[];
+}
+
+interface Metrics {
+  step?: number;
+  total_steps?: number;
+  train_loss?: number | null;
+  valid_loss?: number | null;
+  learning_rate?: number;
+  gradient_norm?: number;
+  tokens_per_second?: number;
+}
+
+export const isOver = ({ status }: Pick<FineTuningJob, 'status'>): boolean =>
+  ['succeeded', 'failed', 'cancelled'].includes(status);
+
+/** @returns what is known; or why nothing is */
+export function useHistory(id: string | undefined): { history?: History; failure?: string } {
+  const [state, setState] = useState<{ history?: History; failure?: string }>({});
+  useEffect(() => {
+    if (!id) return setState({});
+    const stopped = new AbortController();
+    void watch(id, stopped.signal, setState);
+    return () => stopped.abort();
+  }, [id]);
+  return state;
+}
+
+type Tell = (change: (before: { history?: History }) => { history?: History; failure?: string }) => void;
+
+async function watch(id: string, signal: AbortSignal, tell: Tell): Promise<void> {
+  const events: FineTuningJobEvent[] = [];
+  while (!signal.aborted) {
+    let wait = ASK_AGAIN_MS;
+    try {
+      // Before its events: those of a job that is over are all there.
+      const job = await openai().fineTuning.jobs.retrieve(id, { signal });
+      events.push(...(await eventsAfter(id, events.at(-1)?.id, signal)));
+      const { data: checkpoints } = await openai().fineTuning.jobs.checkpoints.list(id, {}, { signal });
+      tell(() => ({ history: historyOf(job, events, checkpoints) }));
+      if (isOver(job)) return;
+    } catch (error) {
+      if (signal.aborted) return;
+      const { status, message } = error as { status?: number; message: string };
+      tell(({ history }) => ({ ...(history ? { history } : {}), failure: message }));
+      if (status !== undefined && status < 500) return;
+      wait = AFTER_ERROR_MS;
+    }
+    await new Promise((resolve) => setTimeout(resolve, wait));
+  }
+}
+
+/** In the order in which they happened; the server lists the latest first. */
+async function eventsAfter(
+  id: string,
+  last: string | undefined,
+  signal: AbortSignal,
+): Promise<FineTuningJobEvent[]> {
+  const fresh: FineTuningJobEvent[] = [];
+  for await (const event of openai().fineTuning.jobs.listEvents(id, { limit: EVENTS_AT_ONCE }, { signal })) {
+    if (event.id === last) break;
+    fresh.push(event);
+  }
+  return fresh.reverse();
+}
+
+function historyOf(
+  job: FineTuningJob,
+  events: readonly FineTuningJobEvent[],
+  checkpoints: readonly FineTuningJobCheckpoint[],
+): History {
+  const points = new Map<number, Metrics>();
+  for (const { data } of events) {
+    const metrics = (data ?? {}) as Metrics;
+    if (typeof metrics.step !== 'number') continue;
+    // A job that goes back to a checkpoint repeats its steps with the same figures.
+    points.set(metrics.step, { ...points.get(metrics.step), ...metrics });
+  }
+  const sorted = [...points.values()].sort((a, b) => a.step! - b.step!);
+  const column = (name: keyof Metrics) => sorted.map((point) => point[name] ?? null);
+  return {
+    job,
+    series: {
+      step: sorted.map(({ step }) => step!),
+      trainLoss: column('train_loss'),
+      validLoss: column('valid_loss'),
+      learningRate: column('learning_rate'),
+      gradientNorm: column('gradient_norm'),
+      tokensPerSecond: column('tokens_per_second'),
+    },
+    messages: events.filter(({ type }) => type !== 'metrics'),
+    totalSteps: sorted.findLast(({ total_steps }) => total_steps !== undefined)?.total_steps,
+    checkpoints,
+  };
+}

@@ -59,6 +59,11 @@ const RULES: Readonly<Record<string, Rule>> = {
   'GET /api/adapters/{owner}/{name}/similar': { see: true },
   'GET /api/files/{sha256}': {},
   'PUT /api/adapters/{owner}/{name}/like': { scope: ['read'], see: true },
+  'POST /api/adapters/{owner}/{name}/reports': {
+    scope: ['read'],
+    see: true,
+    body: () => ({ reason: 'broken' }),
+  },
   'DELETE /api/adapters/{owner}/{name}/like': { scope: ['read'], see: true },
   'POST /api/adapters/{owner}/{name}/versions': {
     scope: ['publish'],
@@ -129,6 +134,7 @@ const RULES: Readonly<Record<string, Rule>> = {
   'GET /api/webhooks/{id}/deliveries': { scope: ['manage'], own: true },
   'POST /api/webhooks/{id}/deliveries/{delivery}/replay': { scope: ['manage'], own: true },
   'GET /api/audit': { scope: ['manage'] },
+  'GET /api/operator': { scope: ['admin'] },
   'GET /api/prices': {},
   'POST /api/prices': { scope: ['admin'], body: () => ({ kind: 'prompt', perMillion: 0 }) },
   'GET /v1/models': { scope: ['read', 'infer'] },

@@ -444,6 +444,56 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/adapters/{owner}/{name}/reports": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Tell whoever runs this server that something is wrong with an adapter */
+        post: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path: {
+                    owner: string;
+                    name: string;
+                };
+                cookie?: never;
+            };
+            requestBody: {
+                content: {
+                    "application/json": components["schemas"]["NewReport"];
+                };
+            };
+            responses: {
+                /** @description It is in the log of its owner and of the server */
+                202: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content?: never;
+                };
+                /** @description RFC 9457 problem */
+                default: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Problem"];
+                    };
+                };
+            };
+        };
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/adapters/{owner}/{name}/like": {
         parameters: {
             query?: never;
@@ -2308,6 +2358,51 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/operator": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Runner, queues and storage */
+        get: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path?: never;
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                /** @description As it is now */
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Operator"];
+                    };
+                };
+                /** @description RFC 9457 problem */
+                default: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Problem"];
+                    };
+                };
+            };
+        };
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/models": {
         parameters: {
             query?: never;
@@ -2796,6 +2891,12 @@ export interface components {
             reference: string;
             path: string;
         };
+        NewReport: {
+            /** @enum {string} */
+            reason: "harmful" | "licence" | "misleading" | "broken" | "other";
+            /** @default  */
+            message: string;
+        };
         Draft: {
             id: string;
             expiresAt: string;
@@ -3071,6 +3172,42 @@ export interface components {
             data: {
                 [key: string]: unknown;
             };
+        };
+        Operator: {
+            /** @description Null: it cannot be reached */
+            runner: {
+                /** @enum {string} */
+                status: "ok" | "draining";
+                bases: {
+                    id: string;
+                    digest: string;
+                    contextLength: number;
+                }[];
+                running: number;
+                waiting: number;
+                adaptersInMemory: number;
+            } | null;
+            adapters: number;
+            people: number;
+            /** @description Uploads under way */
+            drafts: number;
+            /** @description Bytes */
+            stored: {
+                blobs: number;
+                files: number;
+            };
+            /** @description Training jobs by status */
+            jobs: {
+                [key: string]: number;
+            };
+            /** @description By status */
+            verifications: {
+                [key: string]: number;
+            };
+            leases: {
+                what: string;
+                expiresAt: string;
+            }[];
         };
     };
     responses: never;

@@ -36,7 +36,7 @@ export function createApi(baseUrl: string, ask?: (request: Request) => Promise<R
   return client;
 }
 
-/** The body of an answer: what is no success was thrown. */
-export async function dataOf<T>(answer: Promise<{ data?: T }>): Promise<NonNullable<T>> {
-  return (await answer).data!;
+/** The body of an answer: what is no success was thrown, and what can also be had as CSV was asked for as JSON. */
+export async function dataOf<T>(answer: Promise<{ data?: T }>): Promise<Exclude<NonNullable<T>, string>> {
+  return (await answer).data as Exclude<NonNullable<T>, string>;
 }

@@ -5,11 +5,16 @@ import { hydrateRoot } from 'react-dom/client';
 import { createBrowserRouter, matchRoutes, UNSAFE_ErrorResponseImpl } from 'react-router';
 import { RouterProvider } from 'react-router/dom';
 import { STATE } from './document.tsx';
-import { browserApi, routesOf } from './routes.tsx';
+import { browserApi, routesOf, type Viewer } from './routes.tsx';
 
 const app = document.getElementById('app')!;
 const state = document.getElementById(STATE)?.textContent;
-const routes = routesOf(browserApi());
+
+const { loaderData, errors } = JSON.parse(state ?? '{}') as {
+  loaderData?: Record<string, unknown>;
+  errors?: Record<string, { status: number; data?: unknown }> | null;
+};
+const routes = routesOf(browserApi(), (loaderData?.['root'] as Viewer | undefined) ?? null);
 
 // What is shown already is loaded first: else it would vanish while it is.
 for (const { route } of matchRoutes(routes, location) ?? []) {
@@ -17,10 +22,6 @@ for (const { route } of matchRoutes(routes, location) ?? []) {
   Object.assign(route, await route.lazy(), { lazy: undefined });
 }
 
-const { loaderData, errors } = JSON.parse(state ?? '{}') as {
-  loaderData?: Record<string, unknown>;
-  errors?: Record<string, { status: number; data?: unknown }> | null;
-};
 const refusals = Object.entries(errors ?? {}).map(
   ([route, { status, data }]) => [route, new UNSAFE_ErrorResponseImpl(status, '', data)] as const,
 );

@@ -9,7 +9,7 @@ import {
 } from 'react-router';
 import { createApi } from './api.ts';
 import { Document } from './document.tsx';
-import { type Handle, routesOf } from './routes.tsx';
+import { type Handle, routesOf, viewerOf } from './routes.tsx';
 
 interface Chunk {
   readonly file: string;
@@ -25,10 +25,9 @@ export async function renderPage(
   ask: (request: Request) => Promise<Response>,
   chunks: Manifest,
 ): Promise<Response> {
-  const signedIn = request.headers.get('cookie')?.includes('better-auth') ?? false;
-  const { query, dataRoutes } = createStaticHandler(
-    routesOf(createApi(new URL(request.url).origin, ask), signedIn),
-  );
+  const api = createApi(new URL(request.url).origin, ask);
+  const viewer = request.headers.get('cookie')?.includes('better-auth') ? await viewerOf(api) : null;
+  const { query, dataRoutes } = createStaticHandler(routesOf(api, viewer));
   const context = await query(request);
   if (context instanceof Response) return context;
   const router = createStaticRouter(dataRoutes, context);

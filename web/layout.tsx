@@ -1,9 +1,6 @@
 /** What is on every page. */
 import { Link, NavLink, Outlet, ScrollRestoration, useNavigation, useRouteLoaderData } from 'react-router';
-
-export interface Viewer {
-  readonly name: string;
-}
+import type { Viewer } from './routes.tsx';
 
 /** Who is signed in; undefined: nobody. */
 export const useViewer = (): Viewer | undefined =>
@@ -78,6 +75,9 @@ export function Layout() {
           </a>
           <Link className="hover:underline" to="/bases">
             Bases
+          </Link>
+          <Link className="hover:underline" to="/operator">
+            Operator
           </Link>
         </div>
       </footer>

@@ -1,13 +1,14 @@
 /** Which page is where. A page's file holds what it loads, and what it shows; browsers get it when they come to it. */
 import type { ComponentType } from 'react';
 import { data, type LoaderFunctionArgs, type RouteObject, redirect } from 'react-router';
-import { type Api, createApi, Problem } from './api.ts';
+import { type Api, createApi, dataOf, Problem } from './api.ts';
 import { ErrorPage } from './error-page.tsx';
 import { Layout } from './layout.tsx';
 
 /** What a loader is handed. */
 export interface Asked {
   readonly api: Api;
+  readonly viewer: Viewer | null;
   readonly url: URL;
   readonly params: Readonly<Record<string, string | undefined>>;
   readonly signal: AbortSignal;
@@ -16,15 +17,22 @@ export interface Asked {
 interface Page {
   readonly Component: ComponentType;
   readonly loader?: (asked: Asked) => unknown;
+  /** Only for those who are signed in. */
+  readonly personal?: boolean;
 }
 
 /** Below web/, without its ending: the browser's files are listed by it. */
 const PAGES = {
+  'pages/base': () => import('./pages/base.tsx'),
+  'pages/bases': () => import('./pages/bases.tsx'),
   'pages/browse': () => import('./pages/browse.tsx'),
   'pages/adapter': () => import('./pages/adapter.tsx'),
   'pages/job': () => import('./pages/job.tsx'),
   'pages/jobs': () => import('./pages/jobs.tsx'),
+  'pages/leaderboard': () => import('./pages/leaderboard.tsx'),
   'pages/missing': () => import('./pages/missing.tsx'),
+  'pages/operator': () => import('./pages/operator.tsx'),
+  'pages/person': () => import('./pages/person.tsx'),
   'pages/playground': () => import('./pages/playground.tsx'),
   'pages/publish': () => import('./pages/publish.tsx'),
   'pages/redirect': () => import('./pages/redirect.tsx'),
@@ -37,11 +45,16 @@ export type PageFile = keyof typeof PAGES;
 const TREE: readonly (readonly [path: string, page: PageFile])[] = [
   ['/', 'pages/browse'],
   ['/adapters/:owner/:name/:tab?', 'pages/adapter'],
+  ['/bases', 'pages/bases'],
+  ['/bases/:owner/:name', 'pages/base'],
   ['/jobs', 'pages/jobs'],
   ['/jobs/:id', 'pages/job'],
+  ['/leaderboard', 'pages/leaderboard'],
+  ['/operator', 'pages/operator'],
+  ['/people/:name', 'pages/person'],
   ['/playground', 'pages/playground'],
   ['/publish', 'pages/publish'],
-  ['/settings', 'pages/settings'],
+  ['/settings/:tab?', 'pages/settings'],
   ['/sign-in', 'pages/sign-in'],
   ['/train', 'pages/train'],
   ['/:owner/:name', 'pages/redirect'],
@@ -52,22 +65,21 @@ export interface Handle {
   readonly page: PageFile;
 }
 
-/** @param signedIn whether there may be a session, which the server alone can see; undefined: it was asked already */
-export function routesOf(api: Api, signedIn?: boolean): RouteObject[] {
+export function routesOf(api: Api, viewer: Viewer | null): RouteObject[] {
   return [
     {
       id: 'root',
       Component: Layout,
       ErrorBoundary: ErrorPage,
-      loader: () => (signedIn ? viewer(api) : null),
+      loader: () => viewer,
       shouldRevalidate: () => false,
       children: TREE.map(([path, page]) => ({
         path,
         handle: { page } satisfies Handle,
         ErrorBoundary: ErrorPage,
         lazy: async () => {
-          const { Component, loader }: Page = await PAGES[page]();
-          return { Component, ...(loader ? { loader: asPage(api, loader) } : {}) };
+          const found: Page = await PAGES[page]();
+          return { Component: found.Component, loader: asPage(api, viewer, found) };
         },
       })),
     },
@@ -76,23 +88,31 @@ export function routesOf(api: Api, signedIn?: boolean): RouteObject[] {
 
 /** A refusal becomes a page with its status; whoever is not signed in may do so, and come back. */
 const asPage =
-  (api: Api, loader: NonNullable<Page['loader']>) =>
+  (api: Api, viewer: Viewer | null, { loader, personal }: Page) =>
   async ({ request, params }: LoaderFunctionArgs) => {
+    const url = new URL(request.url);
+    const signIn = `/sign-in?to=${encodeURIComponent(url.pathname + url.search)}`;
+    if (personal && !viewer) throw redirect(signIn);
     try {
-      return (await loader({ api, url: new URL(request.url), params, signal: request.signal })) ?? null;
+      return (await loader?.({ api, viewer, url, params, signal: request.signal })) ?? null;
     } catch (error) {
       if (!(error instanceof Problem)) throw error;
-      const { pathname, search } = new URL(request.url);
-      if (error.status === 401) throw redirect(`/sign-in?to=${encodeURIComponent(pathname + search)}`);
+      if (error.status === 401) throw redirect(signIn); // the session has ended meanwhile
       throw data(error.message, { status: error.status });
     }
   };
 
 /** Who is signed in. */
-async function viewer(api: Api): Promise<{ name: string } | null> {
+export interface Viewer {
+  readonly name: string;
+  readonly organisations: readonly { readonly name: string; readonly role: 'read' | 'write' | 'admin' }[];
+}
+
+/** Asked by the server alone, of a browser that sent a session. */
+export async function viewerOf(api: Api): Promise<Viewer | null> {
   try {
-    const { data: who } = await api.GET('/api/whoami');
-    return who ? { name: who.owner } : null;
+    const { owner, organisations } = await dataOf(api.GET('/api/whoami'));
+    return { name: owner, organisations };
   } catch (error) {
     if (error instanceof Problem && error.status === 401) return null; // the session has ended
     throw error;

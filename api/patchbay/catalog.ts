@@ -4,6 +4,7 @@ import { filesOfVersion, findAdapter, findByDigest } from '../../db/adapters.ts'
 import { type CatalogFilter, countFacets, searchCatalog, similarTo } from '../../db/catalog.ts';
 import { hasLiked, like, unlike } from '../../db/popularity.ts';
 import { latestVerdict } from '../../db/verifications.ts';
+import { addEvent } from '../../db/webhooks.ts';
 import { privateOf, requireUse } from '../access.ts';
 import { blobKey } from '../blob-store.ts';
 import { cardHtml } from '../card-html.ts';
@@ -13,7 +14,7 @@ import type { DownloadCounter } from '../downloads.ts';
 import { ApiError } from '../errors.ts';
 import { familyOf } from '../family.ts';
 import type { PublishDeps } from '../versions.ts';
-import { type App, id, needs, ok, problems, route } from './kit.ts';
+import { type App, id, json, needs, ok, problems, route } from './kit.ts';
 import * as s from './schemas.ts';
 import { adapterSeenBy, versionSeenBy } from './seen.ts';
 import { viewAdapter, viewCounts, viewRunsOn, viewVerification, viewVersion } from './views.ts';
@@ -191,6 +192,24 @@ export function catalogRoutes(app: App, { db, blobs, downloads, loadedBases }: C
         path,
       }));
       return c.json({ files }, 200);
+    },
+  );
+
+  app.openapi(
+    route({
+      method: 'post',
+      path: '/adapters/{owner}/{name}/reports',
+      summary: 'Tell whoever runs this server that something is wrong with an adapter',
+      ...needs('read'),
+      request: { ...id, body: { ...json(s.NewReport), required: true } },
+      responses: { 202: { description: 'It is in the log of its owner and of the server' }, ...problems },
+    }),
+    async (c) => {
+      const { userId, owner } = requirePrincipal(c, 'read');
+      const { adapter } = await adapterSeenBy(db, c.get('principal'), c.req.valid('param'));
+      const data = { ...c.req.valid('json'), by: owner };
+      await addEvent(db, { actor: userId, kind: 'adapter.reported', subject: adapter.id, data });
+      return c.body(null, 202);
     },
   );
 

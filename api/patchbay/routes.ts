@@ -8,6 +8,7 @@ import { accessRoutes } from './access-routes.ts';
 import { baseRoutes } from './bases.ts';
 import { type CatalogDeps, catalogRoutes } from './catalog.ts';
 import { keyRoutes } from './keys.ts';
+import { type OperatorDeps, operatorRoutes } from './operator.ts';
 import { organisationRoutes } from './organisations.ts';
 import { publishRoutes } from './publishing.ts';
 import { trustedPublishingRoutes } from './trusted-publishing.ts';
@@ -15,7 +16,7 @@ import { usageRoutes } from './usage.ts';
 import { verificationRoutes } from './verifications.ts';
 import { webhookRoutes } from './webhooks.ts';
 
-export type PatchbayDeps = CatalogDeps & TrustDeps & { readonly auth: Auth };
+export type PatchbayDeps = CatalogDeps & TrustDeps & OperatorDeps & { readonly auth: Auth };
 
 export function patchbayRoutes(deps: PatchbayDeps) {
   const app = new OpenAPIHono<AppEnv>({
@@ -38,5 +39,6 @@ export function patchbayRoutes(deps: PatchbayDeps) {
   trustedPublishingRoutes(app, deps);
   usageRoutes(app, deps);
   webhookRoutes(app, deps);
+  operatorRoutes(app, deps);
   return app;
 }

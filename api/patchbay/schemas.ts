@@ -202,6 +202,13 @@ export const Search = z.object({
   cursor: z.string().max(500).optional().openapi({ description: '`next` of the page before' }),
 });
 
+export const NewReport = z
+  .object({
+    reason: z.enum(['harmful', 'licence', 'misleading', 'broken', 'other']),
+    message: storable(2000).default(''),
+  })
+  .openapi('NewReport');
+
 const FacetValues = z.array(z.object({ value: z.string(), count: z.int() }));
 export const AdapterPage = z
   .object({

@@ -11,6 +11,7 @@ import { Verified } from '../parts/adapter/verified.tsx';
 import { Versions } from '../parts/adapter/versions.tsx';
 import { Warmth } from '../parts/adapter-card.tsx';
 import { count } from '../parts/format.ts';
+import { Tabs } from '../parts/tabs.tsx';
 import { type Asked, browserApi } from '../routes.tsx';
 
 const TABS = {
@@ -51,6 +52,8 @@ async function comparedWith(api: Api, path: { owner: string; name: string }, num
 export function Component() {
   const shown = useLoaded<typeof loader>();
   const { adapter, version, tab, isWarm } = shown;
+  const which = version.number === adapter.latest ? '' : `?version=${version.number}`;
+  const pathOf = (name: string) => `/adapters/${adapter.id}${name && `/${name}`}${which}`;
   return (
     <>
       <title>{`${adapter.title} · Patchbay`}</title>
@@ -85,19 +88,11 @@ export function Component() {
           </p>
         )}
       </header>
-      <nav aria-label="Of this adapter" className="mb-6 flex gap-1 overflow-x-auto border-b border-line">
-        {Object.entries(TABS).map(([name, label]) => (
-          <Link
-            key={name}
-            to={`/adapters/${adapter.id}${name && `/${name}`}${version.number === adapter.latest ? '' : `?version=${version.number}`}`}
-            preventScrollReset
-            aria-current={name === tab ? 'page' : undefined}
-            className={`border-b-2 px-3 py-2 whitespace-nowrap ${name === tab ? 'border-accent font-semibold' : 'border-transparent text-quiet hover:text-ink'}`}
-          >
-            {label}
-          </Link>
-        ))}
-      </nav>
+      <Tabs
+        label="Of this adapter"
+        tabs={Object.entries(TABS).map(([name, label]) => [pathOf(name), label])}
+        current={pathOf(tab)}
+      />
       {tab === '' && <Overview {...shown} />}
       {tab === 'verification' && <Verified {...shown} />}
       {tab === 'versions' && <Versions {...shown} />}

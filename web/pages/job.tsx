@@ -2,20 +2,15 @@
 import type { FineTuningJob, FineTuningJobEvent } from 'openai/resources/fine-tuning/jobs';
 import { lazy, Suspense, useEffect, useMemo, useState } from 'react';
 import { Link, useParams, useSearchParams } from 'react-router';
-import { dataOf } from '../api.ts';
 import { openai } from '../openai.ts';
 import { count } from '../parts/format.ts';
 import type { Line } from '../parts/line-chart.tsx';
 import { type History, isOver, type Series, useHistory } from '../parts/train/history.ts';
-import type { Asked } from '../routes.tsx';
 
 const LineChart = lazy(() => import('../parts/line-chart.tsx'));
 const SHOWN_EVENTS = 200;
 
-/** For those who are signed in. */
-export const loader = async ({ api }: Asked) => {
-  await dataOf(api.GET('/api/whoami'));
-};
+export const personal = true;
 
 export function Component() {
   const { id } = useParams();

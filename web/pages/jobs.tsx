@@ -2,17 +2,12 @@
 import type { FineTuningJob } from 'openai/resources/fine-tuning/jobs';
 import { useEffect, useState } from 'react';
 import { Link } from 'react-router';
-import { dataOf } from '../api.ts';
 import { openai } from '../openai.ts';
 import { date } from '../parts/format.ts';
-import type { Asked } from '../routes.tsx';
 
 const SHOWN = 100;
 
-/** For those who are signed in. */
-export const loader = async ({ api }: Asked) => {
-  await dataOf(api.GET('/api/whoami'));
-};
+export const personal = true;
 
 export function Component() {
   const [jobs, setJobs] = useState<readonly FineTuningJob[]>();

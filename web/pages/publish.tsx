@@ -13,10 +13,12 @@ import { type Asked, browserApi } from '../routes.tsx';
 
 const ASK_AGAIN_MS = 1_000;
 
-export const loader = async ({ api }: Asked) => {
-  const [{ bases }, who] = await Promise.all([dataOf(api.GET('/api/bases')), dataOf(api.GET('/api/whoami'))]);
-  const own = who.organisations.filter(({ role }) => role !== 'read').map(({ name }) => name);
-  return { bases: bases.map(({ id }) => id), owners: [who.owner, ...own] };
+export const personal = true;
+
+export const loader = async ({ api, viewer }: Asked) => {
+  const { bases } = await dataOf(api.GET('/api/bases'));
+  const own = viewer!.organisations.filter(({ role }) => role !== 'read').map(({ name }) => name);
+  return { bases: bases.map(({ id }) => id), owners: [viewer!.name, ...own] };
 };
 
 type Outcome =

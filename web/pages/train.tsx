@@ -11,10 +11,14 @@ import { Advanced, hyperparametersOf, PRESETS, type Preset } from '../parts/trai
 import { checkRows, type RowsReport } from '../parts/train/check-rows.ts';
 import type { Asked } from '../routes.tsx';
 
-export const loader = async ({ api }: Asked) => {
-  const [{ bases }, who] = await Promise.all([dataOf(api.GET('/api/bases')), dataOf(api.GET('/api/whoami'))]);
-  const query = { owner: who.owner, limit: 100 };
-  const { adapters } = await dataOf(api.GET('/api/adapters', { params: { query } }));
+export const personal = true;
+
+export const loader = async ({ api, viewer }: Asked) => {
+  const query = { owner: viewer!.name, limit: 100 };
+  const [{ bases }, { adapters }] = await Promise.all([
+    dataOf(api.GET('/api/bases')),
+    dataOf(api.GET('/api/adapters', { params: { query } })),
+  ]);
   return { bases: bases.map(({ id }) => id), own: adapters.map(({ id }) => id) };
 };
 

@@ -1,0 +1,56 @@
+/** For whoever runs the server: what runs, what waits, what is stored. */
+import { z } from '@hono/zod-openapi';
+import type { Database } from '../../db/open.ts';
+import { type Operations, operations } from '../../db/operations.ts';
+import { RunnerHealth } from '../../functions/generate.ts';
+import { ApiError } from '../errors.ts';
+import { type App, needs, ok, problems, route } from './kit.ts';
+
+export interface OperatorDeps {
+  readonly db: Database;
+  readonly now: () => Date;
+  readonly runner: { health(): Promise<RunnerHealth> };
+}
+
+const counts = z.record(z.string(), z.int());
+const Operator = z
+  .object({
+    runner: RunnerHealth.nullable().openapi({ description: 'Null: it cannot be reached' }),
+    adapters: z.int(),
+    people: z.int(),
+    drafts: z.int().openapi({ description: 'Uploads under way' }),
+    stored: z.object({ blobs: z.int(), files: z.int() }).openapi({ description: 'Bytes' }),
+    jobs: counts.openapi({ description: 'Training jobs by status' }),
+    verifications: counts.openapi({ description: 'By status' }),
+    leases: z.array(z.object({ what: z.string(), expiresAt: z.string() })),
+  })
+  .openapi('Operator');
+
+export function operatorRoutes(app: App, { db, now, runner }: OperatorDeps): void {
+  app.openapi(
+    route({
+      method: 'get',
+      path: '/operator',
+      summary: 'Runner, queues and storage',
+      ...needs('admin'),
+      responses: { 200: ok(Operator, 'As it is now'), ...problems },
+    }),
+    async (c) => {
+      const [health, known] = await Promise.all([
+        runner.health().catch((error: unknown) => {
+          if (error instanceof ApiError) return null; // that it is away is what is asked for
+          throw error;
+        }),
+        operations(db, now()),
+      ]);
+      return c.json({ runner: health, ...view(known) }, 200);
+    },
+  );
+}
+
+const view = ({ leases, jobs, verifications, ...rest }: Operations) => ({
+  ...rest,
+  jobs: { ...jobs },
+  verifications: { ...verifications },
+  leases: leases.map(({ what, expiresAt }) => ({ what, expiresAt: expiresAt.toISOString() })),
+});

@@ -1,0 +1,57 @@
+/** What an operator looks at: how much there is of everything, and what waits. */
+import { and, count, eq, gt, isNotNull, sql, sum } from 'drizzle-orm';
+import type { Database } from './open.ts';
+import { adapters, blobs, drafts, files, trainingJobs, user, verifications } from './schema.ts';
+
+export interface Operations {
+  readonly adapters: number;
+  readonly people: number;
+  /** Uploads that are under way. */
+  readonly drafts: number;
+  /** Bytes. */
+  readonly stored: { readonly blobs: number; readonly files: number };
+  /** By status. */
+  readonly jobs: Readonly<Record<string, number>>;
+  readonly verifications: Readonly<Record<string, number>>;
+  /** Who works on what, until when unless they are heard of again. */
+  readonly leases: readonly { readonly what: string; readonly expiresAt: Date }[];
+}
+
+export async function operations(db: Database, now: Date): Promise<Operations> {
+  const one = async (from: typeof adapters | typeof user | typeof drafts) =>
+    (await db.select({ rows: count() }).from(from))[0]!.rows;
+  const bytes = async (from: typeof blobs | typeof files) =>
+    Number((await db.select({ bytes: sum(from.size) }).from(from))[0]?.bytes ?? 0);
+  const jobs = await db
+    .select({ status: trainingJobs.status, rows: count() })
+    .from(trainingJobs)
+    .groupBy(trainingJobs.status);
+  const checks = await db
+    .select({ status: verifications.status, rows: count() })
+    .from(verifications)
+    .groupBy(verifications.status);
+  return {
+    adapters: await one(adapters),
+    people: await one(user),
+    drafts: await one(drafts),
+    stored: { blobs: await bytes(blobs), files: await bytes(files) },
+    jobs: Object.fromEntries(jobs.map(({ status, rows }) => [status, rows])),
+    verifications: Object.fromEntries(checks.map(({ status, rows }) => [status, rows])),
+    leases: await leases(db, now),
+  };
+}
+
+async function leases(db: Database, now: Date): Promise<Operations['leases']> {
+  const training = await db
+    .select({ what: trainingJobs.id, expiresAt: trainingJobs.leaseExpiresAt })
+    .from(trainingJobs)
+    .where(gt(trainingJobs.leaseExpiresAt, now));
+  const verifying = await db
+    .select({
+      what: sql<string>`${verifications.adapterId} || '@' || ${verifications.number}`,
+      expiresAt: verifications.leaseExpiresAt,
+    })
+    .from(verifications)
+    .where(and(eq(verifications.status, 'running'), isNotNull(verifications.leaseExpiresAt)));
+  return [...training, ...verifying].map(({ what, expiresAt }) => ({ what, expiresAt: expiresAt! }));
+}

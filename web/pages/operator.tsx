@@ -1,0 +1,144 @@
+/** For whoever runs the server. The admin's key is kept in this page's memory alone, for as long as it is open. */
+import { type FormEvent, useEffect, useState } from 'react';
+import { createApi, dataOf, type Schemas } from '../api.ts';
+import { Failure } from '../parts/action.tsx';
+import { Field } from '../parts/field.tsx';
+import { bytes } from '../parts/format.ts';
+import { Table } from '../parts/table.tsx';
+
+const ASK_AGAIN_MS = 2_000;
+type State = Schemas['Operator'];
+
+export function Component() {
+  const [key, setKey] = useState<string>();
+  const [state, setState] = useState<State>();
+  const [failure, setFailure] = useState<string>();
+  useEffect(() => {
+    if (!key) return;
+    let current = true;
+    const api = createApi(location.origin, (request) => {
+      request.headers.set('authorization', `Bearer ${key}`);
+      return fetch(request);
+    });
+    const ask = async () => {
+      try {
+        const known = await dataOf(api.GET('/api/operator'));
+        if (current) setState(known);
+        if (current) setFailure(undefined);
+      } catch (error) {
+        if (current) setFailure((error as Error).message);
+      }
+      if (current) timer = setTimeout(ask, ASK_AGAIN_MS);
+    };
+    let timer = setTimeout(ask);
+    return () => {
+      current = false;
+      clearTimeout(timer);
+    };
+  }, [key]);
+  const submit = (event: FormEvent<HTMLFormElement>) => {
+    event.preventDefault();
+    setState(undefined);
+    setKey(String(new FormData(event.currentTarget).get('key')).trim());
+  };
+  return (
+    <div className="flex flex-col gap-6">
+      <title>Operator · Patchbay</title>
+      <h1>Operator</h1>
+      <form onSubmit={submit} className="panel flex flex-wrap items-end gap-3 p-4">
+        <Field
+          label="A key with the scope admin"
+          hint="As the first start printed it. It stays in this page."
+          className="min-w-60 flex-1"
+        >
+          <input type="password" name="key" required autoComplete="off" />
+        </Field>
+        <button type="submit" className="button button-primary">
+          Look
+        </button>
+        <Failure text={failure} />
+      </form>
+      {state && <Overview {...state} />}
+    </div>
+  );
+}
+
+function Overview({ runner, adapters, people, drafts, stored, jobs, verifications, leases }: State) {
+  const figures = [
+    ['Adapters', adapters.toLocaleString('en')],
+    ['People', people.toLocaleString('en')],
+    ['Uploads under way', drafts.toLocaleString('en')],
+    ['Stored', bytes(stored.blobs)],
+    ['Training files', bytes(stored.files)],
+    ['Answers under way', runner ? String(runner.running) : 'unknown'],
+    ['Waiting for an answer', runner ? String(runner.waiting) : 'unknown'],
+    ['Warm adapters', runner ? String(runner.adaptersInMemory) : 'unknown'],
+  ] as const;
+  return (
+    <>
+      <dl className="grid grid-cols-2 gap-3 md:grid-cols-4">
+        {figures.map(([name, value]) => (
+          <div key={name} className="panel p-4">
+            <dt className="text-sm text-quiet">{name}</dt>
+            <dd className="text-xl font-semibold tabular-nums">{value}</dd>
+          </div>
+        ))}
+      </dl>
+      <section>
+        <h2 className="mb-2">Runner</h2>
+        {runner ? (
+          <Table head={['Warm base', 'Context', 'Digest']} label="Bases in memory">
+            {runner.bases.map(({ id, contextLength, digest }) => (
+              <tr key={digest}>
+                <th scope="row">{id}</th>
+                <td>{contextLength.toLocaleString('en')}</td>
+                <td className="font-mono text-xs break-all">{digest}</td>
+              </tr>
+            ))}
+          </Table>
+        ) : (
+          <p className="text-bad">It cannot be reached.</p>
+        )}
+      </section>
+      <div className="grid gap-6 md:grid-cols-2">
+        <Counts title="Training jobs" counts={jobs} />
+        <Counts title="Verifications" counts={verifications} />
+      </div>
+      <section>
+        <h2 className="mb-2">Worked on</h2>
+        {leases.length === 0 ? (
+          <p className="text-quiet">No runner has a lease.</p>
+        ) : (
+          <Table head={['What', 'Lease ends unless renewed']} label="Leases">
+            {leases.map(({ what, expiresAt }) => (
+              <tr key={what}>
+                <th scope="row">{what}</th>
+                <td>{expiresAt.slice(11, 19)}</td>
+              </tr>
+            ))}
+          </Table>
+        )}
+      </section>
+    </>
+  );
+}
+
+function Counts({ title, counts }: { title: string; counts: Readonly<Record<string, number>> }) {
+  return (
+    <section>
+      <h2 className="mb-2">{title}</h2>
+      {Object.keys(counts).length === 0 ? (
+        <p className="text-quiet">None yet.</p>
+      ) : (
+        <Table head={['Status', 'How many']} label={title}>
+          {Object.entries(counts).map(([status, rows]) => (
+            <tr key={status}>
+              <th scope="row">{status.replaceAll('_', ' ')}</th>
+              <td className="tabular-nums">{rows.toLocaleString('en')}</td>
+            </tr>
+          ))}
+        </Table>
+      )}
+    </section>
+  );
+}

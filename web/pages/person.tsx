@@ -1,0 +1,148 @@
+/** A publisher: a person, or an organisation with its members. */
+import type { FormEvent } from 'react';
+import { Link } from 'react-router';
+import { dataOf, type Schemas } from '../api.ts';
+import { useLoaded } from '../loaded.ts';
+import { ActionButton, Failure, useAction } from '../parts/action.tsx';
+import { AdapterCard } from '../parts/adapter-card.tsx';
+import { Field } from '../parts/field.tsx';
+import { count, date } from '../parts/format.ts';
+import { Table } from '../parts/table.tsx';
+import { type Asked, browserApi } from '../routes.tsx';
+
+const ROLES = ['read', 'write', 'admin'] as const;
+const SHOWN = 48;
+
+export const loader = async ({ api, viewer, params, url }: Asked) => {
+  const name = params['name']!;
+  const cursor = url.searchParams.get('cursor');
+  const query = { owner: name, limit: SHOWN, counts: 'true' as const, ...(cursor ? { cursor } : {}) };
+  const [page, members] = await Promise.all([
+    dataOf(api.GET('/api/adapters', { params: { query } })),
+    // Only those who belong to it may see who else does.
+    viewer?.organisations.some((one) => one.name === name)
+      ? dataOf(
+          api.GET('/api/organisations/{organisation}/members', { params: { path: { organisation: name } } }),
+        )
+      : undefined,
+  ]);
+  return { name, page, members: members?.members };
+};
+
+export function Component() {
+  const { name, page, members } = useLoaded<typeof loader>();
+  const { adapters, counts, next, warm } = page;
+  const downloads = adapters.reduce((sum, adapter) => sum + adapter.downloads, 0);
+  return (
+    <div className="flex flex-col gap-8">
+      <title>{`${name} · Patchbay`}</title>
+      <header>
+        <h1 className="break-all">{name}</h1>
+        <p className="text-quiet">
+          {counts?.total.toLocaleString('en')} adapters · {count(downloads)} downloads in 30 days
+        </p>
+      </header>
+      {adapters.length === 0 && (
+        <p className="panel p-6 text-center text-quiet">Nothing is listed under this name.</p>
+      )}
+      <ul className="grid grid-cols-1 gap-3 xl:grid-cols-2">
+        {adapters.map((adapter) => (
+          <li key={adapter.id} className="flex *:flex-1">
+            <AdapterCard adapter={adapter} warm={warm.includes(adapter.base)} />
+          </li>
+        ))}
+      </ul>
+      {next && (
+        <Link className="button self-start" to={`/people/${name}?cursor=${encodeURIComponent(next)}`}>
+          Next page
+        </Link>
+      )}
+      {members && <Members organisation={name} members={members} />}
+    </div>
+  );
+}
+
+type Member = Schemas['Member'];
+
+function Members({ organisation, members }: { organisation: string; members: readonly Member[] }) {
+  const pathOf = (member: string) => ({ params: { path: { organisation, member } } });
+  const route = '/api/organisations/{organisation}/members/{member}';
+  return (
+    <section className="flex flex-col gap-3">
+      <h2>Members</h2>
+      <Table head={['Name', 'Kind', 'Role', 'Since', 'Actions']} label="Members">
+        {members.map(({ name, kind, role, since }) => (
+          <tr key={name}>
+            <th scope="row">{name}</th>
+            <td>{kind}</td>
+            <td>{role}</td>
+            <td>{date(since)}</td>
+            <td>
+              <ActionButton
+                className="text-bad"
+                label={`Take ${name} out`}
+                confirm={`Take ${name} out of ${organisation}?`}
+                act={() => browserApi().DELETE(route, pathOf(name))}
+              >
+                Take out
+              </ActionButton>
+            </td>
+          </tr>
+        ))}
+      </Table>
+      <div className="flex flex-wrap gap-4">
+        <AddForm
+          what="Take somebody in"
+          hint="Or change a role"
+          add={(name, role) => browserApi().PUT(route, { ...pathOf(name), body: { role } })}
+        />
+        <AddForm
+          what="Make a service account"
+          hint="A program’s; its keys are made with POST /api/keys"
+          add={(name, role) =>
+            browserApi().POST('/api/organisations/{organisation}/service-accounts', {
+              params: { path: { organisation } },
+              body: { name, role },
+            })
+          }
+        />
+      </div>
+    </section>
+  );
+}
+
+function AddForm({
+  what,
+  hint,
+  add,
+}: {
+  what: string;
+  hint: string;
+  add: (name: string, role: Member['role']) => Promise<unknown>;
+}) {
+  const { busy, failure, run } = useAction();
+  const submit = async (event: FormEvent<HTMLFormElement>) => {
+    event.preventDefault();
+    const form = event.currentTarget;
+    const { name, role } = Object.fromEntries(new FormData(form)) as { name: string; role: Member['role'] };
+    if (await run(() => add(name, role))) form.reset();
+  };
+  return (
+    <form onSubmit={submit} className="panel flex flex-1 flex-wrap items-end gap-3 p-4">
+      <Field label={what} hint={hint} className="min-w-40 flex-1">
+        <input name="name" required maxLength={64} />
+      </Field>
+      <Field label="Role">
+        <select name="role" defaultValue="write">
+          {ROLES.map((role) => (
+            <option key={role}>{role}</option>
+          ))}
+        </select>
+      </Field>
+      <button type="submit" className="button" disabled={busy}>
+        Add
+      </button>
+      <Failure text={failure} />
+    </form>
+  );
+}

@@ -1,0 +1,65 @@
+/** Something that is done on the server; what it refuses is told beside it. */
+import { type ReactNode, useState } from 'react';
+import { useRevalidator } from 'react-router';
+
+/** Runs it, says what went wrong, and has the page ask anew for what it shows. */
+export function useAction() {
+  const revalidator = useRevalidator();
+  const [busy, setBusy] = useState(false);
+  const [failure, setFailure] = useState<string>();
+  const run = async (act: () => Promise<unknown>): Promise<boolean> => {
+    setBusy(true);
+    setFailure(undefined);
+    try {
+      await act();
+      await revalidator.revalidate();
+      return true;
+    } catch (error) {
+      setFailure((error as Error).message);
+      return false;
+    } finally {
+      setBusy(false);
+    }
+  };
+  return { busy, failure, run };
+}
+
+export function ActionButton({
+  act,
+  label,
+  confirm,
+  className = '',
+  children,
+}: {
+  act: () => Promise<unknown>;
+  /** Where the text alone does not tell what it is about. */
+  label?: string;
+  /** What is asked first, of what cannot be taken back. */
+  confirm?: string;
+  className?: string;
+  children: ReactNode;
+}) {
+  const { busy, failure, run } = useAction();
+  return (
+    <span className="inline-flex flex-wrap items-center gap-2">
+      <button
+        type="button"
+        className={`button px-2 py-0.5 ${className}`}
+        aria-label={label}
+        disabled={busy}
+        onClick={() => (confirm === undefined || window.confirm(confirm)) && run(act)}
+      >
+        {children}
+      </button>
+      <Failure text={failure} />
+    </span>
+  );
+}
+
+export function Failure({ text }: { text: string | undefined }) {
+  return (
+    <span role="alert" className="break-words text-bad empty:hidden">
+      {text}
+    </span>
+  );
+}

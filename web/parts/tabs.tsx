@@ -1,0 +1,29 @@
+import { Link } from 'react-router';
+
+/** Pages of one thing, each with its own URL. */
+export function Tabs({
+  label,
+  tabs,
+  current,
+}: {
+  label: string;
+  tabs: readonly (readonly [to: string, label: string])[];
+  /** The path of the one that is shown. */
+  current: string;
+}) {
+  return (
+    <nav aria-label={label} className="mb-6 flex gap-1 overflow-x-auto border-b border-line">
+      {tabs.map(([to, name]) => (
+        <Link
+          key={to}
+          to={to}
+          preventScrollReset
+          aria-current={to === current ? 'page' : undefined}
+          className={`border-b-2 px-3 py-2 whitespace-nowrap ${to === current ? 'border-accent font-semibold' : 'border-transparent text-quiet hover:text-ink'}`}
+        >
+          {name}
+        </Link>
+      ))}
+    </nav>
+  );
+}

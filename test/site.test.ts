@@ -161,6 +161,7 @@ describe.skipIf(!chromiumPath)('the site', { timeout: 180_000 }, () => {
       '/adapters/dora/trained/versions',
       '/adapters/dora/moods/files',
       '/adapters/dora/moods/use',
+      '/adapters/dora/moods/manage',
       '/playground',
       '/publish',
       '/train',

@@ -5,6 +5,7 @@ import { type Api, dataOf, Problem, type Schemas } from '../api.ts';
 import { useViewer } from '../layout.tsx';
 import { useLoaded } from '../loaded.ts';
 import { Files } from '../parts/adapter/files.tsx';
+import { Manage } from '../parts/adapter/manage.tsx';
 import { Overview } from '../parts/adapter/overview.tsx';
 import { Use } from '../parts/adapter/use.tsx';
 import { Verified } from '../parts/adapter/verified.tsx';
@@ -12,7 +13,7 @@ import { Versions } from '../parts/adapter/versions.tsx';
 import { Warmth } from '../parts/adapter-card.tsx';
 import { count } from '../parts/format.ts';
 import { Tabs } from '../parts/tabs.tsx';
-import { type Asked, browserApi } from '../routes.tsx';
+import { type Asked, browserApi, type Viewer } from '../routes.tsx';
 
 const TABS = {
   '': 'Overview',
@@ -20,13 +21,17 @@ const TABS = {
   versions: 'Versions',
   files: 'Files',
   use: 'Use it',
+  manage: 'Manage',
 } as const;
 type Tab = keyof typeof TABS;
 
-export const loader = async ({ api, url, params }: Asked) => {
+export const loader = async ({ api, viewer, url, params }: Asked) => {
   const tab = params['tab'] ?? '';
   if (!(tab in TABS)) throw new Problem({ detail: `There is no page ${tab} of an adapter.` }, 404);
   const path = { owner: params['owner']!, name: params['name']! };
+  const role = viewer?.name === path.owner ? 'admin' : roleIn(viewer, path.owner);
+  if (tab === 'manage' && role !== 'admin')
+    throw new Problem({ detail: 'That is for those who administer it.' }, 403);
   const adapter = await dataOf(api.GET('/api/adapters/{owner}/{name}', { params: { path } }));
   const asked = Number(url.searchParams.get('version') ?? (adapter.latest || adapter.versions[0]?.number));
   const number = Number.isInteger(asked) && asked > 0 ? asked : adapter.latest;
@@ -39,8 +44,11 @@ export const loader = async ({ api, url, params }: Asked) => {
     dataOf(api.GET('/api/adapters', { params: { query: { limit: 1 } } })),
   ]);
   const isWarm = warm.includes(version.base);
-  return { adapter, version, family, similar, other, isWarm, tab: tab as Tab, origin: url.origin };
+  return { adapter, version, family, similar, other, isWarm, tab: tab as Tab, role, origin: url.origin };
 };
+const roleIn = (viewer: Viewer | null, name: string) =>
+  viewer?.organisations.find((one) => one.name === name)?.role;
+
 export type Shown = Awaited<ReturnType<typeof loader>>;
 
 async function comparedWith(api: Api, path: { owner: string; name: string }, number: string | null) {
@@ -90,7 +98,9 @@ export function Component() {
       </header>
       <Tabs
         label="Of this adapter"
-        tabs={Object.entries(TABS).map(([name, label]) => [pathOf(name), label])}
+        tabs={Object.entries(TABS)
+          .filter(([name]) => name !== 'manage' || shown.role === 'admin')
+          .map(([name, label]) => [pathOf(name), label])}
         current={pathOf(tab)}
       />
       {tab === '' && <Overview {...shown} />}
@@ -98,6 +108,7 @@ export function Component() {
       {tab === 'versions' && <Versions {...shown} />}
       {tab === 'files' && <Files {...shown} />}
       {tab === 'use' && <Use {...shown} />}
+      {tab === 'manage' && <Manage {...shown} />}
     </>
   );
 }

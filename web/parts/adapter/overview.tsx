@@ -5,10 +5,12 @@ import { useViewer } from '../../layout.tsx';
 import type { Shown } from '../../pages/adapter.tsx';
 import { bytes, count, date } from '../format.ts';
 import { Gain } from '../gain.tsx';
+import { AskForAccess, Report } from './concern.tsx';
 
 const TryIt = lazy(() => import('../try-it.tsx'));
 
-export function Overview({ adapter, version, family, similar }: Shown) {
+export function Overview({ adapter, version, family, similar, role }: Shown) {
+  const viewer = useViewer();
   const facts = [
     [
       'Base',
@@ -28,6 +30,7 @@ export function Overview({ adapter, version, family, similar }: Shown) {
   return (
     <div className="grid grid-cols-1 gap-8 lg:grid-cols-[minmax(0,1fr)_20rem]">
       <div className="flex min-w-0 flex-col gap-6">
+        {viewer && adapter.gate && !role && <AskForAccess adapter={adapter} />}
         <Try reference={version.reference} base={version.base} />
         {/* biome-ignore lint/security/noDangerouslySetInnerHtml: the API made it from Markdown and sanitised it */}
         <div className="card-text" dangerouslySetInnerHTML={{ __html: adapter.cardHtml }} />
@@ -72,6 +75,7 @@ export function Overview({ adapter, version, family, similar }: Shown) {
             </ul>
           </section>
         )}
+        {viewer && <Report adapter={adapter} />}
       </aside>
     </div>
   );

@@ -16,6 +16,7 @@ const BENCHES: Readonly<Record<string, () => Promise<{ run(): Promise<Figure[]> 
   resolve: () => import('./resolve.ts'),
   publish: () => import('./publish.ts'),
   fuzz: () => import('./fuzz.ts'),
+  web: () => import('./web.ts'),
 };
 
 const [name = '', ...rest] = process.argv.slice(2);

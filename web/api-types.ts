@@ -2949,6 +2949,8 @@ export interface components {
         };
         BaseDetail: components["schemas"]["Base"] & {
             card: string;
+            /** @description The card, rendered and safe to show */
+            cardHtml: string;
             config?: unknown;
             files: components["schemas"]["File"][];
         };

@@ -1,6 +1,7 @@
 /** Base models. */
 import { z } from '@hono/zod-openapi';
 import { filesOfBase, findBase, listBases } from '../../db/bases.ts';
+import { cardHtml } from '../card-html.ts';
 import { requirePrincipal } from '../context.ts';
 import { ApiError } from '../errors.ts';
 import { startBaseDraft } from '../publish.ts';
@@ -36,6 +37,7 @@ export function baseRoutes(app: App, deps: PublishDeps): void {
         {
           ...viewBase(base),
           card: base.card,
+          cardHtml: cardHtml(base.card),
           config: base.config,
           files: await filesOfBase(deps.db, base.id),
         },

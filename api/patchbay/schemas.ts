@@ -161,10 +161,12 @@ export const Adapter = z
   })
   .openapi('Adapter');
 
+const CardHtml = z.string().openapi({ description: 'The card, rendered and safe to show' });
+
 export const AdapterDetail = Adapter.extend({
   card: z.string(),
   liked: z.boolean().openapi({ description: 'By whoever asks' }),
-  cardHtml: z.string().openapi({ description: 'The card, rendered and safe to show' }),
+  cardHtml: CardHtml,
   versions: z.array(Version),
 }).openapi('AdapterDetail');
 
@@ -259,6 +261,7 @@ export const Base = z
   .openapi('Base');
 export const BaseDetail = Base.extend({
   card: z.string(),
+  cardHtml: CardHtml,
   config: z.unknown(),
   files: z.array(File),
 }).openapi('BaseDetail');

@@ -4,7 +4,6 @@ import { dataOf } from '../api.ts';
 import { useLoaded } from '../loaded.ts';
 import { AdapterCard, Warmth } from '../parts/adapter-card.tsx';
 import { bytes, count } from '../parts/format.ts';
-import { Scroll } from '../parts/scroll.tsx';
 import { Table } from '../parts/table.tsx';
 import type { Asked } from '../routes.tsx';
 
@@ -27,8 +26,18 @@ export const loader = async ({ api, params }: Asked) => {
 
 export function Component() {
   const { base, page } = useLoaded<typeof loader>();
-  const { id, architecture, parameters, contextLength, hiddenSize, layers, vocabSize, card, files, digest } =
-    base;
+  const {
+    id,
+    architecture,
+    parameters,
+    contextLength,
+    hiddenSize,
+    layers,
+    vocabSize,
+    cardHtml,
+    files,
+    digest,
+  } = base;
   const isWarm = page.warm.includes(id);
   const facts = [
     ['Architecture', architecture],
@@ -79,14 +88,8 @@ export function Component() {
           ))}
         </ul>
       </section>
-      {card.trim() && (
-        <section>
-          <h2 className="mb-2">Card</h2>
-          <Scroll label="Card" className="panel max-h-128">
-            <pre className="p-4 text-sm whitespace-pre-wrap">{card}</pre>
-          </Scroll>
-        </section>
-      )}
+      {/* biome-ignore lint/security/noDangerouslySetInnerHtml: the API made it from Markdown and sanitised it */}
+      <div className="card-text" dangerouslySetInnerHTML={{ __html: cardHtml }} />
       <section>
         <h2 className="mb-2">Files</h2>
         <p className="mb-2 text-sm text-quiet">

@@ -31,7 +31,7 @@ export function DropZone({
       }}
       onDragLeave={() => setOver(false)}
       onDrop={drop}
-      className={`flex flex-col items-center gap-2 rounded-lg border-2 border-dashed p-8 text-center ${over ? 'border-accent bg-sunken' : 'border-line'}`}
+      className={`flex min-w-0 flex-col items-center gap-2 rounded-lg border-2 border-dashed p-8 text-center ${over ? 'border-accent bg-sunken' : 'border-line'}`}
     >
       <label id={id} className="flex flex-col items-center gap-2 font-medium">
         {label}

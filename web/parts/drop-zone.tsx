@@ -1,5 +1,5 @@
 /** Files by dropping them, or by choosing them: the same for a mouse and a keyboard. */
-import { type DragEvent, useId, useState } from 'react';
+import { type DragEvent, useEffect, useId, useRef, useState } from 'react';
 
 export function DropZone({
   label,
@@ -17,6 +17,11 @@ export function DropZone({
 }) {
   const [over, setOver] = useState(false);
   const id = useId();
+  const input = useRef<HTMLInputElement>(null);
+  // biome-ignore lint/correctness/useExhaustiveDependencies: what was chosen before this page's scripts had come
+  useEffect(() => {
+    if (input.current?.files?.length) take([...input.current.files]);
+  }, []);
   const drop = async (event: DragEvent) => {
     event.preventDefault();
     setOver(false);
@@ -36,6 +41,7 @@ export function DropZone({
       <label id={id} className="flex flex-col items-center gap-2 font-medium">
         {label}
         <input
+          ref={input}
           type="file"
           multiple={folder}
           accept={accept}

@@ -66,9 +66,9 @@ describe.skipIf(!chromiumPath)('the site', { timeout: 180_000 }, () => {
     const page = await opened('/?q=sentiment', plain);
     expect(await page.getByRole('article').count()).toBe(1);
     await page.getByRole('link', { name: 'Sentiment label' }).click();
-    expect(await page.getByRole('heading', { level: 1 }).first().textContent()).toBe('Sentiment label');
+    await page.getByRole('heading', { level: 1, name: 'Sentiment label' }).first().waitFor();
     await page.getByRole('link', { name: 'Verification', exact: true }).click();
-    expect(await page.getByRole('heading', { name: 'Beside its base' }).isVisible()).toBe(true);
+    await page.getByRole('heading', { name: 'Beside its base' }).waitFor();
     await plain.close();
   });
 

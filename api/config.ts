@@ -1,5 +1,4 @@
-/** The server's settings, read from the environment once. */
-import { resolve } from 'node:path';
+/** The server's settings, read once: from the environment of a process, or the bindings of an edge worker. */
 import { z } from 'zod';
 
 const optional = z.string().min(1).optional();
@@ -37,6 +36,7 @@ const Environment = z
     PATCHBAY_SIGN_UP: z.enum(['open', 'closed']).optional(),
     GITHUB_CLIENT_ID: optional,
     GITHUB_CLIENT_SECRET: optional,
+    PATCHBAY_AUTH_SECRET: z.string().min(32, 'must have at least 32 characters').optional(),
     PATCHBAY_SIGNING_KEY: z
       .string()
       .regex(/^[0-9a-f]{64}$/, 'must be 64 hexadecimal digits, as from `openssl rand -hex 32`')
@@ -69,6 +69,8 @@ export interface Config {
   };
   /** Absent: a child process. */
   readonly runner: { readonly url: string; readonly token: string } | undefined;
+  /** What sessions are signed with. Absent: a secret of the data folder. */
+  readonly authSecret: string | undefined;
   /** What verification records are signed with. Absent: a key of the data folder. */
   readonly signingKey: string | undefined;
   /** The hub that bases are read through from which are not here. */
@@ -102,7 +104,7 @@ export function readConfig(environment: Record<string, string | undefined>): Con
   return {
     port: e.PORT,
     host: e.HOST,
-    dataFolder: resolve(e.PATCHBAY_DATA),
+    dataFolder: e.PATCHBAY_DATA,
     publicUrl: e.PATCHBAY_PUBLIC_URL,
     databaseUrl: e.DATABASE_URL,
     s3: {
@@ -115,6 +117,7 @@ export function readConfig(environment: Record<string, string | undefined>): Con
     runner: e.PATCHBAY_RUNNER_URL
       ? { url: e.PATCHBAY_RUNNER_URL.replace(/\/$/, ''), token: e.PATCHBAY_RUNNER_TOKEN! }
       : undefined,
+    authSecret: e.PATCHBAY_AUTH_SECRET,
     signingKey: e.PATCHBAY_SIGNING_KEY,
     upstream: { url: e.PATCHBAY_UPSTREAM, bases: e.PATCHBAY_UPSTREAM_BASES },
     storageQuota: e.PATCHBAY_STORAGE_QUOTA,

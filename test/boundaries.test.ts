@@ -48,11 +48,11 @@ const ONLY_IN: readonly (readonly [name: RegExp, places: readonly string[]])[] =
 
 /** What runs at the edge and in browsers uses web standards only; these files of api/ are its Node entry. */
 const WEB_STANDARD = ['adapter/', 'api/'];
-const NODE_ENTRY = ['api/node.ts', 'api/config.ts', 'api/embedded/'];
+const NODE_ENTRY = ['api/node.ts', 'api/embedded/'];
 /** Where the environment is read: entry points and configurations, which check it; and a switch set before a library loads. */
 const READS_ENVIRONMENT = [
   'api/node.ts',
-  'api/config.ts',
+  'api/embedded/open-parts.ts', // hands it on to the runners that it starts
   'gpu-runner/main.ts',
   'gpu-runner/train-main.ts',
   'gpu-runner/config.ts',

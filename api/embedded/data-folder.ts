@@ -2,7 +2,7 @@
 import { randomBytes } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { link, mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 import { z } from 'zod';
 
 /** Why the server cannot start, in words for whoever started it. */
@@ -22,8 +22,9 @@ export interface DataFolder {
   release(): Promise<void>;
 }
 
-/** @throws StartError not writable, in use */
-export async function openDataFolder(path: string): Promise<DataFolder> {
+/** @param given from where the process runs. @throws StartError not writable, in use */
+export async function openDataFolder(given: string): Promise<DataFolder> {
+  const path = resolve(given);
   try {
     await makeFolder(path);
     await lock(path);

@@ -12,6 +12,7 @@ import {
   GetObjectCommand,
   HeadBucketCommand,
   HeadObjectCommand,
+  ListObjectsV2Command,
   ListPartsCommand,
   NoSuchUpload,
   NotFound,
@@ -21,6 +22,7 @@ import {
   UploadPartCommand,
 } from '@aws-sdk/client-s3';
 import { getSignedUrl } from '@aws-sdk/s3-request-presigner';
+import type { ListedObject } from '../functions/ports.ts';
 
 export interface BlobStoreSettings {
   readonly endpoint: string;
@@ -37,8 +39,6 @@ export interface UploadedPart {
 
 /** Presigned URLs live this long; a client that needs longer asks again. */
 export const URL_SECONDS = 3600;
-
-export const blobKey = (sha256: string): string => `blobs/${sha256}`;
 
 export type BlobStore = ReturnType<typeof createBlobStore>;
 
@@ -136,6 +136,23 @@ export function createBlobStore(settings: BlobStoreSettings) {
         if (!isNoSuchUpload(error)) throw error;
       }
       await client.send(new DeleteObjectCommand({ Bucket, Key }));
+    },
+
+    /** Page by page, in the order of their keys. */
+    async *list(Prefix: string): AsyncGenerator<ListedObject[]> {
+      let token: string | undefined;
+      do {
+        const command = new ListObjectsV2Command({
+          Bucket,
+          Prefix,
+          ...(token ? { ContinuationToken: token } : {}),
+        });
+        const page = await client.send(command);
+        yield (page.Contents ?? []).map(({ Key = '', Size = 0, LastModified = new Date() }) => {
+          return { key: Key, size: Size, modifiedAt: LastModified };
+        });
+        token = page.IsTruncated ? page.NextContinuationToken : undefined;
+      } while (token);
     },
 
     /** Size of an object; undefined: there is none. */

@@ -3,10 +3,10 @@
  * written every few seconds: a download does not wait for them, and a server that dies loses a few.
  */
 import type { Database } from '../db/open.ts';
-import { addDownloads, DOWNLOAD_DAYS, forgetDownloads } from '../db/popularity.ts';
+import { addDownloads } from '../db/popularity.ts';
 
+const WRITE_MS = 5_000;
 const QUERY_FILE = 'adapter_config.json';
-const DAY_MS = 86_400_000;
 
 export class DownloadCounter {
   private counts = new Map<string, number>();
@@ -15,18 +15,21 @@ export class DownloadCounter {
     if (path === QUERY_FILE) this.counts.set(adapterId, (this.counts.get(adapterId) ?? 0) + 1);
   }
 
+  /** @returns what ends it, once the last counts are written */
+  keepWriting(db: Database, now: () => Date, onError: (error: unknown) => void): () => Promise<void> {
+    const timer = setInterval(() => this.write(db, now()).catch(onError), WRITE_MS);
+    return () => {
+      clearInterval(timer);
+      return this.write(db, now());
+    };
+  }
+
   async write(db: Database, now: Date): Promise<void> {
     const { counts } = this;
     if (counts.size === 0) return;
     this.counts = new Map();
     await addDownloads(db, counts, dayOf(now));
   }
-}
-
-/** Takes off what is older than thirty days. */
-export async function forgetOldDownloads(db: Database, now: Date): Promise<void> {
-  const oldest = dayOf(new Date(now.getTime() - (DOWNLOAD_DAYS - 1) * DAY_MS));
-  while ((await forgetDownloads(db, oldest)) > 0);
 }
 
 const dayOf = (time: Date): string => time.toISOString().slice(0, 10);

@@ -2,6 +2,7 @@
  * From a model name to a runner's answer: what is meant, whether it is there, and where its files can be fetched. All
  * protocols that generate text come through here.
  */
+
 import { parseReference, type Term } from '../adapter/reference.ts';
 import { filesOfVersion, type Version } from '../db/adapters.ts';
 import { type Base, filesOfBase, findBase, type StoredFile } from '../db/bases.ts';
@@ -14,9 +15,10 @@ import type {
   Prompt,
   Sampling,
 } from '../functions/generate.ts';
+import { blobKey } from '../functions/object-keys.ts';
 import { findVisible, requireAllowed, requireUse } from './access.ts';
 import type { Principal } from './auth.ts';
-import { type BlobStore, blobKey } from './blob-store.ts';
+import type { BlobStore } from './blob-store.ts';
 import { ApiError } from './errors.ts';
 import { metered, requireBudget } from './metering.ts';
 import type { RunnerClient } from './runner-client.ts';

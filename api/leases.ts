@@ -15,6 +15,7 @@ import {
 import type { CheckpointFile } from '../db/schema.ts';
 import { type Job, listCheckpoints, note } from '../db/training.ts';
 import type { FileSource } from '../functions/generate.ts';
+import { CHECKPOINTS, fileKey } from '../functions/object-keys.ts';
 import {
   type CheckpointMetrics,
   type DeclaredCheckpoint,
@@ -34,7 +35,6 @@ import type { TrainingDeps } from './fine-tuning.ts';
 import { adapterSource, baseSource, fileSource } from './invoke.ts';
 import { expiry, sameFiles, under } from './job-lease.ts';
 import { finishPublished } from './results.ts';
-import { fileKey } from './user-files.ts';
 
 /** @returns undefined: nothing waits */
 export async function takeLease(deps: TrainingDeps, runner: string): Promise<TrainLease | undefined> {
@@ -146,7 +146,7 @@ export async function startCheckpoint(
     const id = `ftckpt-${crypto.randomUUID()}`;
     const keyed = files.map((file) => ({
       ...file,
-      key: `checkpoints/${job.id}/${step}/${leaseId}/${file.path}`,
+      key: `${CHECKPOINTS}${job.id}/${step}/${leaseId}/${file.path}`,
     }));
     declared = (await declareCheckpoint(tx, { id, jobId: job.id, step, leaseId, files: keyed })).files;
     return undefined;

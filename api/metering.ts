@@ -1,6 +1,6 @@
 /** What answers and training cost, and whether there is money left for them. */
 import type { Database } from '../db/open.ts';
-import { budgetOf, monthOf, recordUsage, storedByOwner } from '../db/usage.ts';
+import { budgetOf, monthOf, recordUsage } from '../db/usage.ts';
 import type { GenerateEvent } from '../functions/generate.ts';
 import type { Principal } from './auth.ts';
 import { ApiError } from './errors.ts';
@@ -57,20 +57,4 @@ export async function* metered(
     for (const pieces of begun.values()) completion += pieces;
     if (completion > 0) await enter('completion', completion);
   }
-}
-
-/** Enters what is stored today, once a day. */
-export async function meterStorage(db: Database, now: Date): Promise<void> {
-  const day = now.toISOString().slice(0, 'YYYY-MM-DD'.length);
-  for (const { owner, baseId, bytes } of await storedByOwner(db))
-    await recordUsage(db, {
-      requestId: `storage ${owner} ${baseId} ${day}`,
-      kind: 'storage',
-      at: now,
-      payer: owner,
-      model: baseId,
-      baseId,
-      adapterIds: [],
-      quantity: bytes,
-    });
 }

@@ -8,6 +8,9 @@ import { getConnInfo } from '@hono/node-server/conninfo';
 import pino, { type Logger } from 'pino';
 import { findBase } from '../db/bases.ts';
 import { openTrainingQueue } from '../db/queue.ts';
+import { ANYWHERE } from '../functions/anywhere.ts';
+import type { Post } from '../functions/ports.ts';
+import { Worker } from '../functions/worker.ts';
 import { assemble } from './assemble.ts';
 import { type Auth, SCOPES } from './auth.ts';
 import { type Config, readConfig } from './config.ts';
@@ -19,7 +22,6 @@ import { seedCatalog } from './embedded/seed-catalog.ts';
 import { Shutdown } from './embedded/shutdown.ts';
 import { openSite } from './embedded/site.ts';
 import { baseSource } from './invoke.ts';
-import { scheduledWork } from './scheduled.ts';
 
 const BOOTSTRAP_OWNER = 'admin';
 /** Streams get this long to end when the server is asked to stop. */
@@ -101,7 +103,12 @@ async function open(config: Config, log: Logger, shutdown: Shutdown): Promise<st
   const { server, url } = await listen(app.fetch, config);
   shutdown.add('the HTTP server', () => closeServer(server));
 
-  shutdown.add('counting downloads', () => deps.downloads.write(db, now()));
+  shutdown.add(
+    'counting downloads',
+    deps.downloads.keepWriting(db, now, (error) =>
+      log.error({ error: reason(error) }, 'counting downloads failed'),
+    ),
+  );
   const adminId = await deps.auth.ensureUser(BOOTSTRAP_OWNER);
   const baseId = await seedCatalog(deps, {
     userId: adminId,
@@ -118,15 +125,10 @@ async function open(config: Config, log: Logger, shutdown: Shutdown): Promise<st
   }
   const base = await findBase(db, baseId);
   if (base) await runner.client.loadBase(await baseSource(deps, base));
-  const work = scheduledWork(deps, (to, headers, body) =>
-    safePost(config.webhooksAnywhere, to, headers, body),
-  );
-  for (const { what, everyMs, run } of work) {
-    const timer = setInterval(() => {
-      run().catch((error: unknown) => log.error({ error: reason(error) }, `${what} failed`));
-    }, everyMs);
-    shutdown.add(what, async () => clearInterval(timer));
-  }
+  const post: Post = (to, headers, body) => safePost(config.webhooksAnywhere, to, headers, body);
+  const worker = new Worker(ANYWHERE, { ...deps, post }, log);
+  worker.start();
+  shutdown.add('the worker', () => worker.stop());
   const key = await bootstrapKey(deps.auth, adminId);
   return `${url}${key ? ` key ${key}` : ''}`;
 }

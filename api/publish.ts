@@ -6,19 +6,13 @@
 import { z } from 'zod';
 import { findSubmitted, isListedContent, type Version } from '../db/adapters.ts';
 import { type Base, findBase, insertBase } from '../db/bases.ts';
-import {
-  type Draft,
-  type DraftFile,
-  deleteDraft,
-  expiredDrafts,
-  findDraft,
-  insertDraft,
-  markCompleted,
-} from '../db/drafts.ts';
+import { type Draft, type DraftFile, findDraft, insertDraft, markCompleted } from '../db/drafts.ts';
 import type { Database } from '../db/open.ts';
+import { blobKey, UPLOADS } from '../functions/object-keys.ts';
+import { removeDraft, removeStaged } from '../functions/sweep.ts';
 import { requireRole } from './access.ts';
 import type { Principal } from './auth.ts';
-import { type BlobStore, blobKey } from './blob-store.ts';
+import type { BlobStore } from './blob-store.ts';
 import { checkBase } from './check-base.ts';
 import { type Content, hashOf, readText, scanOf } from './content.ts';
 import { ApiError } from './errors.ts';
@@ -170,7 +164,7 @@ export async function startDraft(
     files.map(async ({ path, size, sha256 }) => {
       // Only content that everybody may read counts as present: else asking would tell who has a private file.
       if (await isListedContent(deps.db, sha256)) return { path, size, sha256, upload: null };
-      const key = `uploads/${id}/${path}`;
+      const key = `${UPLOADS}${id}/${path}`;
       const partSize = Math.max(PART_SIZE, Math.ceil(size / MAX_PARTS / MIB) * MIB);
       return { path, size, sha256, upload: { key, uploadId: await deps.blobs.startUpload(key), partSize } };
     }),
@@ -218,31 +212,6 @@ export function partsOf(size: number, partSize: number): { number: number; size:
 export async function discardDraft(deps: PublishDeps, principal: Principal, id: string): Promise<void> {
   const { files } = await ownDraft(deps.db, principal, id);
   await removeDraft(deps, id, files);
-}
-
-const SWEPT_AT_ONCE = 100;
-
-/** Removes drafts that nobody completed. @returns how many */
-export async function sweepDrafts(deps: PublishDeps): Promise<number> {
-  let removed = 0;
-  for (;;) {
-    const ids = await expiredDrafts(deps.db, deps.now(), SWEPT_AT_ONCE);
-    for (const id of ids) {
-      const found = await findDraft(deps.db, id);
-      if (found) await removeDraft(deps, id, found.files);
-    }
-    removed += ids.length;
-    if (ids.length < SWEPT_AT_ONCE) return removed;
-  }
-}
-
-export async function removeDraft(deps: PublishDeps, id: string, files: readonly DraftFile[]): Promise<void> {
-  await removeStaged(deps, files);
-  await deleteDraft(deps.db, id);
-}
-
-async function removeStaged({ blobs }: PublishDeps, files: readonly DraftFile[]): Promise<void> {
-  for (const { upload } of files) if (upload) await blobs.abortUpload(upload.key, upload.uploadId);
 }
 
 export type Completed =

@@ -1,15 +1,8 @@
 /** Files that users upload: streamed into the object store part by part, hashed on the way, never held whole. */
 
-import {
-  abandonedUploads,
-  deleteFile,
-  type FileRow,
-  findFile,
-  finishUpload,
-  insertUpload,
-  removeUpload,
-  type UserFile,
-} from '../db/files.ts';
+import { deleteFile, findFile, finishUpload, insertUpload, type UserFile } from '../db/files.ts';
+import { fileKey } from '../functions/object-keys.ts';
+import { removeAbandoned } from '../functions/sweep.ts';
 import type { Principal } from './auth.ts';
 import { ApiError } from './errors.ts';
 import type { Part } from './multipart.ts';
@@ -22,10 +15,6 @@ export const MAX_FILE_SIZE = 512 * 2 ** 20;
 export const PURPOSE = 'fine-tune';
 const MAX_FIELD_SIZE = 1024;
 const MAX_FILENAME = 255;
-/** An upload that is not over by then was left behind. */
-const UPLOAD_HOURS = 24;
-
-export const fileKey = (id: string): string => `files/${id}`;
 
 interface Received {
   readonly filename: string;
@@ -142,20 +131,4 @@ export async function removeFile(deps: PublishDeps, principal: Principal, id: st
     });
   }
   await deps.blobs.remove(fileKey(id));
-}
-
-async function removeAbandoned(
-  { db, blobs }: PublishDeps,
-  { id, uploadId }: Pick<FileRow, 'id' | 'uploadId'>,
-): Promise<void> {
-  if (uploadId) await blobs.abortUpload(fileKey(id), uploadId);
-  await removeUpload(db, id);
-}
-
-/** Removes what is left of uploads that broke off together with the server. @returns how many */
-export async function sweepUploads(deps: PublishDeps): Promise<number> {
-  const before = new Date(deps.now().getTime() - UPLOAD_HOURS * 3_600_000);
-  const abandoned = await abandonedUploads(deps.db, before);
-  for (const upload of abandoned) await removeAbandoned(deps, upload);
-  return abandoned.length;
 }

@@ -12,7 +12,6 @@ import {
   leaseNextVerification,
   requestVerification,
   underVerification,
-  unverifiedVersions,
   type Verification,
 } from '../db/verifications.ts';
 import { HEARTBEAT_SECONDS } from '../functions/train.ts';
@@ -175,15 +174,6 @@ export async function awaitVerdict(
   const more = problems.length > 1 ? ` (and ${problems.length - 1} more)` : '';
   const reason = problems[0]?.detail ?? '';
   throw new ApiError('refused', `${reference} did not pass the publish gate. ${reason}${more}`, { problems });
-}
-
-const REQUESTED_AT_ONCE = 100;
-
-/** Has what is listed, but was never verified by these rules, verified. @returns how many were asked for */
-export async function verifyListed({ db }: Pick<PublishDeps, 'db'>): Promise<number> {
-  const versions = await unverifiedVersions(db, RULES, REQUESTED_AT_ONCE);
-  for (const version of versions) await requestVerification(db, version, RULES);
-  return versions.length;
 }
 
 /** Has a version verified again; one that is not listed may be listed then. */

@@ -1,4 +1,5 @@
 /** From checked content to a version that the publish gate looks at: the last step of every way into the catalog. */
+
 import { type BaseConfig, moduleTable, parseBaseConfig } from '../adapter/base-config.ts';
 import { inspectAdapter } from '../adapter/inspect.ts';
 import { parseStrictJson } from '../adapter/json.ts';
@@ -12,13 +13,15 @@ import {
   VersionConflict,
 } from '../db/adapters.ts';
 import { findBase, type StoredFile } from '../db/bases.ts';
+import { announceBlobs, ContentGone } from '../db/blobs.ts';
 import { labelsOf } from '../db/catalog-labels.ts';
 import type { Draft } from '../db/drafts.ts';
 import type { Database } from '../db/open.ts';
 import { storedBytes } from '../db/usage.ts';
+import { blobKey } from '../functions/object-keys.ts';
 import { RULES } from '../functions/verify.ts';
 import type { Principal } from './auth.ts';
-import { type BlobStore, blobKey } from './blob-store.ts';
+import type { BlobStore } from './blob-store.ts';
 import { CardError, readCard } from './card.ts';
 import { type Content, checkStorable, type Hasher, readHeaderOf, readText, scanWeights } from './content.ts';
 import { ApiError, refused } from './errors.ts';
@@ -88,7 +91,8 @@ export async function publishVersion(
   };
   const conditions = { rules: RULES, after: draft.after };
   return submitVersion(deps.db, adapterFacts(version), version, files, conditions).catch((error: Error) => {
-    throw error instanceof VersionConflict ? new ApiError('conflict', error.message) : error;
+    const isConflict = error instanceof VersionConflict || error instanceof ContentGone;
+    throw isConflict ? new ApiError('conflict', error.message) : error;
   });
 }
 
@@ -168,9 +172,10 @@ async function checkAdapter(rawConfig: Record<string, unknown>, weights: Content
   }
 }
 
-/** Moves checked content to where it stays; what is in the object store is copied inside it. */
+/** Moves checked content to where it stays; what is in the object store is copied inside it. Announced first (db/blobs.ts). */
 export async function keep(deps: PublishDeps, contents: ReadonlyMap<string, Content>): Promise<StoredFile[]> {
   const files = [...contents.values()].sort((a, b) => (a.path < b.path ? -1 : 1));
+  await announceBlobs(deps.db, files, deps.now());
   for (const { key, bytes, sha256 } of files) {
     if (bytes) await deps.blobs.put(blobKey(sha256), bytes);
     else if (key !== blobKey(sha256)) await deps.blobs.copy(key, blobKey(sha256));

@@ -1,9 +1,10 @@
 /** Adapters and their versions. */
 import { and, asc, desc, eq, getTableColumns, inArray, isNull, max, or, type SQL, sql } from 'drizzle-orm';
 import type { StoredFile } from './bases.ts';
+import { requireBlobs } from './blobs.ts';
 import type { Database } from './open.ts';
 import { settingsOf } from './people.ts';
-import { adapters, baseFiles, blobs, events, type VersionStatus, versionFiles, versions } from './schema.ts';
+import { adapters, baseFiles, events, type VersionStatus, versionFiles, versions } from './schema.ts';
 import { requestVerification } from './verifications.ts';
 
 /** What is there for searching stays in the database. */
@@ -95,7 +96,8 @@ export type AdapterFacts = Omit<
 /**
  * Writes a version and everything that belongs to it, and asks for its verification, in one transaction. The adapter's row is
  * locked first, so two versions published at once get two numbers; content that is there already keeps the number it has.
- * @param after the newest version there must be @throws VersionConflict it is another
+ * @param files announced before (blobs.ts), and in their place
+ * @param after the newest version there must be @throws VersionConflict it is another, ContentGone
  */
 export function submitVersion(
   db: Database,
@@ -105,10 +107,7 @@ export function submitVersion(
   { rules, after }: { rules: number; after?: number | undefined },
 ): Promise<{ version: Version; created: boolean }> {
   return db.transaction(async (tx) => {
-    await tx
-      .insert(blobs)
-      .values(files.map(({ sha256, size }) => ({ sha256, size })))
-      .onConflictDoNothing();
+    await requireBlobs(tx, files);
     await tx
       .insert(adapters)
       .values({ ...adapter, ...(await settingsOf(tx, adapter.id)), latest: 0 })

@@ -1,7 +1,8 @@
 /** Base models. One immutable revision each. */
 import { asc, eq } from 'drizzle-orm';
+import { requireBlobs } from './blobs.ts';
 import type { Database } from './open.ts';
-import { baseFiles, bases, blobs } from './schema.ts';
+import { baseFiles, bases } from './schema.ts';
 
 export type Base = typeof bases.$inferSelect;
 export interface StoredFile {
@@ -27,17 +28,17 @@ export function filesOfBase(db: Database, id: string): Promise<StoredFile[]> {
     .orderBy(asc(baseFiles.path));
 }
 
-/** @returns the base that is there now: another one where somebody was faster */
+/**
+ * @param files announced before (blobs.ts), and in their place
+ * @returns the base that is there now: another one where somebody was faster @throws ContentGone
+ */
 export function insertBase(
   db: Database,
   base: typeof bases.$inferInsert,
   files: readonly StoredFile[],
 ): Promise<Base> {
   return db.transaction(async (tx) => {
-    await tx
-      .insert(blobs)
-      .values(files.map(({ sha256, size }) => ({ sha256, size })))
-      .onConflictDoNothing();
+    await requireBlobs(tx, files);
     const [made] = await tx.insert(bases).values(base).onConflictDoNothing().returning();
     if (made) {
       await tx.insert(baseFiles).values(files.map((file) => ({ ...file, baseId: made.id })));

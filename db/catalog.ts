@@ -259,22 +259,26 @@ function isEverything(filter: CatalogFilter, without?: Facet): boolean {
   return single.every((one) => one === undefined);
 }
 
-/** Counts all labels anew: what a search without filters shows of a large catalog. */
-export async function recountLabels(db: Database): Promise<void> {
+/** Counts all labels anew: what a search without filters shows of a large catalog. @returns how many there are */
+export function recountLabels(db: Database): Promise<number> {
   const values = db
     .select({ label: sql<string>`unnest(array_append(${adapters.labels}, ${ALL}))`.as('label') })
     .from(adapters)
     .where(and(sql`${adapters.latest} > 0`, visible([])))
     .as('counted');
-  await db.transaction(async (tx) => {
+  return db.transaction(async (tx) => {
     await tx.delete(labelCounts);
-    await tx.insert(labelCounts).select(
-      tx
-        .select({ label: values.label, count: sql<number>`count(*)`.as('count') })
-        .from(values)
-        .where(sql`${values.label} not like 'owner:%'`)
-        .groupBy(values.label),
-    );
+    const counted = await tx
+      .insert(labelCounts)
+      .select(
+        tx
+          .select({ label: values.label, count: sql<number>`count(*)`.as('count') })
+          .from(values)
+          .where(sql`${values.label} not like 'owner:%'`)
+          .groupBy(values.label),
+      )
+      .returning({ label: labelCounts.label });
+    return counted.length;
   });
 }
 

@@ -1,5 +1,5 @@
 /** Drafts: what is on its way into the catalog. */
-import { and, desc, eq, isNull, lt, type SQL, sql } from 'drizzle-orm';
+import { and, desc, eq, inArray, isNull, lt, type SQL, sql } from 'drizzle-orm';
 import type { Database } from './open.ts';
 import { draftFiles, drafts } from './schema.ts';
 
@@ -86,6 +86,16 @@ export async function markCompleted(
 
 export async function deleteDraft(db: Database, id: string): Promise<void> {
   await db.delete(drafts).where(eq(drafts.id, id));
+}
+
+/** Of these keys in the object store, those that a draft names. */
+export async function draftsOf(db: Database, keys: readonly string[]): Promise<Set<string>> {
+  const key = sql<string>`${draftFiles.upload}->>'key'`;
+  const rows = await db
+    .select({ key })
+    .from(draftFiles)
+    .where(inArray(draftFiles.draftId, [...new Set(keys.map((one) => one.split('/')[1]!))]));
+  return new Set(rows.map((row) => row.key));
 }
 
 export async function expiredDrafts(db: Database, now: Date, limit: number): Promise<string[]> {

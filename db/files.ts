@@ -85,6 +85,14 @@ export function deleteFile(db: Database, id: string): Promise<string | undefined
   });
 }
 
+/** Of these keys in the object store, those of files that have a row. */
+export async function uploadedFiles(db: Database, keys: readonly string[]): Promise<Set<string>> {
+  const key = sql<string>`'files/' || ${files.id}`;
+  const ids = keys.map((one) => one.slice('files/'.length));
+  const rows = await db.select({ key }).from(files).where(inArray(files.id, ids));
+  return new Set(rows.map((row) => row.key));
+}
+
 /** Uploads that began before `before` and are not over: their client or the server went away. */
 export function abandonedUploads(db: Database, before: Date): Promise<FileRow[]> {
   return db

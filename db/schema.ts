@@ -151,11 +151,13 @@ export const apikey = pgTable(
 
 // --- blobs -----------------------------------------------------------------------------------------------------------
 
-/** Content in the object store whose size and digest were checked. Never changes. */
+/** Content whose size and digest were checked. Never changes; its bytes follow the row (blobs.ts). */
 export const blobs = pgTable('blobs', {
   sha256: text('sha256').primaryKey(),
   size: long('size').notNull(),
   createdAt: time('created_at').notNull().default(now),
+  /** When somebody last set out to put its bytes in place. */
+  announcedAt: time('announced_at').notNull().default(now),
 });
 
 // --- base models -----------------------------------------------------------------------------------------------------
@@ -483,6 +485,22 @@ export const draftFiles = pgTable(
   },
   (t) => [primaryKey({ columns: [t.draftId, t.path] })],
 );
+
+// --- what is done regularly ------------------------------------------------------------------------------------------
+
+/** A row for each scheduled function that ever ran. */
+export const schedules = pgTable('schedules', {
+  name: text('name').primaryKey(),
+  nextAt: time('next_at').notNull(),
+  /** Of the last tick. */
+  claimId: text('claim_id').notNull(),
+  leaseExpiresAt: time('lease_expires_at').notNull(),
+  startedAt: time('started_at').notNull(),
+  /** Of the last one that came to its end. */
+  finishedAt: time('finished_at'),
+  result: jsonb('result').$type<unknown>(),
+  error: text('error'),
+});
 
 // --- what happened ---------------------------------------------------------------------------------------------------
 

@@ -1,5 +1,5 @@
 /** Training jobs as their owners see them: made, listed, paused, resumed, cancelled, with their events and checkpoints. */
-import { and, desc, eq, inArray, isNotNull, lt, type SQL, sql } from 'drizzle-orm';
+import { and, desc, eq, getTableColumns, inArray, isNotNull, lt, ne, type SQL, sql } from 'drizzle-orm';
 import type { Database } from './open.ts';
 import type { TrainingQueue } from './queue.ts';
 import { events, files, trainingCheckpoints, trainingEvents, trainingJobs } from './schema.ts';
@@ -155,6 +155,31 @@ export function listCheckpoints(
     )
     .orderBy(desc(trainingCheckpoints.step))
     .limit(limit + 1);
+}
+
+/** With files, of jobs that were over before; those that never arrived among them. */
+export function spentCheckpoints(db: Database, before: Date, limit: number): Promise<JobCheckpoint[]> {
+  return db
+    .select(getTableColumns(trainingCheckpoints))
+    .from(trainingCheckpoints)
+    .innerJoin(trainingJobs, eq(trainingJobs.id, trainingCheckpoints.jobId))
+    .where(and(lt(trainingJobs.finishedAt, before), ne(trainingCheckpoints.files, [])))
+    .limit(limit);
+}
+
+/** Once they are removed. */
+export async function forgetCheckpointFiles(db: Database, id: string): Promise<void> {
+  await db.update(trainingCheckpoints).set({ files: [] }).where(eq(trainingCheckpoints.id, id));
+}
+
+/** Of these keys in the object store, those that a checkpoint names. */
+export async function checkpointsOf(db: Database, keys: readonly string[]): Promise<Set<string>> {
+  const jobs = [...new Set(keys.map((key) => key.split('/')[1]!))];
+  const rows = await db
+    .select({ files: trainingCheckpoints.files })
+    .from(trainingCheckpoints)
+    .where(inArray(trainingCheckpoints.jobId, jobs));
+  return new Set(rows.flatMap(({ files }) => files.map(({ key }) => key)));
 }
 
 export async function findCheckpoint(

@@ -19,6 +19,7 @@
  * may be repeated: events are known by their sequence, checkpoints by their step, results by their content.
  */
 import { z } from 'zod';
+import { defineFunction } from './definition.ts';
 import { AdapterSource, BaseSource, FileSource } from './generate.ts';
 
 /** A lease that was not renewed for so long is over. */
@@ -216,3 +217,21 @@ export const JobFailure = z.object({
   param: z.string().max(200).nullable().default(null),
 });
 export type JobFailure = z.infer<typeof JobFailure>;
+
+/** What training asks of a runner: the job is reported on, and handed in, under its lease. */
+export interface TrainEngine {
+  train(lease: TrainLease): Promise<TrainOutcome>;
+}
+
+/** How a runner leaves a job. `lost`: the lease was over, or the API out of reach; somebody else goes on. */
+export const TrainOutcome = z.enum(['finished', 'paused', 'cancelled', 'failed', 'released', 'lost']);
+export type TrainOutcome = z.infer<typeof TrainOutcome>;
+
+export const train = defineFunction({
+  name: 'train',
+  trigger: { kind: 'queue' },
+  needs: { processor: 'gpu', memoryMiB: 8192, timeoutSeconds: 24 * 3600, retries: 2, concurrency: 8 },
+  event: TrainLease,
+  result: TrainOutcome,
+  handle: (lease, engine: TrainEngine) => engine.train(lease),
+});

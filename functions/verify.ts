@@ -11,6 +11,7 @@
  * what the base says, and by how much it is better or worse than the base.
  */
 import { z } from 'zod';
+import { defineFunction } from './definition.ts';
 import { AdapterSource, BaseSource, FileSource } from './generate.ts';
 
 /** Raised when the gate looks at more, or in another way: what is listed is then verified again. */
@@ -27,6 +28,12 @@ export const VerifyLease = z.object({
   heartbeatSeconds: z.number().positive(),
 });
 export type VerifyLease = z.infer<typeof VerifyLease>;
+
+/** What the publish gate asks of a runner's engine. */
+export interface VerifyEngine {
+  /** @throws where the runner is at fault, not the adapter */
+  verify(lease: VerifyLease): Promise<Verdict>;
+}
 
 /** `failed`: the runner could not do it. After some failures the version is refused. */
 export const Release = z.object({ failed: z.boolean().default(false) });
@@ -90,3 +97,12 @@ export type GateProblem = z.infer<typeof GateProblem>;
 
 export const Verdict = z.object({ problems: z.array(GateProblem).max(100), findings: Findings });
 export type Verdict = z.infer<typeof Verdict>;
+
+export const verify = defineFunction({
+  name: 'verify',
+  trigger: { kind: 'queue' },
+  needs: { processor: 'gpu', memoryMiB: 4096, timeoutSeconds: 900, retries: 2, concurrency: 1 },
+  event: VerifyLease,
+  result: Verdict,
+  handle: (lease, engine: VerifyEngine) => engine.verify(lease),
+});

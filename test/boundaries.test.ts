@@ -15,7 +15,7 @@ const root = fileURLToPath(new URL('..', import.meta.url));
 const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   adapter: [],
   db: ['adapter'],
-  functions: ['adapter', 'db: types'],
+  functions: ['adapter', 'db'],
   api: ['adapter', 'db', 'functions'],
   'gpu-runner': ['adapter', 'functions'],
   cli: ['adapter'],
@@ -47,7 +47,7 @@ const ONLY_IN: readonly (readonly [name: RegExp, places: readonly string[]])[] =
 ];
 
 /** What runs at the edge and in browsers uses web standards only; these files of api/ are its Node entry. */
-const WEB_STANDARD = ['adapter/', 'api/'];
+const WEB_STANDARD = ['adapter/', 'api/', 'functions/'];
 const NODE_ENTRY = ['api/node.ts', 'api/embedded/'];
 /** Where the environment is read: entry points and configurations, which check it; and a switch set before a library loads. */
 const READS_ENVIRONMENT = [
@@ -149,6 +149,18 @@ describe('boundaries', () => {
         return !isTest(path) && rule && within(target, rule[1]) && `${rule[0]} does not know it`;
       }),
     ).toEqual([]);
+  });
+
+  it('runners reach no database, by whatever way', () => {
+    const byPath = new Map(sources.map((source) => [source.path, source]));
+    const reached = new Set(
+      sources.map(({ path }) => path).filter((path) => path.startsWith('gpu-runner/') && !isTest(path)),
+    );
+    for (const path of reached)
+      for (const { target, typesOnly } of byPath.get(path)?.imports ?? [])
+        if (!typesOnly && isOurs(target)) reached.add(target);
+    expect(reached).toContain('functions/verify.ts');
+    expect([...reached].filter((path) => /^(db|api)\//.test(path))).toEqual([]);
   });
 
   it('packages that tie us to something are imported in one place', () => {

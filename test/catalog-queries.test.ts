@@ -4,6 +4,7 @@ import fc from 'fast-check';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { changeStatus, findVersion, isListedContent, submitVersion } from '../db/adapters.ts';
 import { filesOfBase, insertBase } from '../db/bases.ts';
+import { announceBlobs } from '../db/blobs.ts';
 import {
   type CatalogCursor,
   type CatalogFilter,
@@ -83,6 +84,8 @@ async function list({ db }: OpenDatabase, made: Made) {
     ...(createdAt ? { createdAt } : {}),
   };
   const labels = labelsOf(facts as Parameters<typeof labelsOf>[0], undefined);
+  const files = [{ path: 'adapter_config.json', sha256: digest(`file-${content}`), size: 100 }];
+  await announceBlobs(db, files, new Date());
   const submitted = await submitVersion(
     db,
     { ...facts, labels },
@@ -95,7 +98,7 @@ async function list({ db }: OpenDatabase, made: Made) {
       targetModules: ['q_proj'],
       createdBy: author,
     },
-    [{ path: 'adapter_config.json', sha256: digest(`file-${content}`), size: 100 }],
+    files,
     { rules: 1 },
   );
   const { createdAt: _createdAt, ...repeated } = facts as typeof facts & { createdAt?: Date };
@@ -155,10 +158,12 @@ describe.each(['PGlite', 'Postgres'] as const)('on %s', (kind) => {
       await open.db.delete(table);
     await open.db.delete(user);
     await open.db.insert(user).values({ id: author, name: 'alice', email: 'alice@users.patchbay.invalid' });
+    const files = [{ path: 'config.json', sha256: digest('c'), size: 3 }];
+    await announceBlobs(open.db, files, new Date());
     await insertBase(
       open.db,
       { id: 'patchbay/tiny', digest: digest('base'), config: {}, parameters: 1, createdBy: author },
-      [{ path: 'config.json', sha256: digest('c'), size: 3 }],
+      files,
     );
   });
 
@@ -190,9 +195,9 @@ describe.each(['PGlite', 'Postgres'] as const)('on %s', (kind) => {
       parameters: 1,
       createdBy: author,
     };
-    expect(
-      (await insertBase(open.db, other, [{ path: 'config.json', sha256: digest('d'), size: 3 }])).digest,
-    ).toBe(digest('base'));
+    const files = [{ path: 'config.json', sha256: digest('d'), size: 3 }];
+    await announceBlobs(open.db, files, new Date());
+    expect((await insertBase(open.db, other, files)).digest).toBe(digest('base'));
     expect(await filesOfBase(open.db, 'patchbay/tiny')).toHaveLength(1);
   });
 

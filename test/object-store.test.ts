@@ -102,6 +102,21 @@ describe.each([
     expect(await store.size('blobs/c')).toBe(1);
   });
 
+  it('lists what is under a prefix, page by page, in the order of the keys', async () => {
+    const keys = Array.from({ length: 1003 }, (_, i) => `listed/${String(i).padStart(4, '0')} & <${i}>`);
+    for (let i = 0; i < keys.length; i += 50)
+      await Promise.all(keys.slice(i, i + 50).map((key) => store.put(key, Uint8Array.of(1, 2))));
+    await store.put('listed-not', Uint8Array.of(1));
+    const pages = await Array.fromAsync(store.list('listed/'));
+    expect(pages.map((page) => page.length)).toEqual([1000, 3]);
+    expect(pages.flat().map(({ key }) => key)).toEqual(keys);
+    expect(pages[0]![0]!.size).toBe(2);
+    expect(Math.abs(pages[0]![0]!.modifiedAt.getTime() - Date.now())).toBeLessThan(60_000);
+    await store.remove(keys[0]!);
+    expect((await Array.fromAsync(store.list('listed/0000'))).flat()).toEqual([]);
+    expect(await Array.fromAsync(store.list('nothing/'))).toEqual([[]]);
+  });
+
   it('forgets an aborted upload', async () => {
     const id = await upload(store, 'uploads/d', [Uint8Array.of(5)]);
     await store.abortUpload('uploads/d', id);

@@ -2,7 +2,9 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { badFiles } from '../adapter/bad-files.ts';
 import { sampleAdapter } from '../adapter/sample-adapter.ts';
-import { DRAFT_HOURS, sweepDrafts } from '../api/publish.ts';
+import { DRAFT_HOURS } from '../api/publish.ts';
+import { invoke } from '../functions/definition.ts';
+import { sweep } from '../functions/sweep.ts';
 import { base, baseId, type DraftBody, declare, InProcess, upload } from './in-process.ts';
 
 let api: InProcess;
@@ -122,7 +124,7 @@ describe('publishing', () => {
     await upload(draft, files);
     const before = api.now;
     api.now = new Date(before.getTime() + (DRAFT_HOURS + 1) * 3_600_000);
-    expect(await sweepDrafts(api.deps)).toBeGreaterThan(0);
+    expect((await invoke(sweep, {}, api.deps)).drafts).toBeGreaterThan(0);
     api.now = before;
     expect((await api.call('GET', `/api/drafts/${draft.id}`)).status).toBe(404);
     expect(await api.blobs.size(`uploads/${draft.id}/LICENSE`)).toBeUndefined();

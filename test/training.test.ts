@@ -1,11 +1,12 @@
 /** Real training runners, in processes of their own, against the API: what they make, and what becomes of it when they die. */
+
 import { createHash } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import OpenAI, { toFile } from 'openai';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { writeSafetensors } from '../adapter/safetensors.ts';
 import { sampleConfig, sampleTensors } from '../adapter/sample-adapter.ts';
-import { blobKey } from '../api/blob-store.ts';
+import { blobKey } from '../functions/object-keys.ts';
 import { LEASE_SECONDS } from '../functions/train.ts';
 import { base, baseFiles, baseId, declare, InProcess } from './in-process.ts';
 import { ScriptedRunner } from './scripted-runner.ts';

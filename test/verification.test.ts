@@ -2,8 +2,9 @@
 import { createLocalJWKSet, decodeJwt, type JSONWebKeySet, jwtVerify } from 'jose';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { sampleAdapter } from '../adapter/sample-adapter.ts';
-import { verifyListed } from '../api/verify.ts';
 import { requestVerification, unverifiedVersions } from '../db/verifications.ts';
+import { invoke } from '../functions/definition.ts';
+import { reverify } from '../functions/reverify.ts';
 import { LEASE_SECONDS } from '../functions/train.ts';
 import { RULES, type Verdict, VerifyLease } from '../functions/verify.ts';
 import { base, baseId, type Files, InProcess, runnerToken, upload } from './in-process.ts';
@@ -253,7 +254,7 @@ describe('what is listed', () => {
     await publish(made);
     expect(await unverifiedVersions(api.deps.db, RULES, 10)).toEqual([]);
     expect((await unverifiedVersions(api.deps.db, RULES + 1, 100)).length).toBeGreaterThan(0);
-    expect(await verifyListed(api.deps)).toBe(0);
+    expect(await invoke(reverify, {}, api.deps)).toEqual({ requested: 0 });
 
     api.verdict = () => refused;
     await requestVerification(api.deps.db, { adapterId: made.id, number: 1 }, RULES + 1);

@@ -4,8 +4,10 @@ import type { AddressInfo } from 'node:net';
 import { Webhook as Signature } from 'standardwebhooks';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { sampleAdapter } from '../adapter/sample-adapter.ts';
-import { deliverDue } from '../api/deliver-webhooks.ts';
 import { isPublic, safePost } from '../api/embedded/safe-post.ts';
+import { invoke } from '../functions/definition.ts';
+import type { Post } from '../functions/ports.ts';
+import { webhook } from '../functions/webhook.ts';
 import { base, InProcess } from './in-process.ts';
 
 interface Heard {
@@ -55,12 +57,11 @@ const json = async (method: string, path: string, body?: object): Promise<any> =
 const later = (seconds: number) => {
   api.now = new Date(api.now.getTime() + seconds * 1000);
 };
-const deliver = () =>
-  deliverDue({
-    db: api.deps.db,
-    now: () => api.now,
-    post: (to, headers, body) => safePost(true, to, headers, body),
-  });
+const deliver = async () => {
+  const { db, now } = api.deps;
+  const post: Post = (to, headers, body) => safePost(true, to, headers, body);
+  return (await invoke(webhook, {}, { db, now, post })).tried;
+};
 
 let count = 0;
 async function publish(): Promise<string> {
@@ -162,7 +163,7 @@ describe('a webhook', () => {
     hooked(['version.listed'], async () => {
       await publish();
       const dies = { db: api.deps.db, now: () => api.now, post: () => new Promise<number>(() => undefined) };
-      void deliverDue(dies);
+      void invoke(webhook, {}, dies);
       await new Promise((resolve) => setTimeout(resolve, 50));
       expect(await deliver()).toBe(0);
       later(61);

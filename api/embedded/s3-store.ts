@@ -28,6 +28,8 @@ export class DigestMismatch extends Error {}
 
 export class S3Store {
   private readonly folder: string;
+  /** By key: a folder of digests says nothing of their order. */
+  private readonly objects = new Map<string, StoredObject>();
 
   private constructor(folder: string) {
     this.folder = folder;
@@ -36,12 +38,21 @@ export class S3Store {
   static async open(folder: string): Promise<S3Store> {
     for (const name of ['data', 'objects', 'uploads']) await mkdir(join(folder, name), { recursive: true });
     const store = new S3Store(folder);
-    await store.removeOrphans();
+    await store.readObjects();
     return store;
   }
 
   async find(key: string): Promise<StoredObject | undefined> {
     return readDescription(this.objectPath(key), StoredObject);
+  }
+
+  /** Those whose keys begin so, behind `after`, in the order of their keys' bytes. */
+  list(prefix: string, after: string): StoredObject[] {
+    const found = [...this.objects.values()].filter(({ key }) => key.startsWith(prefix));
+    const sorted = found.sort((a, b) => Buffer.compare(Buffer.from(a.key), Buffer.from(b.key)));
+    return after === ''
+      ? sorted
+      : sorted.filter(({ key }) => Buffer.compare(Buffer.from(key), Buffer.from(after)) > 0);
   }
 
   read(object: Stored, start: number, end: number): Readable {
@@ -64,6 +75,7 @@ export class S3Store {
   async remove(key: string): Promise<void> {
     const object = await this.find(key);
     await rm(this.objectPath(key), { force: true });
+    this.objects.delete(key);
     if (object) await this.removeData(object);
   }
 
@@ -158,6 +170,7 @@ export class S3Store {
     const before = await this.find(key);
     const object = { key, ...stored, modified: new Date().toISOString() };
     await writeAtomically(this.objectPath(key), JSON.stringify(object));
+    this.objects.set(key, object);
     if (before) await this.removeData(before);
     return object;
   }
@@ -170,13 +183,15 @@ export class S3Store {
     return join(this.folder, 'objects', createHash('sha256').update(key).digest('hex'));
   }
 
-  /** Bytes that no description names were being written when the process died. */
-  private async removeOrphans(): Promise<void> {
+  /** What there is. Bytes that no description names were being written when the process died, and are removed. */
+  private async readObjects(): Promise<void> {
     const named = new Set<string>();
     for (const name of await readdir(join(this.folder, 'objects'))) {
       const object = await readDescription(join(this.folder, 'objects', name), StoredObject);
-      if (object) named.add(object.data);
-      else await rm(join(this.folder, 'objects', name), { force: true });
+      if (object) {
+        named.add(object.data);
+        this.objects.set(object.key, object);
+      } else await rm(join(this.folder, 'objects', name), { force: true });
     }
     for (const id of await readdir(join(this.folder, 'uploads'))) {
       for (const name of await readdir(join(this.folder, 'uploads', id))) {

@@ -14,7 +14,7 @@ export interface EmbeddedS3 {
 }
 
 const XML = '<?xml version="1.0" encoding="UTF-8"?>\n';
-const MAX_LISTED_PARTS = 1000;
+const MAX_LISTED = 1000;
 /** A CompleteMultipartUpload of 10,000 parts is about 1 MB. */
 const MAX_XML = 4 * 2 ** 20;
 
@@ -85,6 +85,8 @@ async function handle(
   const [, bucket, ...rest] = url.pathname.split('/');
   const key = decodeURIComponent(rest.join('/'));
   if (bucket !== options.bucket) throw new S3Error(404, 'NoSuchBucket', 'The bucket does not exist.');
+  if (!key && method === 'GET' && url.searchParams.get('list-type') === '2')
+    return list(response, store, url);
   if (!key) return empty(response, method === 'HEAD' || method === 'PUT' ? 200 : 501);
   const uploadId = url.searchParams.get('uploadId');
   if (url.searchParams.has('uploads') && method === 'POST')
@@ -106,6 +108,26 @@ function preflight(response: ServerResponse): void {
     'access-control-max-age': '86400',
   });
   response.end();
+}
+
+/** The token of a page is the last key of the page before. */
+function list(response: ServerResponse, store: S3Store, url: URL): void {
+  const after = url.searchParams.get('continuation-token') ?? '';
+  const left = store.list(url.searchParams.get('prefix') ?? '', after);
+  const page = left.slice(0, MAX_LISTED);
+  const entries = page.map(
+    ({ key, size, etag, modified }) =>
+      `<Contents><Key>${escapeXml(key)}</Key><LastModified>${modified}</LastModified><ETag>&quot;${etag}&quot;</ETag><Size>${size}</Size></Contents>`,
+  );
+  const isTruncated = left.length > page.length;
+  const next = isTruncated
+    ? `<NextContinuationToken>${escapeXml(page.at(-1)!.key)}</NextContinuationToken>`
+    : '';
+  xml(
+    response,
+    'ListBucketResult',
+    `<IsTruncated>${isTruncated}</IsTruncated><KeyCount>${page.length}</KeyCount>${next}${entries.join('')}`,
+  );
 }
 
 async function startUpload(
@@ -144,7 +166,7 @@ async function multipart(
   if (request.method === 'GET') {
     const after = Number(url.searchParams.get('part-number-marker') ?? 0);
     const left = parts.filter(({ number }) => number > after);
-    const page = left.slice(0, MAX_LISTED_PARTS);
+    const page = left.slice(0, MAX_LISTED);
     const truncated = left.length > page.length;
     const entries = page.map(
       ({ number, size, etag }) =>

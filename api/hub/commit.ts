@@ -1,4 +1,5 @@
 /** Publishing by commits: the latest version's files with the changes applied are the next version. */
+
 import { parseStrictJson } from '../../adapter/json.ts';
 import { ownerName } from '../../adapter/reference.ts';
 import {
@@ -10,12 +11,13 @@ import {
 } from '../../db/adapters.ts';
 import { findBase, type StoredFile } from '../../db/bases.ts';
 import { type ContentDraft, findContentDraft, listStaged } from '../../db/drafts.ts';
+import { blobKey } from '../../functions/object-keys.ts';
+import { removeDraft } from '../../functions/sweep.ts';
 import { requireRole } from '../access.ts';
 import type { Principal } from '../auth.ts';
-import { blobKey } from '../blob-store.ts';
 import { type Content, contentInMemory, readText, refusedFile } from '../content.ts';
 import { ApiError } from '../errors.ts';
-import { checkAdapterFiles, receive, removeDraft } from '../publish.ts';
+import { checkAdapterFiles, receive } from '../publish.ts';
 import { type PublishDeps, publishVersion } from '../versions.ts';
 import type { Change, CommitPayload } from './commit-payload.ts';
 import { commitOf } from './repositories.ts';

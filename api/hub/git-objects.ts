@@ -1,7 +1,9 @@
 /** Files as git and git-lfs name them, which is what the Hub's clients compare. */
+
 import { LRUCache } from 'lru-cache';
 import type { StoredFile } from '../../db/bases.ts';
-import { type BlobStore, blobKey } from '../blob-store.ts';
+import { blobKey } from '../../functions/object-keys.ts';
+import type { BlobStore } from '../blob-store.ts';
 
 /** Larger files, and weights, are git-lfs objects: clients expect their sha256, and where else they can be fetched. */
 const MAX_REGULAR = 2 ** 20;

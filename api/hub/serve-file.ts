@@ -1,8 +1,10 @@
 /** `resolve`: the bytes of a file, or where they are. */
+
 import type { Context } from 'hono';
 import { LRUCache } from 'lru-cache';
 import type { StoredFile } from '../../db/bases.ts';
-import { type BlobStore, blobKey } from '../blob-store.ts';
+import { blobKey } from '../../functions/object-keys.ts';
+import type { BlobStore } from '../blob-store.ts';
 import type { AppEnv } from '../context.ts';
 import { type GitObjects, isLfs } from './git-objects.ts';
 

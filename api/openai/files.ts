@@ -2,11 +2,12 @@
 import { Hono } from 'hono';
 import { z } from 'zod';
 import { listFiles, type UserFile } from '../../db/files.ts';
+import { fileKey } from '../../functions/object-keys.ts';
 import { type AppEnv, requirePrincipal } from '../context.ts';
 import { ApiError } from '../errors.ts';
 import { readMultipart } from '../multipart.ts';
 import { parseInput } from '../request.ts';
-import { fileKey, MAX_FILE_SIZE, ownFile, receiveFile, removeFile } from '../user-files.ts';
+import { MAX_FILE_SIZE, ownFile, receiveFile, removeFile } from '../user-files.ts';
 import type { PublishDeps } from '../versions.ts';
 import { listOf, pageQuery, seconds } from './paging.ts';
 

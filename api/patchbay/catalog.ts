@@ -1,12 +1,13 @@
 /** The catalog: searching it, and what a page of an adapter shows. */
+
 import { z } from '@hono/zod-openapi';
 import { filesOfVersion, findAdapter, findByDigest } from '../../db/adapters.ts';
 import { type CatalogFilter, countFacets, searchCatalog, similarTo } from '../../db/catalog.ts';
 import { hasLiked, like, unlike } from '../../db/popularity.ts';
 import { latestVerdict } from '../../db/verifications.ts';
 import { addEvent } from '../../db/webhooks.ts';
+import { blobKey } from '../../functions/object-keys.ts';
 import { privateOf, requireUse } from '../access.ts';
-import { blobKey } from '../blob-store.ts';
 import { cardHtml } from '../card-html.ts';
 import { requirePrincipal } from '../context.ts';
 import { decodeCursor, encodeCursor } from '../cursor.ts';

@@ -4,6 +4,7 @@
  * believes that a xorb is still there from another time.
  */
 import { type DraftFile, findContentDraft, findStaged, insertDraft } from '../../../db/drafts.ts';
+import { UPLOADS } from '../../../functions/object-keys.ts';
 import type { Principal } from '../../auth.ts';
 import type { BlobStore } from '../../blob-store.ts';
 import { ApiError } from '../../errors.ts';
@@ -106,7 +107,7 @@ async function stage(
   limit: number,
 ): Promise<Pick<DraftFile, 'size' | 'sha256'>> {
   const id = crypto.randomUUID();
-  const key = `uploads/${id}/content`;
+  const key = `${UPLOADS}${id}/content`;
   const uploadId = await deps.blobs.startUpload(key);
   try {
     const written = await write(deps, { key, uploadId }, content, limit);

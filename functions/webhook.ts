@@ -1,10 +1,12 @@
 /**
- * Tells others what has happened, as Standard Webhooks have it (standardwebhooks.com): signed, with an id that stays the same
- * however often it is tried, and tried again after longer and longer pauses.
+ * Every two seconds: tells others what has happened, as Standard Webhooks have it (standardwebhooks.com): signed, with an id that
+ * stays the same however often it is tried, and tried again after longer and longer pauses.
  */
 import { Webhook as Signature } from 'standardwebhooks';
-import type { Database } from '../db/open.ts';
+import { z } from 'zod';
 import { type Due, disableWebhook, settleDelivery, takeDue } from '../db/webhooks.ts';
+import { defineFunction, Tick } from './definition.ts';
+import type { Ports } from './ports.ts';
 
 /** Between attempts: a few seconds to a day, some 34 hours in all. */
 const PAUSES_SECONDS = [5, 60, 600, 3600, 6 * 3600, 24 * 3600];
@@ -13,22 +15,27 @@ const AT_ONCE = 20;
 const TAKEN_SECONDS = 60;
 const GONE = 410;
 
-export interface DeliveryDeps {
-  readonly db: Database;
-  readonly now: () => Date;
-  /** Sends to an address that a stranger named: it must not lead into our own network. */
-  readonly post: (url: string, headers: Record<string, string>, body: string) => Promise<number>;
-}
+type DeliveryPorts = Pick<Ports, 'db' | 'now' | 'post'>;
 
-/** @returns how many were tried */
-export async function deliverDue(deps: DeliveryDeps): Promise<number> {
-  const now = deps.now();
-  const due = await takeDue(deps.db, now, new Date(now.getTime() + TAKEN_SECONDS * 1000), AT_ONCE);
-  await Promise.all(due.map((one) => deliver(deps, one)));
-  return due.length;
-}
+export const webhook = defineFunction({
+  name: 'webhook',
+  trigger: { kind: 'schedule', everySeconds: 2 },
+  // Several at once: who answers slowly keeps the others from being told for a tick, not for as long as it takes.
+  needs: { processor: 'cpu', memoryMiB: 256, timeoutSeconds: 60, retries: 0, concurrency: 8 },
+  event: Tick,
+  result: z.object({ tried: z.int() }),
+  handle: async (_tick, ports: DeliveryPorts) => {
+    for (let tried = 0; ; ) {
+      const now = ports.now();
+      const due = await takeDue(ports.db, now, new Date(now.getTime() + TAKEN_SECONDS * 1000), AT_ONCE);
+      await Promise.all(due.map((one) => deliver(ports, one)));
+      tried += due.length;
+      if (due.length < AT_ONCE) return { tried };
+    }
+  },
+});
 
-async function deliver({ db, now, post }: DeliveryDeps, { delivery, webhook, event }: Due): Promise<void> {
+async function deliver({ db, now, post }: DeliveryPorts, { delivery, webhook, event }: Due): Promise<void> {
   const at = now();
   const body = JSON.stringify({
     type: event.kind,

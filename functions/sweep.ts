@@ -1,0 +1,98 @@
+/** Every minute: takes back what somebody left behind who will not come again. What it looks for, it finds by its row. */
+import { z } from 'zod';
+import { type DraftFile, deleteDraft, expiredDrafts, findDraft } from '../db/drafts.ts';
+import { abandonedUploads, type FileRow, removeUpload } from '../db/files.ts';
+import { endExpiredLeases } from '../db/leases.ts';
+import { forgetCheckpointFiles, spentCheckpoints } from '../db/training.ts';
+import { defineFunction, Tick } from './definition.ts';
+import { fileKey } from './object-keys.ts';
+import { eachPart } from './parts.ts';
+import type { Ports } from './ports.ts';
+
+type SweepPorts = Pick<Ports, 'db' | 'queue' | 'blobs' | 'now'>;
+type Storage = Pick<Ports, 'db' | 'blobs'>;
+
+const AT_ONCE = 100;
+const HOUR_MS = 3_600_000;
+/** An upload that is not over by then was left behind. */
+const UPLOAD_HOURS = 24;
+/** A job that is over is never continued; its checkpoints are kept for a while, for whoever asks what happened. */
+const CHECKPOINT_HOURS = 7 * 24;
+
+export const sweep = defineFunction({
+  name: 'sweep',
+  trigger: { kind: 'schedule', everySeconds: 60 },
+  needs: { processor: 'cpu', memoryMiB: 256, timeoutSeconds: 300, retries: 0, concurrency: 1 },
+  event: Tick,
+  result: z.object({ leases: z.int(), drafts: z.int(), uploads: z.int(), checkpoints: z.int() }),
+  handle: (_tick, ports: SweepPorts) =>
+    eachPart({
+      leases: () => endExpiredLeases(ports.db, ports.queue, ports.now()),
+      drafts: () => sweepDrafts(ports),
+      uploads: () => sweepUploads(ports),
+      checkpoints: () => sweepCheckpoints(ports),
+    }),
+});
+
+/** Drafts that nobody completed. */
+function sweepDrafts(ports: SweepPorts): Promise<number> {
+  return inBatches(
+    () => expiredDrafts(ports.db, ports.now(), AT_ONCE),
+    async (id) => {
+      const found = await findDraft(ports.db, id);
+      if (found) await removeDraft(ports, id, found.files);
+    },
+  );
+}
+
+/** The bytes go first: a draft without bytes is swept again, bytes without a draft would be found by nobody. */
+export async function removeDraft(ports: Storage, id: string, files: readonly DraftFile[]): Promise<void> {
+  await removeStaged(ports, files);
+  await deleteDraft(ports.db, id);
+}
+
+export async function removeStaged(
+  { blobs }: Pick<Storage, 'blobs'>,
+  files: readonly DraftFile[],
+): Promise<void> {
+  for (const { upload } of files) if (upload) await blobs.abortUpload(upload.key, upload.uploadId);
+}
+
+/** Uploads that broke off together with the server. */
+async function sweepUploads(ports: SweepPorts): Promise<number> {
+  const abandoned = await abandonedUploads(ports.db, hoursAgo(ports, UPLOAD_HOURS));
+  for (const upload of abandoned) await removeAbandoned(ports, upload);
+  return abandoned.length;
+}
+
+export async function removeAbandoned(
+  { db, blobs }: Storage,
+  { id, uploadId }: Pick<FileRow, 'id' | 'uploadId'>,
+): Promise<void> {
+  if (uploadId) await blobs.abortUpload(fileKey(id), uploadId);
+  await removeUpload(db, id);
+}
+
+/** Of jobs that have been over for long; what they measured stays. */
+function sweepCheckpoints({ db, blobs, now }: SweepPorts): Promise<number> {
+  const before = hoursAgo({ now }, CHECKPOINT_HOURS);
+  return inBatches(
+    () => spentCheckpoints(db, before, AT_ONCE),
+    async ({ id, files }) => {
+      for (const { key } of files) await blobs.remove(key);
+      await forgetCheckpointFiles(db, id);
+    },
+  );
+}
+
+const hoursAgo = ({ now }: Pick<Ports, 'now'>, hours: number) => new Date(now().getTime() - hours * HOUR_MS);
+
+/** @returns how many there were */
+async function inBatches<T>(find: () => Promise<T[]>, remove: (one: T) => Promise<void>): Promise<number> {
+  for (let removed = 0; ; ) {
+    const found = await find();
+    for (const one of found) await remove(one);
+    removed += found.length;
+    if (found.length < AT_ONCE) return removed;
+  }
+}

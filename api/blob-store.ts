@@ -81,6 +81,11 @@ export function createBlobStore(settings: BlobStoreSettings) {
       }
     },
 
+    /** @throws when the bucket cannot be reached */
+    async probe(abortSignal: AbortSignal): Promise<void> {
+      await client.send(new HeadBucketCommand({ Bucket }), { abortSignal });
+    },
+
     async startUpload(Key: string): Promise<string> {
       const { UploadId } = await client.send(new CreateMultipartUploadCommand({ Bucket, Key }));
       if (!UploadId) throw new Error('the object store started an upload without an id');

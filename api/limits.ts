@@ -36,7 +36,7 @@ export function limitRequests(
   return async (c, next) => {
     const bucket = bucketOf(c.req.path);
     const principal = c.get('principal');
-    if (!bucket || principal?.scopes.has('admin')) return next();
+    if (principal?.scopes.has('admin')) return next();
     const limiter = limiterOf(bucket, principal ? 'key' : 'anonymous');
     const { left, seconds } = await take(limiter, principal?.keyId ?? addressOf(c));
     c.set('rateLimit', {
@@ -63,8 +63,7 @@ async function take(limiter: RateLimiterMemory, who: string): Promise<{ left: nu
   return { left: state.left, seconds: Math.ceil(state.after.msBeforeNext / 1000) };
 }
 
-function bucketOf(path: string): Bucket | undefined {
-  if (path === '/health') return undefined;
+function bucketOf(path: string): Bucket {
   if (path.startsWith('/v1/chat/') || path.startsWith('/v1/completions')) return 'inference';
   return /^\/[^/]+\/[^/]+\/(resolve|raw)\//.test(path) || path.includes('/files/') ? 'resolvers' : 'api';
 }

@@ -36,7 +36,11 @@ export async function openDatabase(location: DatabaseLocation): Promise<OpenData
       connectionTimeoutMillis: 5_000,
       // The catalog looks at tens of thousands of rows by their places in memory, which 4 MB do not hold; and a statement that is
       // over in 30 ms is not worth compiling. Set here, not at the connection's start: poolers refuse that.
-      onConnect: (client) => client.query("set work_mem = '32MB'; set jit = off"),
+      onConnect: (client) => {
+        // In the middle of a transaction the pool does not listen: a server that dies then would end the process. The statement fails.
+        client.on('error', () => undefined);
+        return client.query("set work_mem = '32MB'; set jit = off");
+      },
     });
     // A connection that the server closes while it is idle must not end the process.
     pool.on('error', () => undefined);

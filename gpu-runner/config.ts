@@ -15,12 +15,12 @@ const Shared = z.object({
   PATCHBAY_RUNNER_CACHE: z.string().min(1),
   PATCHBAY_RUNNER_THREADS: z.coerce.number().int().min(1).default(availableParallelism()),
   PATCHBAY_RUNNER_DISK_BYTES: bytes.default(20 * GIB),
-});
-
-const Serving = Shared.extend({
   PATCHBAY_RUNNER_HOST: z.string().default('127.0.0.1'),
   /** 0: any free port. */
   PATCHBAY_RUNNER_PORT: z.coerce.number().int().min(0).max(65_535).default(0),
+});
+
+const Serving = Shared.extend({
   /** Answers decoded together. */
   PATCHBAY_RUNNER_MAX_BATCH: z.coerce.number().int().min(1).max(256).default(16),
   /** Answers that wait for a place; beyond that requests are answered with 429. */
@@ -56,6 +56,9 @@ export interface RunnerConfig {
 
 export interface TrainRunnerConfig {
   readonly apiUrl: string;
+  /** Where it answers probes; nobody asks it for anything else. */
+  readonly host: string;
+  readonly port: number;
   readonly token: string;
   readonly name: string;
   readonly cacheFolder: string;
@@ -90,6 +93,8 @@ export function readTrainConfig(environment: Variables): TrainRunnerConfig {
   const e = parsed(Training, environment);
   return {
     apiUrl: e.PATCHBAY_API_URL.replace(/\/$/, ''),
+    host: e.PATCHBAY_RUNNER_HOST,
+    port: e.PATCHBAY_RUNNER_PORT,
     token: e.PATCHBAY_RUNNER_TOKEN,
     name: e.PATCHBAY_RUNNER_NAME,
     cacheFolder: e.PATCHBAY_RUNNER_CACHE,

@@ -6,6 +6,7 @@ import type { Logger } from 'pino';
 import type { z } from 'zod';
 import { BaseSource, type GenerateEvent, GenerateRequest } from '../functions/generate.ts';
 import { Fault } from './faults.ts';
+import { probeRoutes } from './probes.ts';
 import type { Runner } from './runner.ts';
 
 /** A prompt that fills a context of a million tokens, and then some. */
@@ -17,6 +18,10 @@ const RETRY_AFTER_SECONDS = 1;
 export function createRunnerApp(runner: Runner, token: string, log: Logger): Hono {
   const app = new Hono();
 
+  app.route(
+    '/',
+    probeRoutes(() => runner.health().status === 'ok'),
+  );
   app.use(async (c, next) => {
     if (!sameSecret(c.req.header('authorization') ?? '', `Bearer ${token}`))
       throw new Fault('unauthorized', 'the bearer token is missing or wrong');

@@ -1,29 +1,16 @@
 /** A runner process. Started by the API's Node entry on one machine, as a container on many. */
-import { serve } from '@hono/node-server';
 import pino from 'pino';
 import { type RunnerConfig, readConfig } from './config.ts';
 import { createRunnerApp } from './http.ts';
+import { listen } from './listen.ts';
 import { Runner } from './runner.ts';
-
-const KEEP_ALIVE_MS = 75_000;
 
 const log = pino({ name: 'runner' }, pino.destination(2));
 const config = configOrExit();
 const runner = new Runner(config);
 const app = createRunnerApp(runner, config.token, log);
 
-const server = serve({ fetch: app.fetch, hostname: config.host, port: config.port }, ({ port }) => {
-  const host = config.host.includes(':') ? `[${config.host}]` : config.host;
-  const url = `http://${host}:${port}`;
-  log.info({ url, threads: config.threads }, 'listening');
-  process.send?.({ type: 'ready', url });
-});
-// Callers keep connections open for as long as this says: longer than they pause between requests, as a rule.
-if ('keepAliveTimeout' in server) server.keepAliveTimeout = KEEP_ALIVE_MS;
-server.on('error', (error) => {
-  log.fatal({ error: error.message }, 'cannot listen');
-  process.exit(1);
-});
+const server = listen(app, config, log);
 
 /** For the last bytes of the last answers to leave. */
 const FLUSH_MS = 1_000;

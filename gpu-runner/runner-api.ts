@@ -31,10 +31,16 @@ export class LeaseRefused extends Error {
 export class RunnerApi {
   private readonly url: string;
   private readonly token: string;
+  private answered = false;
 
   constructor({ url, token }: { url: string; token: string }) {
     this.url = url;
     this.token = token;
+  }
+
+  /** Whether it took our token and answered when it was last asked, which an idle runner does every second. */
+  get isReachable(): boolean {
+    return this.answered;
   }
 
   /** @returns undefined where there is nothing to answer. @throws LeaseEnded, LeaseRefused, Unreachable */
@@ -46,7 +52,11 @@ export class RunnerApi {
         headers: { authorization: `Bearer ${this.token}`, 'content-type': 'application/json' },
         body: JSON.stringify(body),
         signal: signal ? AbortSignal.any([signal, timeout]) : timeout,
+      }).catch((error: unknown) => {
+        this.answered = false;
+        throw error;
       });
+      this.answered = response.status < 500 && response.status !== 401;
       if (response.ok) return response.status === 204 ? undefined : response.json();
       const detail = await detailOf(response);
       if (response.status === 409) throw new LeaseEnded(detail);

@@ -3,6 +3,8 @@ import { constants, setPriority } from 'node:os';
 import pino from 'pino';
 import { readTrainConfig, type TrainRunnerConfig } from './config.ts';
 import { Downloads } from './downloads.ts';
+import { listen } from './listen.ts';
+import { probeRoutes } from './probes.ts';
 import { RunnerApi } from './runner-api.ts';
 import { TrainRunner } from './train/train-runner.ts';
 import { VerifyRunner } from './verify/verify-runner.ts';
@@ -19,8 +21,12 @@ for (const signal of ['SIGTERM', 'SIGINT', 'disconnect'])
     stop.abort();
   });
 log.info({ api: config.apiUrl, threads: config.threads }, 'waiting for jobs');
-process.send?.({ type: 'ready' });
 const api = new RunnerApi({ url: config.apiUrl, token: config.token });
+listen(
+  probeRoutes(() => !stop.signal.aborted && api.isReachable),
+  config,
+  log,
+);
 const downloads = new Downloads(config);
 await Promise.all([
   new TrainRunner(config, api, downloads, log).run(stop.signal),

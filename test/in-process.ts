@@ -130,14 +130,18 @@ export class InProcess {
   /** With one base, and a key that may do everything. */
   static async open(
     location: DatabaseLocation = { memory: true },
-    { limitFactor = 1000, upstream }: { limitFactor?: number; upstream?: Upstream } = {},
+    {
+      limitFactor = 1000,
+      upstream,
+      onQueueError = (error) => {
+        throw error;
+      },
+    }: { limitFactor?: number; upstream?: Upstream; onQueueError?: (error: Error) => void } = {},
   ): Promise<InProcess> {
     const folder = await mkdtemp(join(tmpdir(), 'patchbay-api-'));
     const s3 = await startEmbeddedS3({ folder, host: '127.0.0.1', port: 0, bucket: 'patchbay', credentials });
     const database = await openDatabase(location);
-    const queue = await openTrainingQueue(database, (error) => {
-      throw error;
-    });
+    const queue = await openTrainingQueue(database, onQueueError);
     const signer = await createSigner('5e'.repeat(32));
     const api = new InProcess({ folder, s3, database, queue, signer, limitFactor, upstream });
     api.admin = await api.key('admin', ['read', 'publish', 'infer', 'train', 'admin']);

@@ -8,12 +8,17 @@ import { runnerToken } from './in-process.ts';
 export class TrainRunnerProcess {
   /** What it logged. */
   log = '';
+  /** Where it answers probes. */
+  readonly url: Promise<string>;
   private readonly child: ChildProcess;
   private readonly cacheFolder: string;
 
   private constructor(child: ChildProcess, cacheFolder: string) {
     this.child = child;
     this.cacheFolder = cacheFolder;
+    this.url = new Promise((resolve) =>
+      child.once('message', (message) => resolve((message as { url: string }).url)),
+    );
     child.stderr!.on('data', (chunk: Buffer) => {
       this.log += chunk;
     });

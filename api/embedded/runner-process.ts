@@ -63,6 +63,7 @@ export class RunnerProcess {
     const child = fork(fileURLToPath(new URL(`../../gpu-runner/${entry}`, import.meta.url)), [], {
       env: {
         ...Object.fromEntries(Object.entries(environment).filter(([name]) => !WITHHELD.test(name))),
+        PATCHBAY_RUNNER_PORT: '0', // two of them on one machine: each finds its own
         ...settings,
         // Sessions that come and go fragment glibc's heap: give large blocks back to the system at once.
         MALLOC_MMAP_THRESHOLD_: '1048576',

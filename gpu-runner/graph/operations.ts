@@ -221,6 +221,7 @@ function expand(graph: Graph, x: Tensor, size: Tensor, shape: Shape): Tensor {
 
 /** The sizes of x as int64 [rank], those of the axes in `ones` as 1. */
 function shapeOf(graph: Graph, x: Tensor, ones: readonly number[] = []): Tensor {
+  if (ones.length === 0) return graph.node('Shape', [x], [{ dtype: 'int64', shape: [x.shape.length] }])[0]!;
   const sizes = x.shape.map((_, i) =>
     ones.includes(i) ? graph.constant('int64', [1]) : sizeOf(graph, x, i),
   );

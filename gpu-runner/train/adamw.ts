@@ -41,7 +41,8 @@ export function adamW(
 /** Euclidean norm over all tensors, summed in float64 in their order. */
 export function globalNorm(tensors: Iterable<Float32Array>): number {
   let sum = 0;
-  for (const tensor of tensors) for (const value of tensor) sum += value * value;
+  // By index: an iterator over millions of numbers takes five times as long.
+  for (const tensor of tensors) for (let i = 0; i < tensor.length; i++) sum += tensor[i]! * tensor[i]!;
   return Math.sqrt(sum);
 }
 

@@ -102,6 +102,8 @@ class TrainingGraph {
   private readonly groups: Tensor;
   /** Tensors [B, S, n] as [G, T, n]. */
   private readonly grouped = new Map<Tensor, Tensor>();
+  /** By n, the sizes of both: a graph of many layers would work them out hundreds of times. */
+  private readonly sizes = new Map<number, { readonly grouped: Tensor; readonly apart: Tensor }>();
 
   constructor(
     config: BaseConfig,
@@ -279,24 +281,28 @@ class TrainingGraph {
   private group(x: Tensor): Tensor {
     let grouped = this.grouped.get(x);
     if (!grouped) {
-      const { graph } = this;
       const width = Number(x.shape[2]);
-      const target = op.concat(graph, [this.groups, graph.constant('int64', [-1, width])], 0, 3);
-      grouped = op.reshapeTo(graph, x, target, ['G', 'T', width]);
+      grouped = op.reshapeTo(this.graph, x, this.sizesOf(width).grouped, ['G', 'T', width]);
       this.grouped.set(x, grouped);
     }
     return grouped;
   }
 
   private ungroup(x: Tensor): Tensor {
-    const { graph, tokens } = this;
     const width = Number(x.shape[2]);
-    const sizes = [
-      op.sizeOf(graph, tokens, 0),
-      op.sizeOf(graph, tokens, 1),
-      graph.constant('int64', [width]),
-    ];
-    return op.reshapeTo(graph, x, op.concat(graph, sizes, 0, 3), ['B', 'S', width]);
+    return op.reshapeTo(this.graph, x, this.sizesOf(width).apart, ['B', 'S', width]);
+  }
+
+  private sizesOf(width: number) {
+    const { graph, tokens, groups } = this;
+    let sizes = this.sizes.get(width);
+    if (!sizes) {
+      const grouped = op.concat(graph, [groups, graph.constant('int64', [-1, width])], 0, 3);
+      const batch = [op.sizeOf(graph, tokens, 0), op.sizeOf(graph, tokens, 1)];
+      const apart = op.concat(graph, [...batch, graph.constant('int64', [width])], 0, 3);
+      this.sizes.set(width, (sizes = { grouped, apart }));
+    }
+    return sizes;
   }
 
   private attend(query: Tensor, key: Tensor, value: Tensor): Tensor {

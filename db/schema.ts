@@ -790,3 +790,30 @@ export const trainingCheckpoints = pgTable(
     uniqueIndex('training_checkpoints_kept').on(t.jobId, t.step).where(sql`metrics is not null`),
   ],
 );
+
+// --- the fleet -------------------------------------------------------------------------------------------------------
+
+/** What a runner last said of itself, by where it is. Times are the database's: several APIs with several clocks read them. */
+export const runners = pgTable(
+  'runners',
+  {
+    url: text('url').primaryKey(),
+    /** RunnerHealth of functions/generate.ts. */
+    health: jsonb('health').notNull().$type<object>(),
+    heardAt: time('heard_at').notNull().default(now),
+  },
+  (t) => [index('runners_heard').on(t.heardAt)],
+);
+
+/** How much a base is asked for, and how many runners it should have. */
+export const baseDemand = pgTable('base_demand', {
+  baseId: text('base_id')
+    .primaryKey()
+    .references(() => bases.id),
+  /** Answers asked for, ever. */
+  arrivals: long('arrivals').notNull().default(0),
+  askedAt: time('asked_at').notNull().default(now),
+  desired: integer('desired').notNull().default(0),
+  /** What the next decision needs to know of the last one (functions/scale.ts). */
+  state: jsonb('state').$type<Record<string, number> | null>(),
+});

@@ -73,6 +73,8 @@ export type Sampling = z.infer<typeof Sampling>;
 
 export const GenerateRequest = z.object({
   requestId: z.string().min(1).max(128),
+  /** Who pays, opaque to the runner: those who wait share it fairly. Absent: one of the runner's own. */
+  tenant: z.string().min(1).max(200).optional(),
   base: BaseSource,
   adapters: z.array(AdapterSource).max(8),
   prompt: Prompt,
@@ -137,12 +139,35 @@ export const RunnerError = z.object({
 });
 export type RunnerError = z.infer<typeof RunnerError>;
 
-/** `GET {runner}/health`: what is loaded, for routing and for the operator. `POST {runner}/bases` loads a BaseSource ahead of time. */
+/** The most adapters that a runner names: enough to be found by, few enough that a thousand runners can be remembered. */
+export const MAX_RESIDENT = 256;
+
+/** The beginning of an adapter's digest: 64 bits, by which no two of a million are taken for one. */
+const ShortDigest = z.string().regex(/^[0-9a-f]{16}$/);
+export const shortDigest = (digest: string): string => digest.slice(0, 16);
+
+/**
+ * `GET {runner}/health`, and what a runner reports of itself: what it is, what it has in memory and how much it does, for routing
+ * and for the operator. `POST {runner}/bases` loads a BaseSource ahead of time.
+ */
 export const RunnerHealth = z.object({
   status: z.enum(['ok', 'draining']),
-  bases: z.array(z.object({ id: z.string(), digest: sha256, contextLength: z.int() })),
-  running: z.int(),
-  waiting: z.int(),
-  adaptersInMemory: z.int(),
+  /** Execution provider. */
+  provider: z.string().min(1).max(32),
+  /** Bytes of base weights that it may keep in memory: bases beyond that push each other out. */
+  baseBytes: z.int().positive(),
+  /** Answers that it decodes together. */
+  slots: z.int().positive(),
+  /** Answers that may wait for a slot. */
+  maxWaiting: z.int().nonnegative(),
+  bases: z.array(z.object({ id: z.string(), digest: sha256, contextLength: z.int() })).max(256),
+  running: z.int().nonnegative(),
+  /** Those that wait for their base or adapter included. */
+  waiting: z.int().nonnegative(),
+  adaptersInMemory: z.int().nonnegative(),
+  /** Some of them, most recently used first. */
+  adapters: z.array(ShortDigest).max(MAX_RESIDENT),
+  /** How long an answer has a slot, lately; null: none has ended yet. */
+  answerSeconds: z.number().positive().nullable(),
 });
 export type RunnerHealth = z.infer<typeof RunnerHealth>;

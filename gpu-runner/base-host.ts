@@ -17,11 +17,18 @@ interface Listener {
   failed(fault: Fault): void;
 }
 
+const NOTHING: WorkerStats = {
+  running: 0,
+  waiting: 0,
+  adapters: 0,
+  recentAdapters: [],
+  answerSeconds: undefined,
+};
 const ENDED: Failure = { code: 'internal', detail: 'the model thread ended' };
 
 export class BaseHost {
   readonly base: ServedBase;
-  stats: WorkerStats = { running: 0, waiting: 0, adapters: 0 };
+  stats: WorkerStats = NOTHING;
   private readonly worker: Worker;
   private readonly listeners = new Map<number, Listener>();
   private nextId = 1;
@@ -126,7 +133,7 @@ export class BaseHost {
 
   private end(failure: Failure): void {
     this.ended = true;
-    this.stats = { running: 0, waiting: 0, adapters: 0 };
+    this.stats = NOTHING;
     for (const listener of this.listeners.values()) listener.failed(faultOf(failure));
   }
 }

@@ -1,10 +1,13 @@
 /** The settings of runners, read from the environment once. */
-import { availableParallelism, hostname, totalmem } from 'node:os';
+import { availableParallelism, hostname, networkInterfaces, totalmem } from 'node:os';
 import { z } from 'zod';
+import { RunnerUrl } from '../functions/fleet.ts';
 
 const GIB = 2 ** 30;
 /** Of the machine's memory, what training may take unless told otherwise. */
 const MEMORY_SHARE = 0.8;
+/** Of the machine's memory, what the weights of bases may take: caches and adapters need some, too. */
+const BASE_SHARE = 0.6;
 const bytes = z.coerce.number().int().positive();
 
 /** What a runner has that answers requests, and one that trains. */
@@ -27,6 +30,12 @@ const Serving = Shared.extend({
   PATCHBAY_RUNNER_MAX_WAITING: z.coerce.number().int().min(0).default(64),
   PATCHBAY_RUNNER_KV_BYTES: bytes.default(2 * GIB),
   PATCHBAY_RUNNER_ADAPTER_BYTES: bytes.default(GIB),
+  /** Weights of bases in memory; the base that was asked for longest ago makes room for another one. */
+  PATCHBAY_RUNNER_BASE_BYTES: bytes.default(Math.floor(BASE_SHARE * machineMemory())),
+  /** Where to report to. Absent: whoever uses this runner knows of it. */
+  PATCHBAY_API_URL: z.url().optional(),
+  /** Where the API reaches this runner, where that is not the address it listens at. */
+  PATCHBAY_RUNNER_PUBLIC_URL: RunnerUrl.optional(),
 });
 
 const Training = Shared.extend({
@@ -51,7 +60,10 @@ export interface RunnerConfig {
   readonly maxWaiting: number;
   readonly kvBytes: number;
   readonly adapterBytes: number;
+  readonly baseBytes: number;
   readonly diskBytes: number;
+  readonly apiUrl: string | undefined;
+  readonly publicUrl: string | undefined;
 }
 
 export interface TrainRunnerConfig {
@@ -84,7 +96,10 @@ export function readConfig(environment: Variables): RunnerConfig {
     maxWaiting: e.PATCHBAY_RUNNER_MAX_WAITING,
     kvBytes: e.PATCHBAY_RUNNER_KV_BYTES,
     adapterBytes: e.PATCHBAY_RUNNER_ADAPTER_BYTES,
+    baseBytes: e.PATCHBAY_RUNNER_BASE_BYTES,
     diskBytes: e.PATCHBAY_RUNNER_DISK_BYTES,
+    apiUrl: e.PATCHBAY_API_URL?.replace(/\/$/, ''),
+    publicUrl: e.PATCHBAY_RUNNER_PUBLIC_URL,
   };
 }
 
@@ -117,4 +132,14 @@ function parsed<T>(schema: z.ZodType<T>, environment: Variables): T {
 function machineMemory(): number {
   const limit = process.constrainedMemory();
   return limit > 0 && limit < totalmem() ? limit : totalmem();
+}
+
+/** What others reach a runner at that listens at `host`: where that is every address, the machine's first one. */
+export function reachableAt(host: string, port: number): string {
+  const isWildcard = host === '0.0.0.0' || host === '::';
+  const outside = Object.values(networkInterfaces())
+    .flatMap((addresses) => addresses ?? [])
+    .find(({ internal, family }) => !internal && family === 'IPv4')?.address;
+  const name = isWildcard ? (outside ?? '127.0.0.1') : host;
+  return `http://${name.includes(':') ? `[${name}]` : name}:${port}`;
 }

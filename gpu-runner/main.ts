@@ -1,16 +1,25 @@
 /** A runner process. Started by the API's Node entry on one machine, as a container on many. */
 import pino from 'pino';
-import { type RunnerConfig, readConfig } from './config.ts';
+import { type RunnerConfig, reachableAt, readConfig } from './config.ts';
 import { createRunnerApp } from './http.ts';
 import { listen } from './listen.ts';
+import { Reports } from './reports.ts';
 import { Runner } from './runner.ts';
+import { RunnerApi } from './runner-api.ts';
 
 const log = pino({ name: 'runner' }, pino.destination(2));
 const config = configOrExit();
 const runner = new Runner(config);
 const app = createRunnerApp(runner, config.token, log);
 
-const server = listen(app, config, log);
+let reports: Reports | undefined;
+
+const server = listen(app, config, log, (port) => {
+  if (!config.apiUrl) return;
+  const api = new RunnerApi({ url: config.apiUrl, token: config.token });
+  const url = config.publicUrl ?? reachableAt(config.host, port);
+  reports = new Reports(url, api, () => runner.health(), log);
+});
 
 /** For the last bytes of the last answers to leave. */
 const FLUSH_MS = 1_000;
@@ -22,7 +31,9 @@ async function stop(reason: string): Promise<void> {
   stopping = true;
   log.info({ reason }, 'draining');
   const closed = new Promise((resolve) => server.close(resolve));
-  await runner.drain();
+  const drained = runner.drain();
+  await Promise.all([drained, reports?.send()]);
+  await reports?.end();
   // All answers are written. A connection on which nothing was ever asked does not count as idle: it is cut.
   const cut = setTimeout(() => 'closeAllConnections' in server && server.closeAllConnections(), FLUSH_MS);
   await closed;

@@ -16,6 +16,7 @@ export interface WorkerSettings {
 export interface GenerateCommand {
   readonly type: 'generate';
   readonly id: number;
+  readonly tenant?: string | undefined;
   readonly prompt: readonly number[];
   readonly adapters: readonly (AdapterOnDisk & { readonly weight: number })[];
   readonly sampling: Sampling;
@@ -34,6 +35,10 @@ export interface WorkerStats {
   readonly running: number;
   readonly waiting: number;
   readonly adapters: number;
+  /** Digests of some of them, most recently used first. */
+  readonly recentAdapters: readonly string[];
+  /** How long an answer has a place in the batch, lately. */
+  readonly answerSeconds: number | undefined;
 }
 
 /** What a base allows as it is served here. */

@@ -45,24 +45,29 @@ export class RunnerApi {
 
   /** @returns undefined where there is nothing to answer. @throws LeaseEnded, LeaseRefused, Unreachable */
   post(path: string, body: unknown = {}, signal?: AbortSignal): Promise<unknown> {
-    return persistently(async () => {
+    return persistently(() => {
       const timeout = AbortSignal.timeout(TIMEOUT_MS);
-      const response = await fetch(`${this.url}/api/runner/${path}`, {
-        method: 'POST',
-        headers: { authorization: `Bearer ${this.token}`, 'content-type': 'application/json' },
-        body: JSON.stringify(body),
-        signal: signal ? AbortSignal.any([signal, timeout]) : timeout,
-      }).catch((error: unknown) => {
-        this.answered = false;
-        throw error;
-      });
-      this.answered = response.status < 500 && response.status !== 401;
-      if (response.ok) return response.status === 204 ? undefined : response.json();
-      const detail = await detailOf(response);
-      if (response.status === 409) throw new LeaseEnded(detail);
-      if (response.status < 500 && response.status !== 429) throw new LeaseRefused(response.status, detail);
-      throw new Error(`the API answered ${response.status}: ${detail}`);
+      return this.postOnce(path, body, signal ? AbortSignal.any([signal, timeout]) : timeout);
     }, signal);
+  }
+
+  /** The same without a second attempt: for what is said again soon anyway. @throws also what the network throws */
+  async postOnce(path: string, body: unknown, signal: AbortSignal): Promise<unknown> {
+    const response = await fetch(`${this.url}/api/runner/${path}`, {
+      method: 'POST',
+      headers: { authorization: `Bearer ${this.token}`, 'content-type': 'application/json' },
+      body: JSON.stringify(body),
+      signal,
+    }).catch((error: unknown) => {
+      this.answered = false;
+      throw error;
+    });
+    this.answered = response.status < 500 && response.status !== 401;
+    if (response.ok) return response.status === 204 ? undefined : response.json();
+    const detail = await detailOf(response);
+    if (response.status === 409) throw new LeaseEnded(detail);
+    if (response.status < 500 && response.status !== 429) throw new LeaseRefused(response.status, detail);
+    throw new Error(`the API answered ${response.status}: ${detail}`);
   }
 }
 

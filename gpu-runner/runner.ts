@@ -1,46 +1,57 @@
 /** What a runner does with a request: get the base and the adapters here, turn the prompt into tokens, generate. */
 import { randomInt } from 'node:crypto';
 import { join } from 'node:path';
-import type {
-  AdapterSource,
-  BaseSource,
-  GenerateEvent,
-  GenerateRequest,
-  Prompt,
-  RunnerHealth,
+import {
+  type AdapterSource,
+  type BaseSource,
+  type GenerateEvent,
+  type GenerateRequest,
+  MAX_RESIDENT,
+  type Prompt,
+  type RunnerHealth,
+  shortDigest,
 } from '../functions/generate.ts';
 import { BaseHost } from './base-host.ts';
+import { Bases, type Servable } from './bases.ts';
 import type { RunnerConfig } from './config.ts';
 import { DiskCache, type HeldEntry } from './disk-cache.ts';
 import { Fault } from './faults.ts';
 import { WEIGHTS_FILE } from './model/adapter-file.ts';
 import { Prompts } from './model/prompts.ts';
 
-interface LoadedBase {
+interface ServedHere extends Servable {
   readonly id: string;
   readonly host: BaseHost;
   readonly prompts: Prompts;
-  readonly files: HeldEntry;
 }
+
+/** What bases run in: this runner has no other. */
+const PROVIDER = 'cpu';
 
 export class Runner {
   private readonly config: RunnerConfig;
-  private readonly bases = new Map<string, { opening: Promise<LoadedBase>; loaded?: LoadedBase }>();
+  private readonly bases: Bases<ServedHere>;
   private readonly baseFiles: DiskCache;
   private readonly adapterFiles: DiskCache;
   /** Requests that are being served. */
   private readonly active = new Set<Promise<void>>();
+  /** Answers whose base, prompt or adapters are not ready yet. */
+  private preparing = 0;
   private draining = false;
 
   constructor(config: RunnerConfig) {
     this.config = config;
+    this.bases = new Bases((source) => this.load(source), config.baseBytes);
     this.baseFiles = new DiskCache(join(config.cacheFolder, 'bases'), config.diskBytes);
     this.adapterFiles = new DiskCache(join(config.cacheFolder, 'adapters'), config.diskBytes);
   }
 
   /** Loads a base, or waits for its load. @throws Fault */
   async open(source: BaseSource): Promise<{ contextLength: number }> {
-    return (await this.base(source)).host.base;
+    this.refuseWhenDraining();
+    using held = new DisposableStack();
+    const { host } = await this.bases.hold(source, held);
+    return host.base;
   }
 
   /** Events until the last; aborting ends them early. @throws Fault, before the first event or after it */
@@ -49,9 +60,14 @@ export class Runner {
     this.refuseWhenDraining();
     this.active.add(promise);
     using held = new DisposableStack();
+    using preparing = new DisposableStack();
+    this.preparing += request.n;
+    preparing.defer(() => {
+      this.preparing -= request.n;
+    });
     try {
       this.checkCount(request.n);
-      const { host, prompts, id } = await this.base(request.base);
+      const { host, prompts, id } = await this.bases.hold(request.base, held);
       const prompt = await tokensOf(prompts, request.prompt);
       checkTokens(request, prompt, host, id);
       const adapters = await Promise.all(
@@ -65,9 +81,12 @@ export class Runner {
           };
         }),
       );
-      const { sampling, n } = request;
+      const { tenant, sampling, n } = request;
       const seed = sampling.seed ?? randomInt(2 ** 47);
-      yield* host.generate({ prompt, adapters, sampling, seed, n }, signal);
+      for await (const event of host.generate({ tenant, prompt, adapters, sampling, seed, n }, signal)) {
+        preparing.dispose(); // with its first event it is the host that counts it
+        yield event;
+      }
     } finally {
       this.active.delete(promise);
       done();
@@ -75,16 +94,23 @@ export class Runner {
   }
 
   health(): RunnerHealth {
-    const loaded = [...this.bases].flatMap(([digest, { loaded }]) =>
-      loaded?.host.isAlive ? [{ digest, ...loaded }] : [],
-    );
+    const loaded = this.bases.loaded.map(({ digest, base: { id, host } }) => ({ digest, id, host }));
     const sum = (of: (host: BaseHost) => number) => loaded.reduce((total, { host }) => total + of(host), 0);
+    const recent = loaded.flatMap(({ host }) => host.stats.recentAdapters);
+    const timed = loaded.flatMap(({ host }) => host.stats.answerSeconds ?? []);
+    const { baseBytes, maxRows: slots, maxWaiting } = this.config;
     return {
       status: this.draining ? 'draining' : 'ok',
+      provider: PROVIDER,
+      baseBytes,
+      slots,
+      maxWaiting,
       bases: loaded.map(({ digest, id, host }) => ({ id, digest, contextLength: host.base.contextLength })),
       running: sum(({ stats }) => stats.running),
-      waiting: sum(({ stats }) => stats.waiting),
+      waiting: sum(({ stats }) => stats.waiting) + this.preparing,
       adaptersInMemory: sum(({ stats }) => stats.adapters),
+      adapters: recent.slice(0, MAX_RESIDENT).map(shortDigest),
+      answerSeconds: timed.length > 0 ? Math.max(...timed) : null,
     };
   }
 
@@ -92,30 +118,14 @@ export class Runner {
   async drain(): Promise<void> {
     this.draining = true;
     await Promise.all(this.active);
-    await Promise.allSettled([...this.bases.values()].map(async ({ opening }) => close(await opening)));
+    await this.bases.close();
   }
 
   private refuseWhenDraining(): void {
     if (this.draining) throw new Fault('draining', 'this runner is shutting down');
   }
 
-  private async base(source: BaseSource): Promise<LoadedBase> {
-    this.refuseWhenDraining();
-    const known = this.bases.get(source.digest);
-    if (known && known.loaded?.host.isAlive !== false) return known.opening;
-    if (known?.loaded) void close(known.loaded); // its thread died: what is left of it goes, and it is loaded anew
-    const entry: { opening: Promise<LoadedBase>; loaded?: LoadedBase } = { opening: this.load(source) };
-    this.bases.set(source.digest, entry);
-    try {
-      entry.loaded = await entry.opening;
-      return entry.loaded;
-    } catch (error) {
-      this.bases.delete(source.digest);
-      throw error;
-    }
-  }
-
-  private async load({ id, digest, files: sources }: BaseSource): Promise<LoadedBase> {
+  private async load({ id, digest, files: sources }: BaseSource): Promise<ServedHere> {
     using undo = new DisposableStack();
     const files = undo.use(await this.baseFiles.hold(digest, sources));
     const { threads, maxRows, maxWaiting, kvBytes, adapterBytes } = this.config;
@@ -125,8 +135,19 @@ export class Runner {
       await host.close();
       throw error;
     });
-    undo.move();
-    return { id, host, prompts, files };
+    const kept = undo.move();
+    return {
+      id,
+      host,
+      prompts,
+      get isAlive() {
+        return host.isAlive;
+      },
+      async close() {
+        await Promise.all([host.close(), prompts.close()]);
+        kept.dispose();
+      },
+    };
   }
 
   private adapterOnDisk({ digest, weights }: AdapterSource): Promise<HeldEntry> {
@@ -142,11 +163,6 @@ export class Runner {
         'n',
       );
   }
-}
-
-async function close({ host, prompts, files }: LoadedBase): Promise<void> {
-  await Promise.all([host.close(), prompts.close()]);
-  files[Symbol.dispose]();
 }
 
 async function tokensOf(prompts: Prompts, prompt: Prompt): Promise<readonly number[]> {

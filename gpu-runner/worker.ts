@@ -5,7 +5,7 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { parentPort, workerData } from 'node:worker_threads';
-import type { TokenLogprob } from '../functions/generate.ts';
+import { MAX_RESIDENT, type TokenLogprob } from '../functions/generate.ts';
 import { Fault } from './faults.ts';
 import type {
   Failure,
@@ -73,7 +73,16 @@ class BaseWorker {
     return new BaseWorker(stepper, table, checkpoint);
   }
 
-  async generate({ id, prompt, adapters, sampling, seed, n, forced }: GenerateCommand): Promise<void> {
+  async generate({
+    id,
+    tenant,
+    prompt,
+    adapters,
+    sampling,
+    seed,
+    n,
+    forced,
+  }: GenerateCommand): Promise<void> {
     const request = { cancel: (): void => undefined, cancelled: false };
     this.requests.set(id, request);
     try {
@@ -95,7 +104,7 @@ class BaseWorker {
         if (--open === 0) this.requests.delete(id);
       };
       const answers = Array.from({ length: n }, (_, answer) => ({
-        job: { prompt, adapters: loaded, sampling, seed, answer, forced },
+        job: { tenant, prompt, adapters: loaded, sampling, seed, answer, forced },
         progress: this.progress(id, answer, finished),
       }));
       request.cancel = this.scheduler.submit(answers);
@@ -125,12 +134,13 @@ class BaseWorker {
   }
 
   private report(): void {
-    const { running, queued: waiting } = this.scheduler;
-    const stats = { running, waiting, adapters: this.adapters.size };
-    const text = JSON.stringify(stats);
+    const { running, queued: waiting, answerSeconds } = this.scheduler;
+    const adapters = this.adapters.size;
+    const text = `${running} ${waiting} ${adapters}`;
     if (text === this.reported) return;
     this.reported = text;
-    say({ type: 'stats', stats });
+    const recentAdapters = this.adapters.recent(MAX_RESIDENT);
+    say({ type: 'stats', stats: { running, waiting, adapters, recentAdapters, answerSeconds } });
   }
 
   private progress(id: number, index: number, finished: () => void): Progress {

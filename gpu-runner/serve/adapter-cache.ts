@@ -32,6 +32,11 @@ export class AdapterCache {
     return this.cache.size;
   }
 
+  /** Digests of up to `count` in memory, most recently used first. */
+  recent(count: number): string[] {
+    return this.cache.keys().take(count).toArray();
+  }
+
   /** @throws Fault adapter_invalid with the reasons */
   async get(adapter: AdapterOnDisk): Promise<LoadedAdapter> {
     return this.cache.forceFetch(adapter.digest, { context: adapter });

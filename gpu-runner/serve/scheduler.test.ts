@@ -270,6 +270,47 @@ describe('the queue', () => {
     await scheduler.idle();
   });
 
+  it('serves a tenant with one request within a batch of one that floods', async () => {
+    const scheduler = schedulerOf(new FakeStepper(), { maxRows: 4 });
+    const endless = { temperature: 0, logitBias: { [END]: -100 } };
+    const flood = follow(Array.from({ length: 50 }, () => job({ tenant: 'flood' }, endless)));
+    for (const answer of flood.answers) scheduler.submit([answer]);
+    await turns(2);
+    const single = follow([job({ tenant: 'single' }, endless)]);
+    const finished: number[] = [];
+    const { finish } = single.answers[0]!.progress;
+    single.answers[0]!.progress.finish = (reason, count) => {
+      finish(reason, count);
+      finished.push(flood.outcomes.filter(({ ended }) => ended).length);
+    };
+    scheduler.submit(single.answers);
+    await scheduler.idle();
+    // The batch that ran when it came, and those that ended together with it.
+    expect(finished[0]).toBeLessThanOrEqual(8);
+    expect(flood.outcomes.every(({ ended }) => ended)).toBe(true);
+  });
+
+  it('leaves places to wait in for other tenants', () => {
+    const scheduler = schedulerOf(new FakeStepper(), { maxRows: 1, maxWaiting: 20 });
+    let taken = 0;
+    const submit = (tenant: string) => scheduler.submit(follow([job({ tenant })]).answers);
+    expect(() => {
+      for (; ; taken++) submit('flood');
+    }).toThrow(BusyError);
+    expect(taken).toBeGreaterThanOrEqual(16);
+    submit('single');
+    submit('another');
+    return scheduler.idle();
+  });
+
+  it('knows how long an answer takes', async () => {
+    const scheduler = schedulerOf(new FakeStepper());
+    expect(scheduler.answerSeconds).toBeUndefined();
+    scheduler.submit(follow([job()]).answers);
+    await scheduler.idle();
+    expect(scheduler.answerSeconds).toBeGreaterThan(0);
+  });
+
   it('a long prompt delays running answers by one chunk at a time', async () => {
     const stepper = new FakeStepper();
     const scheduler = schedulerOf(stepper);

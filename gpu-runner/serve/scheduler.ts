@@ -1,7 +1,7 @@
 /**
  * Continuous batching: answers join and leave the running batch between steps. Each turn of the loop does at most one
  * chunk of one prompt and then one decode step for everybody, so a long prompt delays the running streams by one chunk.
- * Prompts are taken in the order they came.
+ * Of answers that wait, the next one is the tenant's that was given least so far; each tenant's own come in their order.
  *
  * Nobody knows how long an answer will be, so places in the cache are not set aside for the longest one possible. When the
  * running answers outgrow the cache, the one admitted last gives way: it goes back to the head of the queue, and later does
@@ -10,12 +10,15 @@
  */
 import type { Sampling } from '../../functions/generate.ts';
 import type { TokenTable } from '../model/token-table.ts';
+import { FairQueue } from './fair-queue.ts';
 import { type ChosenToken, Sampler } from './sampling.ts';
 import type { WeightedAdapter } from './slabs.ts';
 import type { Sequence, Stepper } from './stepper.ts';
 import { TextStream } from './text-stream.ts';
 
 export interface Job {
+  /** Whose answer it is: tenants that wait take turns (fair-queue.ts). Absent: all of the runner's own. */
+  readonly tenant?: string | undefined;
   readonly prompt: readonly number[];
   readonly adapters: readonly WeightedAdapter[];
   readonly sampling: Sampling;
@@ -42,8 +45,18 @@ export interface SchedulerLimits {
   readonly maxWaiting: number;
 }
 
+/** How much a new answer counts in the time that answers take. */
+const NEWEST_SHARE = 0.1;
 /** An answer is admitted when the cache has room for this many more of its tokens: fewer would soon interrupt somebody. */
 const HEADROOM_TOKENS = 256;
+
+/** What a token of an answer costs its tenant, in tokens of a prompt: a step of its own, where a prompt's go by the hundred. */
+const OUTPUT_COST = 2;
+/**
+ * Of the places to wait in, a tenant may have this many for each that is free (dynamic thresholds: Choudhury and Hahne 1998): one
+ * that floods the queue alone gets four fifths of it, and a second one always finds some.
+ */
+const MOST_PER_FREE = 4;
 
 export class BusyError extends Error {
   override readonly name = 'BusyError';
@@ -63,6 +76,8 @@ class Answer {
   prefilled = 0;
   /** Chosen tokens in the cache. */
   fed = 0;
+  /** When it was admitted first. */
+  admittedAt: number | undefined;
   cancelled = false;
 
   constructor(job: Job, progress: Progress, table: TokenTable, contextLength: number) {
@@ -74,6 +89,10 @@ class Answer {
       job.forced?.length ?? job.sampling.maxTokens ?? Number.POSITIVE_INFINITY,
       contextLength - job.prompt.length,
     );
+  }
+
+  get tenant(): string {
+    return this.job.tenant ?? '';
   }
 
   get hasPrompt(): boolean {
@@ -92,8 +111,9 @@ export class Scheduler {
   private readonly endTokens: ReadonlySet<number>;
   private readonly limits: SchedulerLimits;
   private readonly changed: () => void;
-  private readonly waiting: Answer[] = [];
+  private readonly waiting = new FairQueue<Answer>();
   private admitted: Answer[] = [];
+  private meanSeconds: number | undefined;
   private loop: Promise<void> | undefined;
 
   /** @param changed called when `running` or `queued` have changed */
@@ -119,6 +139,11 @@ export class Scheduler {
     return this.waiting.length;
   }
 
+  /** How long an answer has a place in the batch, lately; undefined: none has ended yet. */
+  get answerSeconds(): number | undefined {
+    return this.meanSeconds;
+  }
+
   /**
    * Queues answers, all or none. Their prompts are shorter than the context.
    * @returns cancels them; their rows are free before the next step
@@ -126,13 +151,18 @@ export class Scheduler {
    */
   submit(jobs: readonly { job: Job; progress: Progress }[]): () => void {
     const free = this.limits.maxRows - this.admitted.length;
-    if (this.waiting.length + jobs.length > this.limits.maxWaiting + Math.max(0, free)) {
+    const places = this.limits.maxWaiting + Math.max(0, free);
+    if (this.waiting.length + jobs.length > places)
       throw new BusyError(`${this.waiting.length} answers are waiting already`);
-    }
+    const waiting = this.waiting.length + jobs.length;
+    const tenant = jobs[0]?.job.tenant;
+    const own = tenant === undefined ? 0 : this.waiting.lengthOf(tenant);
+    if (own > 0 && waiting > free && own + jobs.length > MOST_PER_FREE * (places - waiting))
+      throw new BusyError(`${own} answers of yours are waiting already, and others need places too`);
     const answers = jobs.map(
       ({ job, progress }) => new Answer(job, progress, this.table, this.limits.contextLength),
     );
-    this.waiting.push(...answers);
+    for (const answer of answers) this.waiting.push(answer);
     this.loop ??= this.work();
     return () => {
       for (const answer of answers) answer.cancelled = true;
@@ -152,6 +182,7 @@ export class Scheduler {
       this.admit();
       this.changed();
       if (this.admitted.length === 0 && this.waiting.length === 0) {
+        this.waiting.reset();
         this.loop = undefined; // in the same turn as the check: whoever submits next starts a new loop
         return;
       }
@@ -163,15 +194,17 @@ export class Scheduler {
 
   private dropCancelled(): void {
     for (const answer of this.admitted.filter(({ cancelled }) => cancelled)) this.leave(answer);
-    for (let i = this.waiting.length - 1; i >= 0; i--)
-      if (this.waiting[i]!.cancelled) this.waiting.splice(i, 1);
+    this.waiting.drop(({ cancelled }) => cancelled);
   }
 
   private admit(): void {
-    while (this.waiting.length > 0 && this.admitted.length < this.limits.maxRows) {
-      const next = this.waiting[0]!;
+    while (this.admitted.length < this.limits.maxRows) {
+      const next = this.waiting.next;
+      if (!next) return;
       if (this.admitted.length > 0 && !this.fits([...this.admitted, next], HEADROOM_TOKENS)) return;
-      this.waiting.shift();
+      this.waiting.take(next);
+      if (next.admittedAt === undefined) this.waiting.charge(next.tenant, next.job.prompt.length);
+      next.admittedAt ??= performance.now();
       try {
         next.sequence = this.stepper.open(next.job.adapters);
         this.admitted.push(next);
@@ -192,7 +225,7 @@ export class Scheduler {
       this.leave(youngest);
       youngest.prefilled = 0;
       youngest.fed = 0;
-      this.waiting.unshift(youngest);
+      this.waiting.pushFirst(youngest);
     }
   }
 
@@ -246,6 +279,7 @@ export class Scheduler {
       ? answer.sampler.score(logits, forced[answer.tokens.length]!)
       : answer.sampler.choose(logits);
     answer.tokens.push(token.id);
+    this.waiting.charge(answer.tenant, OUTPUT_COST);
     if (!forced && this.endTokens.has(token.id)) {
       this.finish(answer, 'stop');
       return;
@@ -258,6 +292,7 @@ export class Scheduler {
 
   private finish(answer: Answer, reason: 'stop' | 'length'): void {
     this.leave(answer);
+    this.measure(answer);
     const rest = answer.text.end();
     if (rest) answer.progress.delta(rest, []);
     answer.progress.finish(reason, answer.tokens.length);
@@ -272,5 +307,11 @@ export class Scheduler {
     this.admitted = this.admitted.filter((other) => other !== answer);
     if (answer.sequence) this.stepper.close(answer.sequence);
     answer.sequence = undefined;
+  }
+
+  private measure({ admittedAt }: Answer): void {
+    const seconds = (performance.now() - admittedAt!) / 1000;
+    this.meanSeconds ??= seconds;
+    this.meanSeconds += NEWEST_SHARE * (seconds - this.meanSeconds);
   }
 }

@@ -54,8 +54,8 @@ export function createApp(deps: AppDeps) {
       c.header('ratelimit', limit.state);
     }
     const ms = Math.round(performance.now() - began);
-    // Idle runners ask every second: that they got nothing is no news.
-    const isIdle = /^\/api\/runner\/(leases|verifications)$/.test(c.req.path) && c.res.status === 204;
+    // Runners ask and report every second: that they got nothing, or are there, is no news.
+    const isIdle = /^\/api\/runner\/(leases|verifications|runners)$/.test(c.req.path) && c.res.status === 204;
     const { method, path } = c.req;
     if (!isIdle) deps.log.info({ requestId, method, path, status: c.res.status, ms }, 'request');
   });

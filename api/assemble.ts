@@ -5,6 +5,8 @@
 import type { Context } from 'hono';
 import type { Database } from '../db/open.ts';
 import type { TrainingQueue } from '../db/queue.ts';
+import { liveRunners } from '../db/runners.ts';
+import { SILENT_MS } from '../functions/fleet.ts';
 import { type AppDeps, createApp, type Log } from './app.ts';
 import { createAuth } from './auth.ts';
 import type { BlobStore } from './blob-store.ts';
@@ -12,7 +14,9 @@ import type { Config } from './config.ts';
 import type { Hasher } from './content.ts';
 import type { AppEnv } from './context.ts';
 import { DownloadCounter } from './downloads.ts';
-import { loadedBases, type RunnerClient } from './runner-client.ts';
+import { Demand } from './fleet/demand.ts';
+import { createFleet } from './fleet/fleet.ts';
+import { loadedBases } from './runner-client.ts';
 import { createSigner } from './signer.ts';
 import type { Site } from './site.ts';
 
@@ -32,7 +36,8 @@ export interface Parts {
   readonly db: Database;
   readonly queue: TrainingQueue;
   readonly blobs: BlobStore;
-  readonly runner: RunnerClient;
+  /** Where the runner of this very process listens, while it does; absent: all are elsewhere. */
+  readonly embeddedRunner?: (() => string | undefined) | undefined;
   readonly site: Site | undefined;
   readonly createHasher: () => Hasher;
   /** The address at the other end of a request's connection. */
@@ -41,18 +46,32 @@ export interface Parts {
   readonly log: Log;
 }
 
+/** An instance with a GPU is there, has its image and has loaded its base in about two minutes. Clients see that they wait. */
+const COLD_START_MS = 180_000;
+/** A child process that died is there again by then. */
+const RESTART_MS = 15_000;
+
 export interface Marketplace {
   readonly app: ReturnType<typeof createApp>;
   readonly deps: AppDeps;
 }
 
 export async function assemble(parts: Parts): Promise<Marketplace> {
-  const { config, secrets, db, queue, blobs, runner, site, createHasher, peerOf, now, log } = parts;
+  const { config, secrets, db, queue, blobs, embeddedRunner, site, createHasher, peerOf, now, log } = parts;
   const auth = createAuth(db, {
     secret: secrets.auth,
     baseUrl: config.publicUrl ?? `http://${config.host}:${config.port}`,
     signUp: config.signUp,
     github: config.github,
+  });
+  const demand = new Demand(db, log);
+  const runner = createFleet({
+    token: secrets.runner,
+    registered: () => liveRunners(db, SILENT_MS),
+    fixed: () =>
+      embeddedRunner ? [embeddedRunner()].flatMap((url) => url ?? []) : (config.runner?.urls ?? []),
+    coldStartMs: embeddedRunner ? RESTART_MS : COLD_START_MS,
+    asked: (baseId, answers) => demand.count(baseId, answers),
   });
   const deps = {
     db,

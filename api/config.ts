@@ -1,5 +1,6 @@
 /** The server's settings, read once: from the environment of a process, or the bindings of an edge worker. */
 import { z } from 'zod';
+import { RunnerUrl } from '../functions/fleet.ts';
 
 const optional = z.string().min(1).optional();
 
@@ -16,7 +17,12 @@ const Environment = z
     S3_BUCKET: z.string().min(3).default('patchbay'),
     S3_ACCESS_KEY_ID: optional,
     S3_SECRET_ACCESS_KEY: optional,
-    PATCHBAY_RUNNER_URL: z.url().optional(),
+    PATCHBAY_RUNNERS: z.enum(['reporting']).optional(),
+    PATCHBAY_RUNNER_URL: z
+      .string()
+      .transform((list) => list.split(',').filter(Boolean))
+      .pipe(z.array(RunnerUrl))
+      .optional(),
     PATCHBAY_RUNNER_TOKEN: z.string().min(16, 'must have at least 16 characters').optional(),
     PATCHBAY_OIDC_ISSUERS: z
       .string()
@@ -50,6 +56,10 @@ const Environment = z
   .refine((e) => !e.PATCHBAY_RUNNER_URL || e.PATCHBAY_RUNNER_TOKEN, {
     path: ['PATCHBAY_RUNNER_URL'],
     message: 'needs PATCHBAY_RUNNER_TOKEN, the same as the runner has',
+  })
+  .refine((e) => !e.PATCHBAY_RUNNERS || e.PATCHBAY_RUNNER_TOKEN, {
+    path: ['PATCHBAY_RUNNERS'],
+    message: 'needs PATCHBAY_RUNNER_TOKEN, the same as the runners have',
   });
 
 export interface Config {
@@ -67,8 +77,8 @@ export interface Config {
     readonly accessKeyId: string | undefined;
     readonly secretAccessKey: string | undefined;
   };
-  /** Absent: a child process. */
-  readonly runner: { readonly url: string; readonly token: string } | undefined;
+  /** Runners elsewhere: at these addresses, and all that report. Absent: a child process. */
+  readonly runner: { readonly urls: readonly string[]; readonly token: string } | undefined;
   /** What sessions are signed with. Absent: a secret of the data folder. */
   readonly authSecret: string | undefined;
   /** What verification records are signed with. Absent: a key of the data folder. */
@@ -114,9 +124,10 @@ export function readConfig(environment: Record<string, string | undefined>): Con
       accessKeyId: e.S3_ACCESS_KEY_ID,
       secretAccessKey: e.S3_SECRET_ACCESS_KEY,
     },
-    runner: e.PATCHBAY_RUNNER_URL
-      ? { url: e.PATCHBAY_RUNNER_URL.replace(/\/$/, ''), token: e.PATCHBAY_RUNNER_TOKEN! }
-      : undefined,
+    runner:
+      e.PATCHBAY_RUNNER_URL || e.PATCHBAY_RUNNERS
+        ? { urls: e.PATCHBAY_RUNNER_URL ?? [], token: e.PATCHBAY_RUNNER_TOKEN! }
+        : undefined,
     authSecret: e.PATCHBAY_AUTH_SECRET,
     signingKey: e.PATCHBAY_SIGNING_KEY,
     upstream: { url: e.PATCHBAY_UPSTREAM, bases: e.PATCHBAY_UPSTREAM_BASES },

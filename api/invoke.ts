@@ -54,8 +54,9 @@ export async function invoke(
   const { requestId, model, prompt, sampling, n } = invocation;
   await requireBudget(deps.db, principal, deps.now());
   const { base, adapters, adapterIds } = await resolveModel(deps, principal, model);
-  const request = { requestId, base, adapters: [...adapters], prompt, sampling, n };
-  const used = { requestId, payer: principal.owner, model, baseId: base.id, adapterIds };
+  const tenant = principal.owner;
+  const request = { requestId, tenant, base, adapters: [...adapters], prompt, sampling, n };
+  const used = { requestId, payer: tenant, model, baseId: base.id, adapterIds };
   return metered(deps.db, used, deps.now, await deps.runner.generate(request, signal));
 }
 

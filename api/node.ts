@@ -66,7 +66,7 @@ async function open(config: Config, log: Logger, shutdown: Shutdown): Promise<st
   // The runner takes longest to come up and needs nothing of the others.
   const starting = startRunner(config, folder, log);
   starting.catch(() => undefined); // reported where it is awaited
-  shutdown.add('the runner', async () => (await starting.catch(() => undefined))?.process?.stop());
+  shutdown.add('the runner', async () => (await starting.catch(() => undefined))?.stop());
   const database = await openDatabaseOf(config, folder);
   const { db } = database;
   shutdown.add('the database', database.close);
@@ -93,7 +93,7 @@ async function open(config: Config, log: Logger, shutdown: Shutdown): Promise<st
     db,
     queue,
     blobs,
-    runner: runner.client,
+    embeddedRunner: runner && (() => runner.url),
     site: await openSite(),
     createHasher,
     peerOf: (c) => getConnInfo(c).remote.address,
@@ -124,7 +124,7 @@ async function open(config: Config, log: Logger, shutdown: Shutdown): Promise<st
     shutdown.add('the training runner', () => training.stop());
   }
   const base = await findBase(db, baseId);
-  if (base) await runner.client.loadBase(await baseSource(deps, base));
+  if (base) await deps.runner.loadBase(await baseSource(deps, base));
   const post: Post = (to, headers, body) => safePost(config.webhooksAnywhere, to, headers, body);
   const worker = new Worker(ANYWHERE, { ...deps, post }, log);
   worker.start();

@@ -13,6 +13,22 @@ export interface RunnerEndpoint {
   readonly token: string;
 }
 
+/** Why a runner gave no answer, in its own words: by them it is decided whether another one is asked. */
+export type RunnerReason = RunnerError['code'] | 'unreachable' | 'stopped';
+
+export class RunnerFailure extends ApiError {
+  readonly reason: RunnerReason;
+
+  constructor(
+    reason: RunnerReason,
+    detail: string,
+    more: { field?: string; retryAfterSeconds?: number } = {},
+  ) {
+    super(CODE[reason], detail, more);
+    this.reason = reason;
+  }
+}
+
 export interface RunnerClient {
   /** Events of one request, in order. Ending the iteration early, or aborting, frees the runner. @throws ApiError */
   generate(request: GenerateRequest, signal: AbortSignal): Promise<AsyncGenerator<GenerateEvent>>;
@@ -21,7 +37,7 @@ export interface RunnerClient {
 }
 
 /** What a runner's refusal is to a client of the API. */
-const CODE: Readonly<Record<RunnerError['code'], ApiErrorCode>> = {
+const CODE: Readonly<Record<RunnerReason, ApiErrorCode>> = {
   context_length_exceeded: 'context_length_exceeded',
   invalid_request: 'invalid_request',
   template_failed: 'template_failed',
@@ -34,18 +50,23 @@ const CODE: Readonly<Record<RunnerError['code'], ApiErrorCode>> = {
   checksum_mismatch: 'unavailable',
   unauthorized: 'internal',
   internal: 'internal',
+  unreachable: 'unavailable',
+  stopped: 'unavailable',
 };
 
+export const STOPPED = 'The runner stopped in the middle of the answer.';
 /** Longer than any event: a line that does not end is not ours. */
 const MAX_LINE = 4 * 2 ** 20;
 const ATTEMPTS = 2;
+/** A runner says at once how it does, or is none to be counted on. */
+const HEALTH_TIMEOUT_MS = 2_000;
 
 /** @param endpoint where the runner is now; a restarted one listens elsewhere */
 export function createRunnerClient(endpoint: () => RunnerEndpoint | undefined): RunnerClient {
   const send = async (path: string, init: RequestInit): Promise<Response> => {
     const runner = endpoint();
     if (!runner)
-      throw new ApiError('unavailable', 'The runner is starting; try again in a moment.', {
+      throw new RunnerFailure('unreachable', 'The runner is starting; try again in a moment.', {
         retryAfterSeconds: 2,
       });
     const headers = { authorization: `Bearer ${runner.token}`, 'content-type': 'application/json' };
@@ -64,7 +85,9 @@ export function createRunnerClient(endpoint: () => RunnerEndpoint | undefined): 
       await send('/bases', { method: 'POST', body: JSON.stringify(BaseSource.parse(base)) });
     },
     async health() {
-      return RunnerHealth.parse(await (await send('/health', {})).json());
+      return RunnerHealth.parse(
+        await (await send('/health', { signal: AbortSignal.timeout(HEALTH_TIMEOUT_MS) })).json(),
+      );
     },
   };
 }
@@ -98,19 +121,19 @@ async function reach(
     } catch (error) {
       if (signal?.aborted) throw error;
       if (attempt < ATTEMPTS) continue;
-      throw new ApiError('unavailable', 'The runner cannot be reached; try again in a moment.', {
+      throw new RunnerFailure('unreachable', 'The runner cannot be reached; try again in a moment.', {
         retryAfterSeconds: 2,
       });
     }
   }
 }
 
-async function refusal(response: Response): Promise<ApiError> {
+async function refusal(response: Response): Promise<RunnerFailure> {
   const checked = RunnerError.safeParse(await response.json().catch(() => undefined));
-  if (!checked.success) return new ApiError('internal', `The runner answered ${response.status}.`);
+  if (!checked.success) return new RunnerFailure('internal', `The runner answered ${response.status}.`);
   const { code, detail, field } = checked.data;
   const retryAfter = Number(response.headers.get('retry-after'));
-  return new ApiError(CODE[code], detail, {
+  return new RunnerFailure(code, detail, {
     ...(field === undefined ? {} : { field }),
     ...(retryAfter > 0 ? { retryAfterSeconds: retryAfter } : {}),
   });
@@ -129,8 +152,6 @@ async function* events(body: ReadableStream<Uint8Array>): AsyncGenerator<Generat
     }
   } catch (error) {
     if (error instanceof ApiError || (error as Error).name === 'AbortError') throw error;
-    throw new ApiError('unavailable', 'The runner stopped in the middle of the answer.', {
-      retryAfterSeconds: 2,
-    });
+    throw new RunnerFailure('stopped', STOPPED, { retryAfterSeconds: 2 });
   }
 }

@@ -12,7 +12,7 @@ export const SILENT_MS = 5 * REPORT_MS;
 
 /** Where the API reaches a runner. Only the holder of the runners' token may say; still no URL that leads anywhere else than to HTTP. */
 export const RunnerUrl = z
-  .url({ protocol: /^https?$/, error: 'must be an http:// or https:// URL' })
+  .url({ protocol: /^https?$/, error: 'must be an http:// or https:// URL', abort: true })
   .max(2048)
   .refine((url) => {
     const { username, password, search, hash } = new URL(url);

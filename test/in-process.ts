@@ -12,11 +12,13 @@ import { type BlobStore, createBlobStore } from '../api/blob-store.ts';
 import { DownloadCounter } from '../api/downloads.ts';
 import { type EmbeddedS3, startEmbeddedS3 } from '../api/embedded/s3.ts';
 import type { TrainingDeps } from '../api/fine-tuning.ts';
+import { createFleet, type Fleet } from '../api/fleet/fleet.ts';
 import type { Upstream } from '../api/hub/proxy.ts';
-import { createRunnerClient, type RunnerEndpoint } from '../api/runner-client.ts';
 import { createSigner, type Signer } from '../api/signer.ts';
 import { type DatabaseLocation, type OpenDatabase, openDatabase } from '../db/open.ts';
 import { openTrainingQueue, type TrainingQueue } from '../db/queue.ts';
+import { liveRunners } from '../db/runners.ts';
+import { SILENT_MS } from '../functions/fleet.ts';
 import type { Verdict, VerifyLease } from '../functions/verify.ts';
 
 const checkpoint = fileURLToPath(new URL('./fixtures/parity/smollm2', import.meta.url));
@@ -79,8 +81,10 @@ export class InProcess {
   verdict: ((lease: VerifyLease) => Verdict) | undefined = () => NO_PROBLEM;
   /** Bases that runners have in memory. */
   loaded: readonly string[] = [];
-  /** Where the API finds its runner. */
-  runner: RunnerEndpoint | undefined;
+  /** Where the API finds runners that do not report. */
+  runners: readonly string[] = [];
+  /** What the API makes of them. */
+  readonly fleet: Fleet;
   /** What the operator's log holds of errors that nobody foresaw. */
   readonly unexpected: object[] = [];
   admin = '';
@@ -108,7 +112,13 @@ export class InProcess {
       signUp: true,
       github: undefined,
     });
-    const runner = createRunnerClient(() => this.runner);
+    this.fleet = createFleet({
+      token: runnerToken,
+      registered: () => liveRunners(db, SILENT_MS),
+      fixed: () => this.runners,
+      coldStartMs: 0,
+      asked: () => undefined,
+    });
     const log = { info: () => undefined, error: (fields: object) => this.unexpected.push(fields) };
     this.app = createApp({
       ...this.deps,
@@ -120,7 +130,7 @@ export class InProcess {
       upstream,
       loadedBases: async () => this.loaded,
       addressOf: () => '127.0.0.1',
-      runner,
+      runner: this.fleet,
       runnerToken,
       log,
     });

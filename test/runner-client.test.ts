@@ -4,7 +4,19 @@ import type { AddressInfo } from 'node:net';
 import { afterEach, expect, it } from 'vitest';
 import { createRunnerClient } from '../api/runner-client.ts';
 
-const health = { status: 'ok', bases: [], running: 0, waiting: 0, adaptersInMemory: 0 };
+const health = {
+  status: 'ok',
+  provider: 'cpu',
+  baseBytes: 1,
+  slots: 1,
+  maxWaiting: 0,
+  bases: [],
+  running: 0,
+  waiting: 0,
+  adaptersInMemory: 0,
+  adapters: [],
+  answerSeconds: null,
+};
 let server: Server;
 
 /** A runner that drops connections for which `drops` says so, by their count. */

@@ -4,7 +4,6 @@ import type { Logger } from 'pino';
 import { type OpenDatabase, openDatabase } from '../../db/open.ts';
 import { type BlobStore, createBlobStore } from '../blob-store.ts';
 import type { Config } from '../config.ts';
-import { createRunnerClient, type RunnerClient } from '../runner-client.ts';
 import { type DataFolder, StartError } from './data-folder.ts';
 import { RunnerProcess } from './runner-process.ts';
 import { type EmbeddedS3, startEmbeddedS3 } from './s3.ts';
@@ -49,18 +48,17 @@ export async function openBlobs(
   return { blobs, server };
 }
 
+/** @returns undefined: runners are elsewhere */
 export async function startRunner(
   config: Config,
   folder: DataFolder,
   log: Logger,
-): Promise<{ client: RunnerClient; process?: RunnerProcess }> {
-  const external = config.runner;
-  if (external) return { client: createRunnerClient(() => external) };
-  const token = folder.secrets.runner;
+): Promise<RunnerProcess | undefined> {
+  if (config.runner) return undefined;
   const runner = new RunnerProcess({
     entry: 'main.ts',
     settings: {
-      PATCHBAY_RUNNER_TOKEN: token,
+      PATCHBAY_RUNNER_TOKEN: folder.secrets.runner,
       PATCHBAY_RUNNER_CACHE: join(folder.path, 'runner'),
       PATCHBAY_RUNNER_PORT: '0',
     },
@@ -68,8 +66,7 @@ export async function startRunner(
     log,
   });
   await runner.start();
-  const endpoint = () => (runner.url === undefined ? undefined : { url: runner.url, token });
-  return { client: createRunnerClient(endpoint), process: runner };
+  return runner;
 }
 
 /** Asks the server at `url` for jobs, as one in a container does. */

@@ -20,6 +20,11 @@ const COMPLETION_MAX_TOKENS = 16;
 /** Part of `system_fingerprint`: changes when the same request could give another answer. */
 const ENGINE = 'patchbay-1';
 
+/** A stream whose runner is still to come begins after this long, and again after this long says that it waits. */
+const WAIT_MS = 2_000;
+/** A comment of server-sent events, which no client takes for an answer. */
+const STILL_WAITING = ': waiting for a runner\n\n';
+
 /** What the log says of a client that left before the answer; nobody receives it. */
 const CLIENT_CLOSED = 499;
 
@@ -128,11 +133,15 @@ async function answer(
 ): Promise<Response> {
   const gone = new AbortController();
   c.req.raw.signal.addEventListener('abort', () => gone.abort(), { once: true });
-  let events: AsyncGenerator<GenerateEvent>;
+  const began = performance.now();
+  const starting = start(gone.signal);
   try {
     // Refusals (unknown model, prompt too long, busy) come before the first byte, with their own status.
-    events = await start(gone.signal);
-    if (!body.stream) return c.json((await collect(events, n, shape)) as Record<string, unknown>);
+    if (!body.stream || (await settles(starting, WAIT_MS))) {
+      const events = await starting;
+      c.header('server-timing', `runner;dur=${Math.round(performance.now() - began)}`);
+      if (!body.stream) return c.json((await collect(events, n, shape)) as Record<string, unknown>);
+    }
   } catch (error) {
     if (gone.signal.aborted) return new Response(null, { status: CLIENT_CLOSED });
     throw error;
@@ -140,7 +149,13 @@ async function answer(
   return streamSSE(c, async (sse) => {
     sse.onAbort(() => gone.abort());
     try {
-      for await (const chunk of stream(events, n, shape, body.stream_options?.include_usage ?? false)) {
+      while (!(await settles(starting, WAIT_MS))) await sse.write(STILL_WAITING);
+      for await (const chunk of stream(
+        await starting,
+        n,
+        shape,
+        body.stream_options?.include_usage ?? false,
+      )) {
         await sse.writeSSE({ data: JSON.stringify(chunk) });
       }
       await sse.writeSSE({ data: '[DONE]' });
@@ -149,6 +164,16 @@ async function answer(
       await sse.writeSSE({ data: JSON.stringify(openaiError(asApiError(error))) });
     }
   });
+}
+
+/** Whether it is settled, one way or the other, within `ms`. */
+async function settles(promise: Promise<unknown>, ms: number): Promise<boolean> {
+  const { promise: late, resolve } = Promise.withResolvers<boolean>();
+  const timer = setTimeout(resolve, ms, false);
+  const settled = () => true;
+  const inTime = await Promise.race([promise.then(settled, settled), late]);
+  clearTimeout(timer);
+  return inTime;
 }
 
 function envelopeOf(prefix: string, { requestId, model }: Invocation, now: Date): Envelope {

@@ -4,18 +4,24 @@ import type { Database } from '../../db/open.ts';
 import { type Operations, operations } from '../../db/operations.ts';
 import { RunnerHealth } from '../../functions/generate.ts';
 import { ApiError } from '../errors.ts';
+import type { Fleet } from '../fleet/fleet.ts';
 import { type App, needs, ok, problems, route } from './kit.ts';
 
 export interface OperatorDeps {
   readonly db: Database;
   readonly now: () => Date;
-  readonly runner: { health(): Promise<RunnerHealth> };
+  readonly runner: Fleet;
 }
 
 const counts = z.record(z.string(), z.int());
 const Operator = z
   .object({
-    runner: RunnerHealth.nullable().openapi({ description: 'Null: it cannot be reached' }),
+    runner: RunnerHealth.nullable().openapi({
+      description: 'All runners together; `waiting` is how deep their queues are. Null: none can be reached',
+    }),
+    runners: z
+      .array(z.object({ url: z.string(), health: RunnerHealth }))
+      .openapi({ description: 'Each, as it last said itself' }),
     adapters: z.int(),
     people: z.int(),
     drafts: z.int().openapi({ description: 'Uploads under way' }),
@@ -36,14 +42,16 @@ export function operatorRoutes(app: App, { db, now, runner }: OperatorDeps): voi
       responses: { 200: ok(Operator, 'As it is now'), ...problems },
     }),
     async (c) => {
-      const [health, known] = await Promise.all([
+      const [health, members, known] = await Promise.all([
         runner.health().catch((error: unknown) => {
           if (error instanceof ApiError) return null; // that it is away is what is asked for
           throw error;
         }),
+        runner.members(),
         operations(db, now()),
       ]);
-      return c.json({ runner: health, ...view(known) }, 200);
+      const runners = members.map(({ url, health: own }) => ({ url, health: own }));
+      return c.json({ runner: health, runners, ...view(known) }, 200);
     },
   );
 }

@@ -1,6 +1,8 @@
-/** The routes of functions/train.ts and functions/verify.ts, for runners, which show the runner token instead of a key. */
+/** The routes of functions/train.ts, functions/verify.ts and functions/fleet.ts, for runners, which show the runner token instead of a key. */
 import { Hono, type MiddlewareHandler } from 'hono';
 import { z } from 'zod';
+import { reportRunner, runnerLeft } from '../../db/runners.ts';
+import { RunnerLeft, RunnerReport } from '../../functions/fleet.ts';
 import {
   CheckpointMetrics,
   DeclaredCheckpoint,
@@ -80,6 +82,16 @@ export function runnerRoutes(deps: RunnerDeps) {
   });
   app.post('/leases/:id/release', async (c) => {
     await releaseJob(deps, c.req.param('id'));
+    return c.body(null, 204);
+  });
+
+  app.post('/runners', async (c) => {
+    const { url, health } = await read(RunnerReport, c.req.raw);
+    await reportRunner(deps.db, url, health);
+    return c.body(null, 204);
+  });
+  app.post('/runners/left', async (c) => {
+    await runnerLeft(deps.db, (await read(RunnerLeft, c.req.raw)).url);
     return c.body(null, 204);
   });
 

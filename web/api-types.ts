@@ -3176,10 +3176,14 @@ export interface components {
             };
         };
         Operator: {
-            /** @description Null: it cannot be reached */
+            /** @description All runners together; `waiting` is how deep their queues are. Null: none can be reached */
             runner: {
                 /** @enum {string} */
                 status: "ok" | "draining";
+                provider: string;
+                baseBytes: number;
+                slots: number;
+                maxWaiting: number;
                 bases: {
                     id: string;
                     digest: string;
@@ -3188,7 +3192,31 @@ export interface components {
                 running: number;
                 waiting: number;
                 adaptersInMemory: number;
+                adapters: string[];
+                answerSeconds: number | null;
             } | null;
+            /** @description Each, as it last said itself */
+            runners: {
+                url: string;
+                health: {
+                    /** @enum {string} */
+                    status: "ok" | "draining";
+                    provider: string;
+                    baseBytes: number;
+                    slots: number;
+                    maxWaiting: number;
+                    bases: {
+                        id: string;
+                        digest: string;
+                        contextLength: number;
+                    }[];
+                    running: number;
+                    waiting: number;
+                    adaptersInMemory: number;
+                    adapters: string[];
+                    answerSeconds: number | null;
+                };
+            }[];
             adapters: number;
             people: number;
             /** @description Uploads under way */

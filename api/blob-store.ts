@@ -40,9 +40,17 @@ export interface UploadedPart {
 /** Presigned URLs live this long; a client that needs longer asks again. */
 export const URL_SECONDS = 3600;
 
+export interface LocalStore {
+  read(
+    key: string,
+    range?: { offset: number; length: number },
+  ): Promise<ReadableStream<Uint8Array> | undefined>;
+}
+
 export type BlobStore = ReturnType<typeof createBlobStore>;
 
-export function createBlobStore(settings: BlobStoreSettings) {
+/** @param local reads what this very process stores */
+export function createBlobStore(settings: BlobStoreSettings, local?: LocalStore) {
   const { bucket: Bucket } = settings;
   const client = new S3Client({
     endpoint: settings.endpoint,
@@ -171,6 +179,8 @@ export function createBlobStore(settings: BlobStoreSettings) {
     },
 
     async read(Key: string, range?: { offset: number; length: number }): Promise<ReadableStream<Uint8Array>> {
+      const here = await local?.read(Key, range);
+      if (here) return here;
       const Range = range ? `bytes=${range.offset}-${range.offset + range.length - 1}` : undefined;
       const { Body } = await client.send(new GetObjectCommand({ Bucket, Key, ...(Range ? { Range } : {}) }));
       if (!Body) throw new Error(`the object store gave no body for ${Key}`);

@@ -3,15 +3,24 @@ import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { moduleTable, parseBaseConfig } from '../adapter/base-config.ts';
 import { type TensorToWrite, writeSafetensors } from '../adapter/safetensors.ts';
-import { type DraftBody, declare, type Files, InProcess, upload } from '../test/in-process.ts';
+import {
+  type DraftBody,
+  declare,
+  type Files,
+  InProcess,
+  type ObjectsForTests,
+  upload,
+} from '../test/in-process.ts';
 
 export const BASE = 'patchbay/tiny';
 const baseFolder = join(import.meta.dirname, '../seed/base/patchbay-tiny');
 const baseConfig = parseBaseConfig(JSON.parse(await readFile(join(baseFolder, 'config.json'), 'utf8')));
 
 /** With the publish gate passing everything at once: it is not what is measured. */
-export async function openWithTiny(): Promise<InProcess> {
-  const api = await InProcess.open();
+export async function openWithTiny(
+  startObjects?: (folder: string) => Promise<ObjectsForTests>,
+): Promise<InProcess> {
+  const api = await InProcess.open({ memory: true }, startObjects ? { startObjects } : {});
   const names = (await readdir(baseFolder)).filter((name) => /\.(json|safetensors)$/.test(name));
   const files = await Promise.all(
     names.map(async (name) => [name, new Uint8Array(await readFile(join(baseFolder, name)))] as const),

@@ -1,17 +1,12 @@
 /** The `patchbay` command. */
 import { Command } from 'commander';
-import { createKey, listKeys, login, revokeKey, showUsage } from './account.ts';
-import { pull, search, show, withdraw } from './browse.ts';
-import { chat } from './chat.ts';
 import { Client } from './client.ts';
 import { completionScript } from './completion.ts';
 import { CliError, EXIT } from './errors.ts';
-import { changeJob, listJobs, showJob } from './jobs.ts';
 import { type Output, print } from './output.ts';
-import { importBase, publish } from './publish.ts';
-import { type ReproduceOptions, reproduce } from './reproduce.ts';
+import type { ReproduceOptions } from './reproduce.ts';
 import { readSettings } from './settings.ts';
-import { followToTheEnd, type TrainOptions, train } from './train.ts';
+import type { TrainOptions } from './train.ts';
 
 const program = new Command('patchbay')
   .description('Publish, browse, invoke and train LoRA adapters.')
@@ -32,6 +27,17 @@ function output(): Output {
   };
 }
 
+/** What a subcommand needs is loaded when it is asked for: loading is most of the start. */
+const load = {
+  account: () => import('./account.ts'),
+  browse: () => import('./browse.ts'),
+  chat: () => import('./chat.ts'),
+  jobs: () => import('./jobs.ts'),
+  publish: () => import('./publish.ts'),
+  reproduce: () => import('./reproduce.ts'),
+  train: () => import('./train.ts'),
+};
+
 const client = async (): Promise<Client> => new Client(await readSettings(process.env));
 
 program
@@ -40,7 +46,11 @@ program
   .argument('[url]', 'the server')
   .option('--key <key>', 'the key; without it, it is asked for or read from standard input')
   .action(async (url: string | undefined, { key }: { key?: string }) => {
-    await login(output(), (url ?? (await readSettings(process.env)).url).replace(/\/+$/, ''), key);
+    await (await load.account()).login(
+      output(),
+      (url ?? (await readSettings(process.env)).url).replace(/\/+$/, ''),
+      key,
+    );
   });
 
 program
@@ -51,7 +61,7 @@ program
   .option('--base <owner/name>', 'base model; default: what adapter_config.json says')
   .option('--private', 'for you, and for members of its organisation')
   .action(async (folder: string, options: { as?: string; base?: string; private?: boolean }) =>
-    publish(await client(), output(), folder, options),
+    (await load.publish()).publish(await client(), output(), folder, options),
   );
 
 program
@@ -71,20 +81,20 @@ program
   .option('--limit <count>')
   .option('--cursor <cursor>', 'from the end of the page before')
   .action(async (words: string[], filters: Record<string, string | true | undefined>) =>
-    search(await client(), output(), words, filters),
+    (await load.browse()).search(await client(), output(), words, filters),
   );
 
 program
   .command('show')
   .description('an adapter, its files and its card')
   .argument('<adapter>', 'owner/name or owner/name@version')
-  .action(async (reference: string) => show(await client(), output(), reference));
+  .action(async (reference: string) => (await load.browse()).show(await client(), output(), reference));
 
 program
   .command('withdraw')
   .description('take a version of yours off the catalog, until it is published again')
   .argument('<version>', 'owner/name@version')
-  .action(async (reference: string) => withdraw(await client(), output(), reference));
+  .action(async (reference: string) => (await load.browse()).withdraw(await client(), output(), reference));
 
 program
   .command('pull')
@@ -92,7 +102,7 @@ program
   .argument('<adapter>', 'owner/name or owner/name@version')
   .argument('[folder]')
   .action(async (reference: string, folder: string | undefined) =>
-    pull(await client(), output(), reference, folder),
+    (await load.browse()).pull(await client(), output(), reference, folder),
   );
 
 program
@@ -104,7 +114,9 @@ program
   .option('--temperature <number>')
   .option('--max-tokens <count>')
   .option('--seed <number>')
-  .action(async (model: string, options: object) => chat(await client(), output(), model, options));
+  .action(async (model: string, options: object) =>
+    (await load.chat()).chat(await client(), output(), model, options),
+  );
 
 program
   .command('train')
@@ -122,24 +134,28 @@ program
   .option('--seed <number>')
   .option('--set <key=value...>', 'any other hyperparameter; the value is JSON or text')
   .option('-f, --follow', 'draw the loss while it trains')
-  .action(async (data: string, options: TrainOptions) => train(await client(), output(), data, options));
+  .action(async (data: string, options: TrainOptions) =>
+    (await load.train()).train(await client(), output(), data, options),
+  );
 
 const jobs = program.command('jobs').description('training jobs');
-jobs.command('list', { isDefault: true }).action(async () => listJobs(await client(), output()));
+jobs
+  .command('list', { isDefault: true })
+  .action(async () => (await load.jobs()).listJobs(await client(), output()));
 jobs
   .command('show')
   .argument('<job>')
-  .action(async (id: string) => showJob(await client(), output(), id));
+  .action(async (id: string) => (await load.jobs()).showJob(await client(), output(), id));
 jobs
   .command('follow')
   .description('draw the loss while it trains')
   .argument('<job>')
-  .action(async (id: string) => followToTheEnd(await client(), output(), id));
+  .action(async (id: string) => (await load.train()).followToTheEnd(await client(), output(), id));
 for (const action of ['cancel', 'pause', 'resume'] as const)
   jobs
     .command(action)
     .argument('<job>')
-    .action(async (id: string) => changeJob(await client(), output(), action, id));
+    .action(async (id: string) => (await load.jobs()).changeJob(await client(), output(), action, id));
 
 program
   .command('reproduce')
@@ -148,7 +164,7 @@ program
   .option('--data <file>', 'the rows it was trained on, if they are not yours on the server')
   .option('--validation <file>')
   .action(async (reference: string, options: ReproduceOptions) =>
-    reproduce(await client(), output(), reference, options),
+    (await load.reproduce()).reproduce(await client(), output(), reference, options),
   );
 
 program
@@ -158,13 +174,17 @@ program
   .description('import a Hugging Face checkpoint folder')
   .argument('<folder>')
   .argument('<owner/name>')
-  .action(async (folder: string, id: string) => importBase(await client(), output(), folder, id));
+  .action(async (folder: string, id: string) =>
+    (await load.publish()).importBase(await client(), output(), folder, id),
+  );
 
 program
   .command('usage')
   .description('what was used in a month, and what it costs')
   .option('--month <month>', 'as in 2026-11; this one unless given')
-  .action(async (options: { month?: string }) => showUsage(await client(), output(), options.month));
+  .action(async (options: { month?: string }) =>
+    (await load.account()).showUsage(await client(), output(), options.month),
+  );
 
 const keys = program.command('keys').description('API keys (needs a key with the scope manage)');
 keys
@@ -176,13 +196,13 @@ keys
   .option('--days <count>', 'until it expires')
   .action(
     async (name: string, options: { scopes: string; owner?: string; adapters?: string; days?: string }) =>
-      createKey(await client(), output(), name, options),
+      (await load.account()).createKey(await client(), output(), name, options),
   );
-keys.command('list').action(async () => listKeys(await client(), output()));
+keys.command('list').action(async () => (await load.account()).listKeys(await client(), output()));
 keys
   .command('revoke')
   .argument('<id>')
-  .action(async (id: string) => revokeKey(await client(), output(), id));
+  .action(async (id: string) => (await load.account()).revokeKey(await client(), output(), id));
 
 program
   .command('completion')

@@ -1,5 +1,4 @@
 /** `patchbay publish` and `patchbay base import`. */
-import { createReadStream } from 'node:fs';
 import { open, readdir, readFile } from 'node:fs/promises';
 import { basename, join, resolve } from 'node:path';
 import { baseTensors, moduleTable, parseBaseConfig } from '../adapter/base-config.ts';
@@ -12,16 +11,11 @@ import { createScan } from '../adapter/scan.ts';
 import { AdapterSettings, BaseConfigOnly, type Client, Whoami } from './client.ts';
 import { CliError, EXIT, list } from './errors.ts';
 import { bytes, note, type Output, result } from './output.ts';
-import { describe, publishFiles } from './upload.ts';
+import { describe, type LocalFile, publishFiles } from './upload.ts';
 import { describeVerification, verified } from './verification.ts';
 
-const ADAPTER_FILES = [
-  'adapter_config.json',
-  'adapter_model.safetensors',
-  'README.md',
-  'LICENSE',
-  'eval.jsonl',
-];
+const WEIGHTS = 'adapter_model.safetensors';
+const ADAPTER_FILES = ['adapter_config.json', WEIGHTS, 'README.md', 'LICENSE', 'eval.jsonl'];
 const BASE_FILES = [
   'config.json',
   'tokenizer.json',
@@ -43,7 +37,7 @@ export async function publish(
 ): Promise<void> {
   const names = await filesIn(folder, (name) => ADAPTER_FILES.includes(name), [
     'adapter_config.json',
-    'adapter_model.safetensors',
+    WEIGHTS,
   ]);
   const rawConfig = await readConfig(folder);
   const base = options.base ?? (rawConfig as Record<string, unknown> | null)?.['base_model_name_or_path'];
@@ -55,15 +49,14 @@ export async function publish(
     );
   }
   const { config } = await client.get(BaseConfigOnly, `/api/bases/${base}`);
-  await checkLocally(folder, rawConfig, config);
   const target =
     options.as ??
     `${(await client.get(Whoami, '/api/whoami')).owner}/${basename(resolve(folder)).toLowerCase()}`;
   if (!/^[^/]+\/[^/]+$/.test(target)) throw new CliError(EXIT.usage, `--as ${target} is not owner/name`);
 
+  const files = await checkAndDescribe(folder, names, { rawConfig, baseConfig: config });
   if (options.private)
     await client.patch(AdapterSettings, `/api/adapters/${target}`, { visibility: 'private' });
-  const files = await describe(folder, names);
   const completed = await publishFiles(
     client,
     output,
@@ -94,14 +87,18 @@ async function readConfig(folder: string): Promise<unknown> {
 }
 
 /** The checks that the server makes, before a byte is sent. */
-async function checkLocally(folder: string, rawConfig: unknown, baseConfig: unknown): Promise<void> {
-  const weights = join(folder, 'adapter_model.safetensors');
+async function checkAndDescribe(
+  folder: string,
+  names: readonly string[],
+  { rawConfig, baseConfig }: { rawConfig: unknown; baseConfig: unknown },
+): Promise<LocalFile[]> {
   try {
-    const header = await headerOf(weights);
+    const header = await headerOf(join(folder, WEIGHTS));
     inspectAdapter(parsePeftConfig(rawConfig), header, moduleTable(parseBaseConfig(baseConfig)));
     const scan = createScan(header);
-    for await (const chunk of createReadStream(weights)) scan.push(chunk as Buffer);
+    const files = await describe(folder, names, { [WEIGHTS]: (chunk) => scan.push(chunk) });
     scan.finish();
+    return files;
   } catch (error) {
     throw asRefusal(error);
   }

@@ -22,7 +22,11 @@ import { SILENT_MS } from '../functions/fleet.ts';
 import type { Verdict, VerifyLease } from '../functions/verify.ts';
 
 const checkpoint = fileURLToPath(new URL('./fixtures/parity/smollm2', import.meta.url));
-const credentials = { accessKeyId: 'test', secretAccessKey: 'secret-of-the-test', region: 'us-east-1' };
+export const credentials = {
+  accessKeyId: 'test',
+  secretAccessKey: 'secret-of-the-test',
+  region: 'us-east-1',
+};
 
 export const runnerToken = 'token-of-the-tests-runners';
 export const baseId = 'parity/smollm2';
@@ -54,9 +58,14 @@ export async function baseFiles(): Promise<Files> {
   return Object.fromEntries(await Promise.all(names.map(read)));
 }
 
+/** An S3 server with the credentials of these tests, and what else it offers. */
+export type ObjectsForTests = Pick<EmbeddedS3, 'endpoint' | 'close'> & Partial<Pick<EmbeddedS3, 'read'>>;
+export const startEmbedded = (folder: string): Promise<ObjectsForTests> =>
+  startEmbeddedS3({ folder, host: '127.0.0.1', port: 0, bucket: 'patchbay', credentials });
+
 interface Parts {
   readonly folder: string;
-  readonly s3: EmbeddedS3;
+  readonly s3: ObjectsForTests;
   readonly database: OpenDatabase;
   readonly queue: TrainingQueue;
   readonly signer: Signer;
@@ -89,7 +98,7 @@ export class InProcess {
   readonly unexpected: object[] = [];
   admin = '';
   private readonly folder: string;
-  private readonly s3: EmbeddedS3;
+  private readonly s3: ObjectsForTests;
   private readonly database: OpenDatabase;
   private server: ServerType | undefined;
   private closing = false;
@@ -100,7 +109,8 @@ export class InProcess {
     this.s3 = s3;
     this.database = database;
     const { db } = database;
-    this.blobs = createBlobStore({ endpoint: s3.endpoint, bucket: 'patchbay', ...credentials });
+    const { endpoint, read } = s3;
+    this.blobs = createBlobStore({ endpoint, bucket: 'patchbay', ...credentials }, read && { read });
     const createHasher = () => {
       const hash = createHash('sha256');
       return { update: (chunk: Uint8Array) => hash.update(chunk), digest: () => hash.digest('hex') };
@@ -146,14 +156,21 @@ export class InProcess {
       onQueueError = (error) => {
         throw error;
       },
-    }: { limitFactor?: number; upstream?: Upstream; onQueueError?: (error: Error) => void } = {},
+      startObjects = startEmbedded,
+    }: {
+      limitFactor?: number;
+      upstream?: Upstream;
+      onQueueError?: (error: Error) => void;
+      startObjects?: (folder: string) => Promise<ObjectsForTests>;
+    } = {},
   ): Promise<InProcess> {
     const folder = await mkdtemp(join(tmpdir(), 'patchbay-api-'));
-    const s3 = await startEmbeddedS3({ folder, host: '127.0.0.1', port: 0, bucket: 'patchbay', credentials });
+    const s3 = await startObjects(folder);
     const database = await openDatabase(location);
     const queue = await openTrainingQueue(database, onQueueError);
     const signer = await createSigner('5e'.repeat(32));
     const api = new InProcess({ folder, s3, database, queue, signer, limitFactor, upstream });
+    await api.blobs.prepare();
     api.admin = await api.key('admin', ['read', 'publish', 'infer', 'train', 'admin']);
     const imported = await api.publish(`/api/bases/${baseId}`, await baseFiles());
     if (imported.status !== 200) throw new Error(await imported.text());

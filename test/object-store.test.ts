@@ -43,7 +43,7 @@ async function upload(
 
 describe.each([
   { name: 'the embedded object store', here: true, start: startEmbedded },
-  { name: 'a real S3 server (versitygw)', here: versitygwInstalled, start: startVersitygw },
+  { name: 'a real S3 server (versitygw)', here: versitygwInstalled, start: () => startVersitygw() },
 ])('$name', ({ here, start }) => {
   let folder: string;
   let server: S3ForTests;

@@ -37,7 +37,7 @@ export async function openBlobs(
         bucket,
         credentials,
       });
-  const blobs = createBlobStore({ endpoint: endpoint ?? server!.endpoint, bucket, ...credentials });
+  const blobs = createBlobStore({ endpoint: endpoint ?? server!.endpoint, bucket, ...credentials }, server);
   try {
     await blobs.prepare();
   } catch (error) {

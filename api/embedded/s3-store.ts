@@ -3,25 +3,41 @@
  * before that, under a name nobody knows. So after a crash an object is whole or not there.
  *
  *   data/<random>            bytes
- *   objects/<sha256(key)>    { key, data, size, etag, modified }
+ *   objects/<sha256(key)>    { key, pieces: [{ data, size }], etag, modified }
  *   uploads/<id>/key         the key of a multipart upload
- *   uploads/<id>/<number>    { data, size, etag } of a part
+ *   uploads/<id>/<number>    { pieces: [{ data, size }], etag } of a part
+ *
+ * Joining parts and copying an object make further names (hard links) for bytes that are there. An ETag is made up: it says which
+ * writing put the bytes there, not, as MD5 would, what they are.
  */
 import { createHash, randomUUID } from 'node:crypto';
 import { createReadStream, createWriteStream } from 'node:fs';
-import { link, mkdir, open, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { link, mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { type Readable, Transform } from 'node:stream';
+import { Readable, Transform } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { z } from 'zod';
 
-const Stored = z.object({ data: z.string(), size: z.int(), etag: z.string() });
-const StoredObject = Stored.extend({ key: z.string(), modified: z.string() });
+const Piece = z.object({ data: z.string(), size: z.int() });
+/** Bytes in one file, as they were described before pieces could be joined. */
+const inOneFile = (value: unknown): unknown => {
+  const whole = Piece.safeParse(value).data;
+  return whole ? { ...(value as object), pieces: [whole] } : value;
+};
+const StoredFields = z.object({ pieces: z.array(Piece), etag: z.string() });
+const Stored = z.preprocess(inOneFile, StoredFields);
+const StoredObject = z.preprocess(inOneFile, StoredFields.extend({ key: z.string(), modified: z.string() }));
+/** Node's 64 KiB make a large file thousands of turns of the event loop. */
+const READ_AT_ONCE = 512 * 1024;
+
+type Piece = z.infer<typeof Piece>;
 export type Stored = z.infer<typeof Stored>;
 export type StoredObject = z.infer<typeof StoredObject>;
 export interface StoredPart extends Stored {
   readonly number: number;
 }
+
+export const sizeOf = ({ pieces }: Stored): number => pieces.reduce((sum, { size }) => sum + size, 0);
 
 /** The bytes were not those that the request's signature covers. */
 export class DigestMismatch extends Error {}
@@ -55,8 +71,20 @@ export class S3Store {
       : sorted.filter(({ key }) => Buffer.compare(Buffer.from(key), Buffer.from(after)) > 0);
   }
 
-  read(object: Stored, start: number, end: number): Readable {
-    return createReadStream(join(this.folder, 'data', object.data), { start, end });
+  /** @param start, end the first byte and the last */
+  read({ pieces }: Stored, start: number, end: number): Readable {
+    let offset = 0;
+    const streams: (() => Readable)[] = [];
+    for (const { data, size } of pieces) {
+      const range = { start: Math.max(start - offset, 0), end: Math.min(end - offset, size - 1) };
+      if (range.start <= range.end) streams.push(() => this.readPiece(data, range));
+      offset += size;
+    }
+    return streams.length === 1 ? streams[0]!() : Readable.from(inTurn(streams), { objectMode: false });
+  }
+
+  private readPiece(data: string, range: { start: number; end: number }): Readable {
+    return createReadStream(this.dataPath(data), { ...range, highWaterMark: READ_AT_ONCE });
   }
 
   async put(key: string, body: Readable, sha256: string | undefined): Promise<Stored> {
@@ -65,11 +93,19 @@ export class S3Store {
     return stored;
   }
 
-  /** Another name for the same bytes: nothing is copied. */
-  async copy(from: StoredObject, key: string): Promise<StoredObject> {
-    const data = randomUUID();
-    await link(join(this.folder, 'data', from.data), join(this.folder, 'data', data));
-    return this.describe(key, { data, size: from.size, etag: from.etag });
+  async copy({ pieces, etag }: StoredObject, key: string): Promise<StoredObject> {
+    return this.describe(key, { pieces: await this.linked(pieces), etag });
+  }
+
+  /** Other names for the same bytes, so that either can be removed. */
+  private linked(pieces: readonly Piece[]): Promise<Piece[]> {
+    return Promise.all(
+      pieces.map(async ({ data, size }) => {
+        const name = randomUUID();
+        await link(this.dataPath(data), this.dataPath(name));
+        return { data: name, size };
+      }),
+    );
   }
 
   async remove(key: string): Promise<void> {
@@ -111,18 +147,9 @@ export class S3Store {
   }
 
   async completeUpload(key: string, id: string, parts: readonly StoredPart[]): Promise<Stored> {
-    const data = randomUUID();
-    const path = join(this.folder, 'data', data);
-    const [only] = parts;
-    if (parts.length === 1 && only) await link(join(this.folder, 'data', only.data), path);
-    else
-      for (const part of parts)
-        await pipeline(this.read(part, 0, part.size - 1), createWriteStream(path, { flags: 'a' }));
-    await sync(path);
-    const size = parts.reduce((sum, part) => sum + part.size, 0);
-    const digests = Buffer.concat(parts.map(({ etag }) => Buffer.from(etag, 'hex')));
-    const etag = `${createHash('md5').update(digests).digest('hex')}-${parts.length}`;
-    const stored = await this.describe(key, { data, size, etag });
+    const pieces = await this.linked(parts.flatMap((part) => part.pieces));
+    const etag = `${newEtag()}-${parts.length}`;
+    const stored = await this.describe(key, { pieces, etag });
     await this.abortUpload(id);
     return stored;
   }
@@ -144,22 +171,19 @@ export class S3Store {
 
   private async write(body: Readable, sha256: string | undefined): Promise<Stored> {
     const data = randomUUID();
-    const path = join(this.folder, 'data', data);
-    const [md5, sha] = [createHash('md5'), createHash('sha256')];
-    let size = 0;
-    const measure = new Transform({
+    const path = this.dataPath(data);
+    const file = createWriteStream(path, { flags: 'wx', flush: true });
+    const hash = createHash('sha256');
+    const digesting = new Transform({
       transform(chunk: Buffer, _encoding, done) {
-        md5.update(chunk);
-        if (sha256) sha.update(chunk);
-        size += chunk.length;
+        hash.update(chunk);
         done(null, chunk);
       },
     });
     try {
-      await pipeline(body, measure, createWriteStream(path, { flags: 'wx' }));
-      if (sha256 && sha.digest('hex') !== sha256) throw new DigestMismatch();
-      await sync(path);
-      return { data, size, etag: md5.digest('hex') };
+      await (sha256 ? pipeline(body, digesting, file) : pipeline(body, file));
+      if (sha256 && hash.digest('hex') !== sha256) throw new DigestMismatch();
+      return { pieces: [{ data, size: file.bytesWritten }], etag: newEtag() };
     } catch (error) {
       await rm(path, { force: true });
       throw error;
@@ -175,8 +199,12 @@ export class S3Store {
     return object;
   }
 
-  private removeData({ data }: Stored): Promise<void> {
-    return rm(join(this.folder, 'data', data), { force: true });
+  private async removeData({ pieces }: Stored): Promise<void> {
+    await Promise.all(pieces.map(({ data }) => rm(this.dataPath(data), { force: true })));
+  }
+
+  private dataPath(data: string): string {
+    return join(this.folder, 'data', data);
   }
 
   private objectPath(key: string): string {
@@ -189,7 +217,7 @@ export class S3Store {
     for (const name of await readdir(join(this.folder, 'objects'))) {
       const object = await readDescription(join(this.folder, 'objects', name), StoredObject);
       if (object) {
-        named.add(object.data);
+        for (const { data } of object.pieces) named.add(data);
         this.objects.set(object.key, object);
       } else await rm(join(this.folder, 'objects', name), { force: true });
     }
@@ -197,14 +225,20 @@ export class S3Store {
       for (const name of await readdir(join(this.folder, 'uploads', id))) {
         const part =
           name === 'key' ? undefined : await readDescription(join(this.folder, 'uploads', id, name), Stored);
-        if (part) named.add(part.data);
+        for (const { data } of part?.pieces ?? []) named.add(data);
       }
     }
     for (const data of await readdir(join(this.folder, 'data'))) {
-      if (!named.has(data)) await rm(join(this.folder, 'data', data), { force: true });
+      if (!named.has(data)) await rm(this.dataPath(data), { force: true });
     }
   }
 }
+
+async function* inTurn(streams: readonly (() => Readable)[]): AsyncGenerator<Buffer> {
+  for (const open of streams) yield* open();
+}
+
+const newEtag = (): string => randomUUID().replaceAll('-', '');
 
 async function readDescription<T extends z.ZodType>(
   path: string,
@@ -223,9 +257,4 @@ async function writeAtomically(path: string, text: string): Promise<void> {
   const temporary = `${path}.${randomUUID()}`;
   await writeFile(temporary, text, { flush: true });
   await rename(temporary, path);
-}
-
-async function sync(path: string): Promise<void> {
-  await using handle = await open(path, 'r');
-  await handle.sync();
 }

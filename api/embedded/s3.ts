@@ -4,12 +4,18 @@
  */
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
-import { DigestMismatch, S3Store, type StoredObject } from './s3-store.ts';
+import { DigestMismatch, S3Store, sizeOf } from './s3-store.ts';
 import { type Credentials, isSigned } from './sigv4.ts';
 
 export interface EmbeddedS3 {
   readonly endpoint: string;
+  /** For this very process, which need not send bytes to itself through a socket. @returns undefined: there is no such object */
+  read(
+    key: string,
+    range?: { offset: number; length: number },
+  ): Promise<ReadableStream<Uint8Array> | undefined>;
   close(): Promise<void>;
 }
 
@@ -49,6 +55,13 @@ export async function startEmbeddedS3(options: {
   const { port } = server.address() as AddressInfo;
   return {
     endpoint: `http://${options.host.includes(':') ? `[${options.host}]` : options.host}:${port}`,
+    read: async (key, range) => {
+      const object = await store.find(key);
+      if (!object) return undefined;
+      const start = range?.offset ?? 0;
+      const end = range ? start + range.length : sizeOf(object);
+      return Readable.toWeb(store.read(object, start, end - 1)) as ReadableStream<Uint8Array>;
+    },
     close: () =>
       new Promise((resolve) => {
         server.close(() => resolve());
@@ -116,8 +129,8 @@ function list(response: ServerResponse, store: S3Store, url: URL): void {
   const left = store.list(url.searchParams.get('prefix') ?? '', after);
   const page = left.slice(0, MAX_LISTED);
   const entries = page.map(
-    ({ key, size, etag, modified }) =>
-      `<Contents><Key>${escapeXml(key)}</Key><LastModified>${modified}</LastModified><ETag>&quot;${etag}&quot;</ETag><Size>${size}</Size></Contents>`,
+    (object) =>
+      `<Contents><Key>${escapeXml(object.key)}</Key><LastModified>${object.modified}</LastModified><ETag>&quot;${object.etag}&quot;</ETag><Size>${sizeOf(object)}</Size></Contents>`,
   );
   const isTruncated = left.length > page.length;
   const next = isTruncated
@@ -169,8 +182,8 @@ async function multipart(
     const page = left.slice(0, MAX_LISTED);
     const truncated = left.length > page.length;
     const entries = page.map(
-      ({ number, size, etag }) =>
-        `<Part><PartNumber>${number}</PartNumber><ETag>&quot;${etag}&quot;</ETag><Size>${size}</Size></Part>`,
+      (part) =>
+        `<Part><PartNumber>${part.number}</PartNumber><ETag>&quot;${part.etag}&quot;</ETag><Size>${sizeOf(part)}</Size></Part>`,
     );
     const marker = truncated ? `<NextPartNumberMarker>${page.at(-1)?.number}</NextPartNumberMarker>` : '';
     return xml(
@@ -234,7 +247,8 @@ async function get(
 ): Promise<void> {
   const object = await store.find(key);
   if (!object) throw new S3Error(404, 'NoSuchKey', 'The object does not exist.');
-  const range = rangeOf(request.headers.range, object);
+  const size = sizeOf(object);
+  const range = rangeOf(request.headers.range, size);
   response.setHeader('etag', `"${object.etag}"`);
   response.setHeader('last-modified', new Date(object.modified).toUTCString());
   response.setHeader('accept-ranges', 'bytes');
@@ -242,19 +256,16 @@ async function get(
   response.setHeader('content-length', range.end - range.start + 1);
   const disposition = url.searchParams.get('response-content-disposition');
   if (disposition) response.setHeader('content-disposition', disposition);
-  if (range.partial) response.setHeader('content-range', `bytes ${range.start}-${range.end}/${object.size}`);
+  if (range.partial) response.setHeader('content-range', `bytes ${range.start}-${range.end}/${size}`);
   response.writeHead(range.partial ? 206 : 200);
-  if (request.method === 'HEAD' || object.size === 0) {
+  if (request.method === 'HEAD' || size === 0) {
     response.end();
     return;
   }
   await pipeline(store.read(object, range.start, range.end), response);
 }
 
-function rangeOf(
-  header: string | undefined,
-  { size }: StoredObject,
-): { start: number; end: number; partial: boolean } {
+function rangeOf(header: string | undefined, size: number): { start: number; end: number; partial: boolean } {
   const match = /^bytes=(\d*)-(\d*)$/.exec(header ?? '');
   if (!match || (!match[1] && !match[2])) return { start: 0, end: size - 1, partial: false };
   const start = match[1] ? Number(match[1]) : Math.max(0, size - Number(match[2]));

@@ -1,5 +1,9 @@
 #!/usr/bin/env node
 // Plain JavaScript, so that an old Node can read it and say what it lacks: the rest is TypeScript, run as written.
+import module from 'node:module';
+import { homedir } from 'node:os';
+import { join } from 'node:path';
+
 const [major] = process.versions.node.split('.').map(Number);
 if (major < 24) {
   process.stderr.write(
@@ -10,6 +14,9 @@ if (major < 24) {
   );
   process.exit(2);
 }
+// What was compiled once is kept: half of the start.
+const cache = process.env.XDG_CACHE_HOME || join(homedir(), '.cache');
+module.enableCompileCache(join(cache, 'patchbay', 'compiled'));
 // Node's own ends the process when a server closes a connection whose last bytes wait for a slow reader:
 // github.com/nodejs/undici/issues/5360, mended in this one.
 const { Agent, fetch, setGlobalDispatcher } = await import('undici');

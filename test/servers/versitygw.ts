@@ -17,10 +17,15 @@ export interface S3ForTests {
   close(): Promise<void>;
 }
 
-export async function startVersitygw(): Promise<S3ForTests> {
+const OWN = { accessKeyId: 'patchbay', secretAccessKey: 'secret-of-the-tests', region: 'us-east-1' };
+
+export async function startVersitygw({
+  accessKeyId,
+  secretAccessKey,
+  region,
+}: Omit<S3ForTests, 'endpoint' | 'close'> = OWN): Promise<S3ForTests> {
   const folder = await mkdtemp(join(tmpdir(), 'patchbay-versitygw-'));
   const port = await freePort();
-  const [accessKeyId, secretAccessKey, region] = ['patchbay', 'secret-of-the-tests', 'us-east-1'];
   const args = [
     '--access',
     accessKeyId,

@@ -9,6 +9,7 @@ describe('settings', () => {
       host: '127.0.0.1',
       port: 0,
       maxRows: 16,
+      provider: 'cpu',
       cacheFolder: '/tmp/cache',
     });
   });
@@ -20,6 +21,7 @@ describe('settings', () => {
     [{ PATCHBAY_RUNNER_PORT: '70000' }, /PATCHBAY_RUNNER_PORT/],
     [{ PATCHBAY_RUNNER_THREADS: 'many' }, /PATCHBAY_RUNNER_THREADS/],
     [{ PATCHBAY_RUNNER_KV_BYTES: '-1' }, /PATCHBAY_RUNNER_KV_BYTES/],
+    [{ PATCHBAY_RUNNER_PROVIDER: 'gpu' }, /PATCHBAY_RUNNER_PROVIDER.*"cpu".*"cuda".*"webgpu"/],
   ])('name the variable that is wrong: %j', (wrong, reason) => {
     expect(() => readConfig({ ...NEEDED, ...wrong })).toThrow(reason);
   });

@@ -2,6 +2,7 @@
 import { availableParallelism, hostname, networkInterfaces, totalmem } from 'node:os';
 import { z } from 'zod';
 import { RunnerUrl } from '../functions/fleet.ts';
+import { Provider } from './provider.ts';
 
 const GIB = 2 ** 30;
 /** Of the machine's memory, what training may take unless told otherwise. */
@@ -18,6 +19,7 @@ const Shared = z.object({
   PATCHBAY_RUNNER_CACHE: z.string().min(1),
   PATCHBAY_RUNNER_THREADS: z.coerce.number().int().min(1).default(availableParallelism()),
   PATCHBAY_RUNNER_DISK_BYTES: bytes.default(20 * GIB),
+  PATCHBAY_RUNNER_PROVIDER: Provider,
   PATCHBAY_RUNNER_HOST: z.string().default('127.0.0.1'),
   /** 0: any free port. */
   PATCHBAY_RUNNER_PORT: z.coerce.number().int().min(0).max(65_535).default(0),
@@ -55,6 +57,7 @@ export interface RunnerConfig {
   readonly port: number;
   readonly token: string;
   readonly cacheFolder: string;
+  readonly provider: Provider;
   readonly threads: number;
   readonly maxRows: number;
   readonly maxWaiting: number;
@@ -74,6 +77,7 @@ export interface TrainRunnerConfig {
   readonly token: string;
   readonly name: string;
   readonly cacheFolder: string;
+  readonly provider: Provider;
   readonly threads: number;
   readonly diskBytes: number;
   readonly maxJobs: number;
@@ -91,6 +95,7 @@ export function readConfig(environment: Variables): RunnerConfig {
     port: e.PATCHBAY_RUNNER_PORT,
     token: e.PATCHBAY_RUNNER_TOKEN,
     cacheFolder: e.PATCHBAY_RUNNER_CACHE,
+    provider: e.PATCHBAY_RUNNER_PROVIDER,
     threads: e.PATCHBAY_RUNNER_THREADS,
     maxRows: e.PATCHBAY_RUNNER_MAX_BATCH,
     maxWaiting: e.PATCHBAY_RUNNER_MAX_WAITING,
@@ -113,6 +118,7 @@ export function readTrainConfig(environment: Variables): TrainRunnerConfig {
     token: e.PATCHBAY_RUNNER_TOKEN,
     name: e.PATCHBAY_RUNNER_NAME,
     cacheFolder: e.PATCHBAY_RUNNER_CACHE,
+    provider: e.PATCHBAY_RUNNER_PROVIDER,
     threads: e.PATCHBAY_RUNNER_THREADS,
     diskBytes: e.PATCHBAY_RUNNER_DISK_BYTES,
     maxJobs: e.PATCHBAY_TRAIN_JOBS,

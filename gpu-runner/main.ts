@@ -6,9 +6,10 @@ import { listen } from './listen.ts';
 import { Reports } from './reports.ts';
 import { Runner } from './runner.ts';
 import { RunnerApi } from './runner-api.ts';
+import { tryProvider } from './try-provider.ts';
 
 const log = pino({ name: 'runner' }, pino.destination(2));
-const config = configOrExit();
+const config = await configOrExit();
 const runner = new Runner(config);
 const app = createRunnerApp(runner, config.token, log);
 
@@ -46,9 +47,11 @@ process.on('SIGINT', () => void stop('SIGINT'));
 // The parent has died. Its connections are gone with it, so what runs is cancelled.
 process.on('disconnect', () => void stop('the parent process is gone'));
 
-function configOrExit(): RunnerConfig {
+async function configOrExit(): Promise<RunnerConfig> {
   try {
-    return readConfig(process.env);
+    const config = readConfig(process.env);
+    await tryProvider();
+    return config;
   } catch (error) {
     log.fatal((error as Error).message);
     process.exit(1);

@@ -4,6 +4,8 @@
  */
 process.env['ORT_DISABLE_TELEMETRY'] = '1'; // before the library loads: it would write a device id under the user's cache
 
+import { chosenProvider } from './provider.ts';
+
 const ort = await import('onnxruntime-node');
 
 export const ORT_VERSION = ort.env.versions.node ?? ort.env.versions.common;
@@ -29,9 +31,10 @@ export class Session {
     this.inner = inner;
   }
 
-  static async open(modelPath: string, settings: SessionSettings): Promise<Session> {
-    const inner = await ort.InferenceSession.create(modelPath, {
-      executionProviders: ['cpu'],
+  /** @param model a path, or a whole model with its weights */
+  static async open(model: string | Uint8Array, settings: SessionSettings): Promise<Session> {
+    const inner = await ort.InferenceSession.create(model as string, {
+      executionProviders: [chosenProvider()],
       intraOpNumThreads: settings.threads,
       interOpNumThreads: 1,
       executionMode: 'sequential',

@@ -7,10 +7,11 @@ import { listen } from './listen.ts';
 import { probeRoutes } from './probes.ts';
 import { RunnerApi } from './runner-api.ts';
 import { TrainRunner } from './train/train-runner.ts';
+import { tryProvider } from './try-provider.ts';
 import { VerifyRunner } from './verify/verify-runner.ts';
 
 const log = pino({ name: 'train' }, pino.destination(2));
-const config = configOrExit();
+const config = await configOrExit();
 const stop = new AbortController();
 
 // Where answers are given on the same machine, they come first.
@@ -20,7 +21,7 @@ for (const signal of ['SIGTERM', 'SIGINT', 'disconnect'])
     log.info({ reason: signal }, 'keeping checkpoints');
     stop.abort();
   });
-log.info({ api: config.apiUrl, threads: config.threads }, 'waiting for jobs');
+log.info({ api: config.apiUrl, provider: config.provider, threads: config.threads }, 'waiting for jobs');
 const api = new RunnerApi({ url: config.apiUrl, token: config.token });
 listen(
   probeRoutes(() => !stop.signal.aborted && api.isReachable),
@@ -35,9 +36,11 @@ await Promise.all([
 log.info('stopped');
 process.exit(0);
 
-function configOrExit(): TrainRunnerConfig {
+async function configOrExit(): Promise<TrainRunnerConfig> {
   try {
-    return readTrainConfig(process.env);
+    const config = readTrainConfig(process.env);
+    await tryProvider();
+    return config;
   } catch (error) {
     log.fatal((error as Error).message);
     process.exit(1);

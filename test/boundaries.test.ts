@@ -56,6 +56,7 @@ const READS_ENVIRONMENT = [
   'gpu-runner/main.ts',
   'gpu-runner/train-main.ts',
   'gpu-runner/config.ts',
+  'gpu-runner/provider.ts',
   'gpu-runner/session.ts',
   'gpu-runner/testing/',
   'cli/main.ts',

@@ -8,6 +8,7 @@ import { mkdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { cpus } from 'node:os';
 import { join } from 'node:path';
 import { writeOnnx } from '../graph/onnx.ts';
+import { chosenProvider } from '../provider.ts';
 import { ORT_VERSION, Session } from '../session.ts';
 import type { Checkpoint } from './checkpoint.ts';
 import { buildStep } from './step-graph.ts';
@@ -20,12 +21,21 @@ export async function openPrepared(checkpoint: Checkpoint, threads: number): Pro
   const graph = writeOnnx(buildStep(checkpoint.config, checkpoint.weight), 'patchbay');
   const key = createHash('sha256')
     .update(graph)
-    .update(`${ORT_VERSION} ${await processor()} ${checkpoint.fingerprint}`)
+    .update(`${ORT_VERSION} ${chosenProvider()} ${await processor()} ${checkpoint.fingerprint}`)
     .digest('hex')
     .slice(0, 16);
+  if (chosenProvider() !== 'cpu') return openAsItIs(graph, join(folder, `patchbay-${key}.onnx`), threads);
   const prepared = join(folder, `patchbay-prepared-${key}`);
   if (!(await exists(join(prepared, MODEL)))) await prepare(graph, prepared, threads);
   return Session.open(join(prepared, MODEL), { threads, optimize: false });
+}
+
+/** Packing is for the processor's kernels; a GPU gets a copy of the weights of its own. */
+async function openAsItIs(graph: Uint8Array, path: string, threads: number): Promise<Session> {
+  const temporary = `${path}.${randomUUID()}`;
+  await writeFile(temporary, graph);
+  await rename(temporary, path);
+  return Session.open(path, { threads });
 }
 
 /** What the packed layout depends on: the model and, where the system tells, the instructions that it offers. */

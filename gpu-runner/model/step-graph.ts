@@ -154,8 +154,7 @@ class StepGraph {
     const { graph } = this;
     const outputs = gainedOutputs(this.config);
     const sizes = outputs.map(([, out]) => out);
-    const lengths = graph.constant('int64', sizes, [sizes.length]);
-    const parts = op.split(graph, gains, lengths, sizes);
+    const parts = splitInto(graph, gains, sizes);
     return new Map(outputs.map(([path], i) => [path, parts[i]!]));
   }
 
@@ -199,4 +198,18 @@ class StepGraph {
     const [onPast, onNew] = op.split(graph, probabilities, this.pastAndNew, ['P', 'S']);
     return op.add(graph, op.matmul(graph, onPast!, past.value), op.matmul(graph, onNew!, value));
   }
+}
+
+/** A kernel on WebGPU has twelve buffers at most, input and lengths among them: many parts are parts of parts. */
+const MOST_PARTS = 8;
+
+function splitInto(graph: Graph, x: Tensor, sizes: readonly number[]): Tensor[] {
+  if (sizes.length <= MOST_PARTS) {
+    return op.split(graph, x, graph.constant('int64', sizes, [sizes.length]), sizes);
+  }
+  const each = Math.ceil(sizes.length / MOST_PARTS);
+  const groups: number[][] = [];
+  for (let i = 0; i < sizes.length; i += each) groups.push(sizes.slice(i, i + each));
+  const sums = groups.map((group) => group.reduce((sum, size) => sum + size, 0));
+  return splitInto(graph, x, sums).flatMap((part, i) => splitInto(graph, part, groups[i]!));
 }

@@ -1,5 +1,6 @@
 /** What a finished job gives to the catalog: PEFT's two files, a card, and the receipt. */
 import type { DeclaredResult, TrainLease } from '../../functions/train.ts';
+import { chosenProvider } from '../provider.ts';
 import { ORT_VERSION } from '../session.ts';
 import { cardOf } from './card.ts';
 import type { Files, JobFacts } from './leased-job.ts';
@@ -64,7 +65,7 @@ export function receiptOf(
       ...plan.settings,
     },
     seed: lease.seed,
-    engine: { version: ENGINE_VERSION, onnxruntime: ORT_VERSION, provider: 'cpu', ...engine },
+    engine: { version: ENGINE_VERSION, onnxruntime: ORT_VERSION, provider: chosenProvider(), ...engine },
     examples: report.examples,
     ...facts,
   };

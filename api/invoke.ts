@@ -66,13 +66,33 @@ export async function resolveModel(
   principal: Principal,
   model: string,
 ): Promise<ResolvedModel> {
+  const { base, terms } = await pinModel(deps.db, principal, model);
+  const sources = terms.map(async ({ version, weight }) => ({
+    ...(await adapterSource(deps, version)),
+    weight,
+  }));
+  return {
+    base: await baseSource(deps, base),
+    adapterIds: terms.map(({ version }) => version.adapterId),
+    adapters: await Promise.all(sources),
+  };
+}
+
+export interface PinnedModel {
+  readonly base: Base;
+  /** None: the base alone. */
+  readonly terms: readonly { readonly version: Version; readonly weight: number }[];
+}
+
+/** Which versions a name means at this moment. @throws as resolveModel */
+export async function pinModel(db: Database, principal: Principal, model: string): Promise<PinnedModel> {
   const { terms } = parse(model);
   const [first] = terms;
   const single = terms.length === 1 && first && first.version === undefined && first.weight === 1;
-  const bare = single ? await findBase(deps.db, idOf(first)) : undefined;
-  if (bare) return { base: await baseSource(deps, bare), adapters: [], adapterIds: [] };
+  const bare = single ? await findBase(db, idOf(first)) : undefined;
+  if (bare) return { base: bare, terms: [] };
 
-  const found = await Promise.all(terms.map((term) => findTerm(deps.db, principal, term)));
+  const found = await Promise.all(terms.map((term) => findTerm(db, principal, term)));
   const bases = new Set(found.map(({ version }) => version.baseId));
   if (bases.size > 1) {
     throw new ApiError(
@@ -81,18 +101,9 @@ export async function resolveModel(
       { field: 'model' },
     );
   }
-  const base = await findBase(deps.db, [...bases][0]!);
+  const base = await findBase(db, [...bases][0]!);
   if (!base) throw new Error(`base ${[...bases][0]} of a listed version is missing`);
-  return {
-    base: await baseSource(deps, base),
-    adapterIds: found.map(({ version }) => version.adapterId),
-    adapters: await Promise.all(
-      found.map(async ({ term, version }) => ({
-        ...(await adapterSource(deps, version)),
-        weight: term.weight,
-      })),
-    ),
-  };
+  return { base, terms: found.map(({ term, version }) => ({ version, weight: term.weight })) };
 }
 
 function parse(model: string) {

@@ -79,7 +79,11 @@ async function parentSource(deps: TrainingDeps, id: string, number: number) {
   return adapterSource(deps, version);
 }
 
-async function userFile({ blobs }: TrainingDeps, id: string, sha256: string): Promise<FileSource> {
+export async function userFile(
+  { blobs }: Pick<TrainingDeps, 'blobs'>,
+  id: string,
+  sha256: string,
+): Promise<FileSource> {
   const size = await blobs.size(fileKey(id));
   if (size === undefined) throw new Error(`the bytes of ${id} are missing`);
   return fileSource(blobs, { path: `${id}.jsonl`, sha256, size }, fileKey(id));

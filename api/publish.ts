@@ -165,14 +165,17 @@ export async function startDraft(
       // Only content that everybody may read counts as present: else asking would tell who has a private file.
       if (await isListedContent(deps.db, sha256)) return { path, size, sha256, upload: null };
       const key = `${UPLOADS}${id}/${path}`;
-      const partSize = Math.max(PART_SIZE, Math.ceil(size / MAX_PARTS / MIB) * MIB);
-      return { path, size, sha256, upload: { key, uploadId: await deps.blobs.startUpload(key), partSize } };
+      const upload = { key, uploadId: await deps.blobs.startUpload(key), partSize: partSizeOf(size) };
+      return { path, size, sha256, upload };
     }),
   );
   const expiresAt = new Date(deps.now().getTime() + DRAFT_HOURS * 3_600_000);
   await insertDraft(deps.db, { id, ...draft, createdBy: principal.userId, expiresAt }, rows);
   return viewDraft(deps, principal, id);
 }
+
+export const partSizeOf = (size: number): number =>
+  Math.max(PART_SIZE, Math.ceil(size / MAX_PARTS / MIB) * MIB);
 
 /** Which parts have arrived, with fresh URLs for the others. */
 export async function viewDraft(deps: PublishDeps, principal: Principal, id: string): Promise<DraftView> {
@@ -184,7 +187,10 @@ export async function viewDraft(deps: PublishDeps, principal: Principal, id: str
   };
 }
 
-async function viewFile(blobs: BlobStore, file: DraftFile): Promise<FileView> {
+export async function viewFile(
+  blobs: BlobStore,
+  file: Pick<DraftFile, 'path' | 'size' | 'upload'>,
+): Promise<FileView> {
   const { path, size, upload } = file;
   if (!upload) return { path, size, status: 'present' };
   const arrived = await blobs.uploadedParts(upload.key, upload.uploadId);
@@ -271,19 +277,28 @@ async function checkAndKeep(
   return { kind: 'adapter', ...published };
 }
 
+/** @returns how many; of an upload that is over, none */
+export async function missingParts(
+  blobs: BlobStore,
+  size: number,
+  { key, uploadId, partSize }: NonNullable<DraftFile['upload']>,
+): Promise<number> {
+  const arrived = await blobs.uploadedParts(key, uploadId);
+  return partsOf(size, partSize).filter(
+    (part) => arrived && !arrived.some((other) => other.number === part.number && other.size === part.size),
+  ).length;
+}
+
 /** The staged bytes of a file, once they are all there and are what was declared. */
 export async function receive(deps: PublishDeps, file: DraftFile): Promise<Content> {
   const { path, size, sha256, upload } = file;
   const content = (key: string): Content => ({ path, size, sha256, key, store: deps.blobs });
   if (!upload) return content(blobKey(sha256));
-  const arrived = await deps.blobs.uploadedParts(upload.key, upload.uploadId);
-  const missing = partsOf(size, upload.partSize).filter(
-    (part) => arrived && !arrived.some((other) => other.number === part.number && other.size === part.size),
-  );
-  if (missing.length > 0) {
+  const missing = await missingParts(deps.blobs, size, upload);
+  if (missing > 0) {
     throw new ApiError(
       'conflict',
-      `${path}: ${missing.length} of its parts have not arrived; GET the draft for their URLs.`,
+      `${path}: ${missing} of its parts have not arrived; GET the draft for their URLs.`,
       {
         field: path,
       },

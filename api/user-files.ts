@@ -121,12 +121,12 @@ export async function ownFile(
   return file;
 }
 
-/** @throws ApiError not_found, conflict while a job needs it */
+/** @throws ApiError not_found, conflict while a job or a task needs it */
 export async function removeFile(deps: PublishDeps, principal: Principal, id: string): Promise<void> {
   await ownFile(deps, principal, id);
-  const job = await deleteFile(deps.db, id);
-  if (job) {
-    throw new ApiError('conflict', `The job ${job} still needs ${id}: cancel it first, or wait.`, {
+  const needing = await deleteFile(deps.db, id);
+  if (needing) {
+    throw new ApiError('conflict', `${needing} still needs ${id}: cancel it first, or wait.`, {
       field: 'file_id',
     });
   }

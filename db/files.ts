@@ -1,7 +1,7 @@
 /** Files that users upload for training. */
 import { and, desc, eq, inArray, isNotNull, isNull, lt, or, type SQL, sql } from 'drizzle-orm';
 import type { Database } from './open.ts';
-import { files, trainingJobs } from './schema.ts';
+import { files, tasks, trainingJobs } from './schema.ts';
 
 export type FileRow = typeof files.$inferSelect;
 /** A file whose bytes are all there. */
@@ -64,10 +64,10 @@ export async function listFiles(
   return rows as UserFile[];
 }
 
-/** @returns the job that still needs it, in which case it stays */
+/** @returns the job, or the task, that still needs it, in which case it stays */
 export function deleteFile(db: Database, id: string): Promise<string | undefined> {
   return db.transaction(async (tx) => {
-    // Jobs lock the files they are made with, so none can be made meanwhile.
+    // Jobs and tasks lock the files they are made with, so none can be made meanwhile.
     await tx.select({ id: files.id }).from(files).where(eq(files.id, id)).for('update');
     const [job] = await tx
       .select({ id: trainingJobs.id })
@@ -80,6 +80,12 @@ export function deleteFile(db: Database, id: string): Promise<string | undefined
       )
       .limit(1);
     if (job) return job.id;
+    const [task] = await tx
+      .select({ id: tasks.id })
+      .from(tasks)
+      .where(and(sql`${tasks.order}->'file'->>'id' = ${id}`, inArray(tasks.status, ['queued', 'running'])))
+      .limit(1);
+    if (task) return task.id;
     await tx.delete(files).where(eq(files.id, id));
     return undefined;
   });

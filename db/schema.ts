@@ -502,6 +502,61 @@ export const schedules = pgTable('schedules', {
   error: text('error'),
 });
 
+// --- tasks -----------------------------------------------------------------------------------------------------------
+
+export const TASK_STATUSES = ['queued', 'running', 'succeeded', 'failed', 'cancelled'] as const;
+export type TaskStatus = (typeof TASK_STATUSES)[number];
+
+export interface TaskFile {
+  readonly path: string;
+  readonly size: number;
+  readonly sha256: string;
+  /** Where it is in the object store, and the upload that it comes by. */
+  readonly key: string;
+  readonly uploadId: string;
+  readonly partSize: number;
+}
+
+/** Functions that somebody asked for (functions/registry.ts). */
+export const tasks = pgTable(
+  'tasks',
+  {
+    id: text('id').primaryKey(),
+    function: text('function').notNull(),
+    userId: text('user_id')
+      .notNull()
+      .references(() => user.id),
+    /** What was asked, by names and numbers that stay; a runner gets URLs instead. */
+    order: jsonb('order').notNull().$type<Record<string, unknown>>(),
+    /** Of the request: a second one with the same key is the same task. */
+    idempotencyKey: text('idempotency_key'),
+    status: text('status').notNull().$type<TaskStatus>(),
+    progress: jsonb('progress').$type<{ what: string; done: number; total: number } | null>(),
+    result: jsonb('result').$type<unknown>(),
+    error: jsonb('error').$type<{ code: string; message: string; field?: string | undefined } | null>(),
+    files: jsonb('files').notNull().default([]).$type<TaskFile[]>(),
+    /** Then the files are removed. */
+    filesExpireAt: time('files_expire_at'),
+    createdAt: time('created_at').notNull().default(now),
+    startedAt: time('started_at'),
+    finishedAt: time('finished_at'),
+    /** The lease it is, or was last, worked on under. */
+    leaseId: text('lease_id'),
+    /** Null: nobody works on it. */
+    leaseExpiresAt: time('lease_expires_at'),
+    runner: text('runner'),
+    /** Leases that ran out, or were given back by a runner that failed. */
+    losses: integer('losses').notNull().default(0),
+  },
+  (t) => [
+    index('tasks_user').on(t.userId, t.createdAt, t.id),
+    index('tasks_open').on(t.createdAt).where(sql`status in ('queued', 'running')`),
+    index('tasks_files').on(t.filesExpireAt).where(sql`files <> '[]'`),
+    uniqueIndex('tasks_lease').on(t.leaseId),
+    uniqueIndex('tasks_idempotency').on(t.userId, t.idempotencyKey),
+  ],
+);
+
 // --- what happened ---------------------------------------------------------------------------------------------------
 
 /** Append-only. */

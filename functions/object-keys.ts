@@ -9,5 +9,8 @@ export const FILES = 'files/';
 /** Of training jobs. */
 export const CHECKPOINTS = 'checkpoints/';
 
+/** What tasks made, such as merged checkpoints; for some days. */
+export const TASKS = 'tasks/';
+
 export const blobKey = (sha256: string): string => `${BLOBS}${sha256}`;
 export const fileKey = (id: string): string => `${FILES}${id}`;

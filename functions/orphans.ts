@@ -12,9 +12,10 @@ import { removeUnnamed, unnamedBlobs } from '../db/blobs.ts';
 import { draftsOf } from '../db/drafts.ts';
 import { uploadedFiles } from '../db/files.ts';
 import type { Database } from '../db/open.ts';
+import { taskFilesOf } from '../db/tasks.ts';
 import { checkpointsOf } from '../db/training.ts';
 import { defineFunction, Tick } from './definition.ts';
-import { BLOBS, CHECKPOINTS, FILES, UPLOADS } from './object-keys.ts';
+import { BLOBS, CHECKPOINTS, FILES, TASKS, UPLOADS } from './object-keys.ts';
 import { eachPart } from './parts.ts';
 import type { ListedObject, Ports } from './ports.ts';
 
@@ -28,13 +29,20 @@ export const orphans = defineFunction({
   trigger: { kind: 'schedule', everySeconds: 3600 },
   needs: { processor: 'cpu', memoryMiB: 256, timeoutSeconds: 900, retries: 0, concurrency: 1 },
   event: Tick,
-  result: z.object({ blobs: z.int(), uploads: z.int(), files: z.int(), checkpoints: z.int() }),
+  result: z.object({
+    blobs: z.int(),
+    uploads: z.int(),
+    files: z.int(),
+    checkpoints: z.int(),
+    tasks: z.int(),
+  }),
   handle: (_tick, ports: OrphanPorts) =>
     eachPart({
       blobs: () => removeOrphanBlobs(ports),
       uploads: () => removeOrphans(ports, UPLOADS, draftsOf),
       files: () => removeOrphans(ports, FILES, uploadedFiles),
       checkpoints: () => removeOrphans(ports, CHECKPOINTS, checkpointsOf),
+      tasks: () => removeOrphans(ports, TASKS, taskFilesOf),
     }),
 });
 

@@ -3,9 +3,11 @@ import { z } from 'zod';
 import { type DraftFile, deleteDraft, expiredDrafts, findDraft } from '../db/drafts.ts';
 import { abandonedUploads, type FileRow, removeUpload } from '../db/files.ts';
 import { endExpiredLeases } from '../db/leases.ts';
+import { endExpiredTasks, forgetTaskFiles, spentTasks } from '../db/tasks.ts';
 import { forgetCheckpointFiles, spentCheckpoints } from '../db/training.ts';
 import { defineFunction, Tick } from './definition.ts';
 import { fileKey } from './object-keys.ts';
+import { retriesOf } from './on-runners.ts';
 import { eachPart } from './parts.ts';
 import type { Ports } from './ports.ts';
 
@@ -24,13 +26,22 @@ export const sweep = defineFunction({
   trigger: { kind: 'schedule', everySeconds: 60 },
   needs: { processor: 'cpu', memoryMiB: 256, timeoutSeconds: 300, retries: 0, concurrency: 1 },
   event: Tick,
-  result: z.object({ leases: z.int(), drafts: z.int(), uploads: z.int(), checkpoints: z.int() }),
+  result: z.object({
+    leases: z.int(),
+    tasks: z.int(),
+    drafts: z.int(),
+    uploads: z.int(),
+    checkpoints: z.int(),
+    files: z.int(),
+  }),
   handle: (_tick, ports: SweepPorts) =>
     eachPart({
       leases: () => endExpiredLeases(ports.db, ports.queue, ports.now()),
+      tasks: () => endExpiredTasks(ports.db, retriesOf, ports.now()),
       drafts: () => sweepDrafts(ports),
       uploads: () => sweepUploads(ports),
       checkpoints: () => sweepCheckpoints(ports),
+      files: () => sweepTaskFiles(ports),
     }),
 });
 
@@ -81,6 +92,17 @@ function sweepCheckpoints({ db, blobs, now }: SweepPorts): Promise<number> {
     async ({ id, files }) => {
       for (const { key } of files) await blobs.remove(key);
       await forgetCheckpointFiles(db, id);
+    },
+  );
+}
+
+/** What tasks made, once it has expired; and what those had begun to send that came to nothing. */
+function sweepTaskFiles({ db, blobs, now }: SweepPorts): Promise<number> {
+  return inBatches(
+    () => spentTasks(db, now(), AT_ONCE),
+    async ({ id, files }) => {
+      for (const { key, uploadId } of files) await blobs.abortUpload(key, uploadId);
+      await forgetTaskFiles(db, id);
     },
   );
 }

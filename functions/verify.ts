@@ -51,7 +51,7 @@ const Smoke = z.object({
   answers: z.array(z.object({ prompt: z.string(), base: z.string(), adapter: z.string() })),
 });
 
-const Interval = z.object({ value: figure, low: figure, high: figure });
+export const Interval = z.object({ value: figure, low: figure, high: figure });
 
 const Evaluation = z.object({
   of: z.enum(['publisher', 'base']),

@@ -41,7 +41,7 @@ describe('in the object store', () => {
     });
   }
   const removeOrphans = () => invoke(orphans, {}, api.deps);
-  const NOTHING = { blobs: 0, uploads: 0, files: 0, checkpoints: 0 };
+  const NOTHING = { blobs: 0, uploads: 0, files: 0, checkpoints: 0, tasks: 0 };
 
   it('keeps what is younger than the grace period', async () => {
     expect(await hoursLater(GRACE_HOURS - 1, removeOrphans)).toEqual(NOTHING);
@@ -84,13 +84,19 @@ describe('in the object store', () => {
       body: form,
     });
     const { id } = (await uploaded.json()) as { id: string };
-    for (const key of ['uploads/nobody/LICENSE', 'files/file-nobody', 'checkpoints/ftjob-nobody/1/lease/x'])
+    for (const key of [
+      'uploads/nobody/LICENSE',
+      'files/file-nobody',
+      'checkpoints/ftjob-nobody/1/lease/x',
+      'tasks/task-nobody/lease/x',
+    ])
       await api.blobs.put(key, text('nobody'));
     expect(await hoursLater(GRACE_HOURS + 1, removeOrphans)).toEqual({
       blobs: 0,
       uploads: 1,
       files: 1,
       checkpoints: 1,
+      tasks: 1,
     });
     expect(await api.blobs.size(`uploads/${draft.id}/LICENSE`)).toBe(others.LICENSE.length);
     expect(await api.blobs.size(`files/${id}`)).toBe(16);

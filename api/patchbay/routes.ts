@@ -11,6 +11,7 @@ import { keyRoutes } from './keys.ts';
 import { type OperatorDeps, operatorRoutes } from './operator.ts';
 import { organisationRoutes } from './organisations.ts';
 import { publishRoutes } from './publishing.ts';
+import { taskRoutes } from './tasks.ts';
 import { trustedPublishingRoutes } from './trusted-publishing.ts';
 import { usageRoutes } from './usage.ts';
 import { verificationRoutes } from './verifications.ts';
@@ -38,6 +39,7 @@ export function patchbayRoutes(deps: PatchbayDeps) {
   accessRoutes(app, deps);
   trustedPublishingRoutes(app, deps);
   usageRoutes(app, deps);
+  taskRoutes(app, deps);
   webhookRoutes(app, deps);
   operatorRoutes(app, deps);
   return app;

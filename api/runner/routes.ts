@@ -1,8 +1,9 @@
-/** The routes of functions/train.ts, functions/verify.ts and functions/fleet.ts, for runners, which show the runner token instead of a key. */
+/** The routes of functions/train.ts, verify.ts, tasks.ts and fleet.ts, for runners, which show the runner token instead of a key. */
 import { Hono, type MiddlewareHandler } from 'hono';
 import { z } from 'zod';
 import { reportRunner, runnerLeft } from '../../db/runners.ts';
 import { RunnerLeft, RunnerReport } from '../../functions/fleet.ts';
+import { DeclaredFiles, TaskBeat, TaskFailure, TaskRequest, TaskResult } from '../../functions/tasks.ts';
 import {
   CheckpointMetrics,
   DeclaredCheckpoint,
@@ -29,6 +30,7 @@ import {
 } from '../leases.ts';
 import { parseInput, readJsonBody } from '../request.ts';
 import { completeResult, startResult } from '../results.ts';
+import { failTask, finishTask, heartbeatTask, releaseTask, startFiles, takeTask } from '../task-leases.ts';
 import {
   decide,
   releaseVerification,
@@ -111,6 +113,32 @@ export function runnerRoutes(deps: RunnerDeps) {
   app.post('/verifications/:id/release', async (c) => {
     const { failed } = await read(Release, c.req.raw);
     await releaseVerification(deps, c.req.param('id'), failed);
+    return c.body(null, 204);
+  });
+
+  app.post('/tasks', async (c) => {
+    const lease = await takeTask(deps, await read(TaskRequest, c.req.raw));
+    return lease ? c.json(lease) : c.body(null, 204);
+  });
+  app.post('/tasks/:id/heartbeat', async (c) => {
+    const { progress } = await read(TaskBeat, c.req.raw);
+    return c.json({ action: await heartbeatTask(deps, c.req.param('id'), progress) });
+  });
+  app.post('/tasks/:id/files', async (c) =>
+    c.json(await startFiles(deps, c.req.param('id'), await read(DeclaredFiles, c.req.raw))),
+  );
+  app.post('/tasks/:id/result', async (c) => {
+    const { result } = await read(TaskResult, c.req.raw);
+    await finishTask(deps, c.req.param('id'), result);
+    return c.body(null, 204);
+  });
+  app.post('/tasks/:id/failed', async (c) => {
+    await failTask(deps, c.req.param('id'), await read(TaskFailure, c.req.raw));
+    return c.body(null, 204);
+  });
+  app.post('/tasks/:id/release', async (c) => {
+    const { failed } = await read(Release, c.req.raw);
+    await releaseTask(deps, c.req.param('id'), failed);
     return c.body(null, 204);
   });
   return app;

@@ -1,0 +1,168 @@
+/** Tasks, for whoever asks for them: evaluations and merges. What a runner does with them is in task-leases.ts. */
+import { z } from 'zod';
+import { filesOfBase } from '../db/bases.ts';
+import { changeTask, countOpen, findByKey, findTask, insertTask, isOver, type Task } from '../db/tasks.ts';
+import type { Principal } from './auth.ts';
+import { ApiError } from './errors.ts';
+import { pinModel } from './invoke.ts';
+import { requireBudget } from './metering.ts';
+import { ownFile } from './user-files.ts';
+import type { PublishDeps } from './versions.ts';
+
+/** Of one user, that wait or run: nobody keeps the runners from everybody else's. */
+export const MAX_OPEN = 16;
+export const EVALUATION_FILE = 'eval.jsonl';
+
+/** A version, or the base of `base` alone, as it was when the task was made. */
+const Model = z.object({
+  /** As the user named it. */
+  model: z.string(),
+  base: z.string(),
+  adapters: z.array(z.object({ id: z.string(), number: z.int(), weight: z.number() })),
+});
+
+/** By function: what is kept of what was asked. */
+export const ORDERS = {
+  evaluate: Model.extend({
+    /** Null: the base's own rows. */
+    file: z.object({ id: z.string(), sha256: z.string() }).nullable(),
+  }),
+  merge: Model,
+};
+export type Order<F extends keyof typeof ORDERS> = z.infer<(typeof ORDERS)[F]>;
+
+export interface EvaluationOrder {
+  readonly model: string;
+  readonly file?: string | undefined;
+}
+
+/** @throws ApiError naming the field */
+export async function orderEvaluation(
+  deps: PublishDeps,
+  principal: Principal,
+  { model, file }: EvaluationOrder,
+): Promise<Order<'evaluate'>> {
+  const pinned = await pin(deps, principal, model);
+  if (file !== undefined) {
+    const { id, sha256 } = await ownFile(deps, principal, file, 'file');
+    return { ...pinned, file: { id, sha256 } };
+  }
+  const standard = await filesOfBase(deps.db, pinned.base);
+  if (!standard.some(({ path }) => path === EVALUATION_FILE))
+    throw new ApiError(
+      'invalid_request',
+      `${pinned.base} has no rows of its own: name an uploaded file of rows to measure with.`,
+      { field: 'file' },
+    );
+  return { ...pinned, file: null };
+}
+
+/** @throws ApiError naming the field */
+export async function orderMerge(
+  deps: PublishDeps,
+  principal: Principal,
+  model: string,
+): Promise<Order<'merge'>> {
+  const pinned = await pin(deps, principal, model);
+  if (pinned.adapters.length === 0)
+    throw new ApiError('invalid_request', `${model} is a base: there is nothing to merge into it.`, {
+      field: 'model',
+    });
+  return pinned;
+}
+
+async function pin(deps: PublishDeps, principal: Principal, model: string): Promise<z.infer<typeof Model>> {
+  const { base, terms } = await pinModel(deps.db, principal, model);
+  return {
+    model,
+    base: base.id,
+    adapters: terms.map(({ version, weight }) => ({ id: version.adapterId, number: version.number, weight })),
+  };
+}
+
+/**
+ * @param idempotencyKey a request that comes again with it is answered with the task that it made the first time
+ * @throws ApiError conflict: the key was used for something else; busy
+ */
+export async function createTask<F extends keyof typeof ORDERS>(
+  deps: PublishDeps,
+  principal: Principal,
+  name: F,
+  order: Order<F>,
+  idempotencyKey: string | undefined,
+): Promise<Task> {
+  const before = idempotencyKey && (await findByKey(deps.db, principal.userId, idempotencyKey));
+  if (before) return same(before, name, order);
+  await requireBudget(deps.db, principal, deps.now());
+  if ((await countOpen(deps.db, principal.userId)) >= MAX_OPEN)
+    throw new ApiError('busy', `${MAX_OPEN} of your tasks wait or run already: wait for one of them.`, {
+      retryAfterSeconds: 10,
+    });
+  const task = await insertTask(
+    deps.db,
+    {
+      id: `task-${crypto.randomUUID()}`,
+      function: name,
+      userId: principal.userId,
+      order,
+      idempotencyKey: idempotencyKey ?? null,
+      status: 'queued',
+      createdAt: deps.now(),
+    },
+    fileOf(order),
+  );
+  if (!task) throw new ApiError('not_found', 'The file was deleted meanwhile.', { field: 'file' });
+  return same(task, name, order);
+}
+
+const fileOf = (order: object) => (order as { file?: { id: string } | null }).file?.id;
+
+/** What a name means may have changed since: the words of the request are compared. */
+function same(task: Task, name: string, order: Order<'merge'>): Task {
+  const { model } = task.order;
+  if (task.function === name && model === order.model && fileOf(task.order) === fileOf(order)) return task;
+  throw new ApiError('conflict', `This Idempotency-Key was used for ${task.id}, which is something else.`, {
+    field: 'idempotency-key',
+  });
+}
+
+/** A task of somebody else is as good as none. @throws ApiError not_found */
+export async function ownTask(
+  { db }: Pick<PublishDeps, 'db'>,
+  principal: Principal,
+  id: string,
+): Promise<Task> {
+  const task = await findTask(db, id);
+  if (task && (task.userId === principal.userId || principal.scopes.has('admin'))) return task;
+  throw new ApiError('not_found', `There is no task ${id}.`);
+}
+
+/** A runner at work on it learns so from its next call. @throws ApiError not_found, conflict */
+export async function cancelTask(deps: PublishDeps, principal: Principal, id: string): Promise<Task> {
+  await ownTask(deps, principal, id);
+  const changed = await changeTask(deps.db, { id }, async (task) => {
+    if (task.status === 'cancelled') return undefined;
+    if (isOver(task)) throw new ApiError('conflict', `The task ${id} is over: it ${task.status}.`);
+    const now = deps.now();
+    return { status: 'cancelled', finishedAt: now, leaseExpiresAt: null, filesExpireAt: now };
+  });
+  return changed!;
+}
+
+/** Where a file that it made can be fetched. @throws ApiError not_found, conflict, gone */
+export async function taskFileUrl(
+  deps: PublishDeps,
+  principal: Principal,
+  id: string,
+  path: string,
+): Promise<string> {
+  const task = await ownTask(deps, principal, id);
+  if (task.status !== 'succeeded')
+    throw new ApiError('conflict', `The task ${id} is ${task.status}: it has no files.`);
+  const file = task.files.find((one) => one.path === path);
+  if (file) return deps.blobs.readUrl(file.key, path);
+  const made = task.result as { files?: { path: string }[] } | null;
+  if (made?.files?.some((one) => one.path === path))
+    throw new ApiError('gone', `The files of ${id} have expired: ask for them anew.`);
+  throw new ApiError('not_found', `The task ${id} made no file ${path}.`);
+}

@@ -1,7 +1,7 @@
 /** The runners there are, and how much each base is asked for. */
-import { eq, gt, lte, sql } from 'drizzle-orm';
+import { eq, gt, lte, type SQL, sql } from 'drizzle-orm';
 import type { Database } from './open.ts';
-import { baseDemand, runners } from './schema.ts';
+import { baseDemand, baseFiles, bases, runners } from './schema.ts';
 
 export interface KnownRunner {
   readonly url: string;
@@ -53,4 +53,50 @@ export async function addArrivals(db: Database, arrivals: ReadonlyMap<string, nu
       target: baseDemand.baseId,
       set: { arrivals: sql`${baseDemand.arrivals} + excluded.arrivals`, askedAt: NOW },
     });
+}
+
+export interface BaseDemand {
+  readonly baseId: string;
+  readonly digest: string;
+  /** Of the weights. */
+  readonly bytes: number;
+  /** Answers asked for, ever. */
+  readonly arrivals: number;
+  /** Since somebody asked. */
+  readonly idleSeconds: number;
+  /** The database's clock. */
+  readonly atSeconds: number;
+  readonly desired: number;
+  readonly state: Record<string, number> | null;
+}
+
+const epoch = (time: SQL) => sql<number>`extract(epoch from ${time})::double precision`;
+
+/** Of all bases that anybody ever asked for. */
+export function demands(db: Database): Promise<BaseDemand[]> {
+  const bytes = sql<number>`(select coalesce(sum(${baseFiles.size}), 0)::double precision from ${baseFiles}
+    where ${baseFiles.baseId} = ${bases.id} and ${baseFiles.path} like '%.safetensors')`;
+  return db
+    .select({
+      baseId: baseDemand.baseId,
+      digest: bases.digest,
+      bytes,
+      arrivals: baseDemand.arrivals,
+      idleSeconds: epoch(sql`now() - ${baseDemand.askedAt}`),
+      atSeconds: epoch(NOW),
+      desired: baseDemand.desired,
+      state: baseDemand.state,
+    })
+    .from(baseDemand)
+    .innerJoin(bases, eq(bases.id, baseDemand.baseId))
+    .orderBy(baseDemand.baseId);
+}
+
+export async function setDesired(
+  db: Database,
+  baseId: string,
+  desired: number,
+  state: Record<string, number>,
+): Promise<void> {
+  await db.update(baseDemand).set({ desired, state }).where(eq(baseDemand.baseId, baseId));
 }

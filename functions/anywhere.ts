@@ -3,7 +3,8 @@ import { orphans } from './orphans.ts';
 import type { ServerFunction } from './ports.ts';
 import { reverify } from './reverify.ts';
 import { rollup } from './rollup.ts';
+import { scale } from './scale.ts';
 import { sweep } from './sweep.ts';
 import { webhook } from './webhook.ts';
 
-export const ANYWHERE: readonly ServerFunction[] = [orphans, reverify, rollup, sweep, webhook];
+export const ANYWHERE: readonly ServerFunction[] = [orphans, reverify, rollup, scale, sweep, webhook];

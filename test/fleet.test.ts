@@ -5,9 +5,11 @@ import { createFleet, type Fleet } from '../api/fleet/fleet.ts';
 import { baseSource } from '../api/invoke.ts';
 import { findBase } from '../db/bases.ts';
 import { type OpenDatabase, openDatabase } from '../db/open.ts';
-import { liveRunners } from '../db/runners.ts';
+import { addArrivals, liveRunners } from '../db/runners.ts';
+import { invoke } from '../functions/definition.ts';
 import { SILENT_MS } from '../functions/fleet.ts';
 import { GenerateRequest, RunnerHealth } from '../functions/generate.ts';
+import { scale } from '../functions/scale.ts';
 import { RunnerProcess } from '../gpu-runner/testing/runner-process.ts';
 import { baseId, InProcess, runnerToken } from './in-process.ts';
 import { type PostgresForTests, startPostgres } from './servers/postgres.ts';
@@ -202,6 +204,19 @@ describe('a fleet', () => {
     );
     expect(await urls()).toEqual([]);
     expect((await ask()).status).toBe(503);
+  });
+
+  it('is to have as many runners as its bases need, and none when nobody asks', async () => {
+    const desired = async () => {
+      await invoke(scale, {}, { db: api.deps.db });
+      return (await api.call('GET', '/api/runner/desired', undefined, runnerToken)).json();
+    };
+    expect((await api.call('GET', '/api/runner/desired')).status).toBe(401);
+    expect(await desired()).toEqual({ runners: 0, live: 0, bases: [] });
+    await addArrivals(api.deps.db, new Map([[baseId, 2]]));
+    expect(await desired()).toEqual({ runners: 1, live: 0, bases: [{ base: baseId, desired: 1, live: 0 }] });
+    await api.deps.db.execute(sql`update base_demand set asked_at = now() - interval '1 hour'`);
+    expect(await desired()).toMatchObject({ runners: 0, bases: [{ base: baseId, desired: 0 }] });
   });
 
   it('lets a runner finish that is told to stop, and asks it for nothing more', async () => {

@@ -18,6 +18,7 @@ import { Release, Verdict } from '../../functions/verify.ts';
 import type { AppEnv } from '../context.ts';
 import { ApiError } from '../errors.ts';
 import type { TrainingDeps } from '../fine-tuning.ts';
+import { desired } from '../fleet/desired.ts';
 import {
   failJob,
   heartbeat,
@@ -96,6 +97,7 @@ export function runnerRoutes(deps: RunnerDeps) {
     await runnerLeft(deps.db, (await read(RunnerLeft, c.req.raw)).url);
     return c.body(null, 204);
   });
+  app.get('/desired', async (c) => c.json(await desired(deps.db)));
 
   app.post('/verifications', async (c) => {
     const { runner } = await read(LeaseRequest, c.req.raw);

@@ -1,0 +1,35 @@
+/** How many runners there should be: for whoever starts and stops them, such as KEDA or an ECS service, and for the operator. */
+import type { Database } from '../../db/open.ts';
+import { demands, liveRunners } from '../../db/runners.ts';
+import { fleetSize } from '../../functions/desired.ts';
+import { SILENT_MS } from '../../functions/fleet.ts';
+import type { RunnerHealth } from '../../functions/generate.ts';
+
+export interface Desired {
+  /** Runners there should be, bases sharing them. */
+  readonly runners: number;
+  /** Runners there are. */
+  readonly live: number;
+  readonly bases: readonly { readonly base: string; readonly desired: number; readonly live: number }[];
+}
+
+export async function desired(db: Database): Promise<Desired> {
+  const healths = (await liveRunners(db, SILENT_MS)).map(({ health }) => health as RunnerHealth);
+  const asked = await demands(db);
+  const smallest = healths.reduce(
+    (least, { baseBytes }) => Math.min(least, baseBytes),
+    Number.POSITIVE_INFINITY,
+  );
+  return {
+    runners: fleetSize(
+      asked.map(({ state, bytes }) => ({ held: state?.['held'] ?? 0, bytes })),
+      Number.isFinite(smallest) ? smallest : null,
+    ),
+    live: healths.length,
+    bases: asked.map(({ baseId, digest, desired: wanted }) => ({
+      base: baseId,
+      desired: wanted,
+      live: healths.filter(({ bases }) => bases.some((base) => base.digest === digest)).length,
+    })),
+  };
+}

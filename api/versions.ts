@@ -40,6 +40,8 @@ export type Origin = Pick<Draft, 'target' | 'lineage' | 'receipt'> & {
   readonly baseId: string;
   /** The version that this one was made from (0: none): if another has come between, it is a conflict. */
   readonly after?: number;
+  /** What it is committed to; absent: `main`. */
+  readonly branch?: string | undefined;
 };
 
 /** Bases and adapters are asked for by the same names, so one name is one of them. */
@@ -86,6 +88,8 @@ export async function publishVersion(
     targetModules: [...shape.targetModules],
     lineage: draft.lineage,
     receipt: draft.receipt,
+    branch: draft.branch ?? null,
+    parent: draft.branch === undefined ? null : (draft.after ?? null),
     createdBy: principal.userId,
     createdAt: deps.now(),
   };

@@ -4,6 +4,7 @@ import type { StoredFile } from './bases.ts';
 import { requireBlobs } from './blobs.ts';
 import type { Database } from './open.ts';
 import { settingsOf } from './people.ts';
+import { branchTip, moveBranch } from './refs.ts';
 import { adapters, baseFiles, events, type VersionStatus, versionFiles, versions } from './schema.ts';
 import { requestVerification } from './verifications.ts';
 
@@ -29,13 +30,13 @@ export async function findAdapter(db: Database, id: string): Promise<Adapter | u
 
 const listed = eq(versions.status, 'passed');
 
-/** One that is listed. @param number without it, the latest */
+/** One that is listed. @param number without it, the latest on `main` */
 export async function findVersion(
   db: Database,
   adapterId: string,
   number?: number,
 ): Promise<Version | undefined> {
-  const wanted = number === undefined ? undefined : eq(versions.number, number);
+  const wanted = number === undefined ? isNull(versions.branch) : eq(versions.number, number);
   const [row] = await db
     .select()
     .from(versions)
@@ -117,8 +118,11 @@ export function submitVersion(
       .select()
       .from(versions)
       .where(and(eq(versions.adapterId, adapter.id), eq(versions.digest, version.digest)));
-    if (same) return { version: await resubmit(tx, same, rules), created: false };
-    const newest = await newestNumber(tx, adapter.id, ['passed', 'pending']);
+    const newest = await newestOn(tx, adapter.id, version.branch ?? null);
+    if (same) {
+      const wanted = { branch: version.branch ?? null, newest };
+      return { version: await resubmit(tx, same, rules, wanted), created: false };
+    }
     if (after !== undefined && newest !== after) throw new VersionConflict(adapter.id, newest);
     const number = (await newestNumber(tx, adapter.id)) + 1;
     const [made] = await tx
@@ -132,9 +136,22 @@ export function submitVersion(
   });
 }
 
-/** What was refused may pass now: the rules, or the runner, may be others. What was withdrawn is wanted again. */
-async function resubmit(tx: Database, version: Version, rules: number): Promise<Version> {
-  if (version.status !== 'refused' && version.status !== 'withdrawn') return version;
+/**
+ * What was refused may pass now: the rules, or the runner, may be others. What was withdrawn is wanted again. What was on a branch is
+ * wanted on `main`, where it becomes the newest, unless `main` has gone past it; and a branch can come to what is there.
+ */
+async function resubmit(
+  tx: Database,
+  version: Version,
+  rules: number,
+  wanted: { branch: string | null; newest: number },
+): Promise<Version> {
+  const { adapterId, number, status } = version;
+  const entersMain = wanted.branch === null && version.branch !== null && number > wanted.newest;
+  if (wanted.branch !== null && status === 'passed') await moveBranch(tx, adapterId, wanted.branch, number);
+  if (entersMain) await tx.update(versions).set({ branch: null, parent: null }).where(isVersion(version));
+  if (status !== 'refused' && status !== 'withdrawn' && !(entersMain && status === 'passed'))
+    return { ...version, ...(entersMain ? { branch: null, parent: null } : {}) };
   await requestVerification(tx, version, rules);
   return setStatus(tx, version, 'pending');
 }
@@ -143,20 +160,35 @@ async function lockAdapter(tx: Database, id: string): Promise<void> {
   await tx.select({ id: adapters.id }).from(adapters).where(eq(adapters.id, id)).for('update');
 }
 
-async function newestNumber(tx: Database, id: string, statuses?: VersionStatus[]): Promise<number> {
+/** Which version a commit to the branch comes after; null: `main`. */
+async function newestOn(tx: Database, id: string, branch: string | null): Promise<number> {
+  if (branch === null)
+    return newestNumber(
+      tx,
+      id,
+      and(isNull(versions.branch), inArray(versions.status, ['passed', 'pending'])),
+    );
+  const waiting = await newestNumber(
+    tx,
+    id,
+    and(eq(versions.branch, branch), eq(versions.status, 'pending')),
+  );
+  return waiting || ((await branchTip(tx, id, branch)) ?? 0);
+}
+
+async function newestNumber(tx: Database, id: string, which?: SQL): Promise<number> {
   const [row] = await tx
     .select({ number: max(versions.number) })
     .from(versions)
-    .where(and(eq(versions.adapterId, id), statuses && inArray(versions.status, statuses)));
+    .where(and(eq(versions.adapterId, id), which));
   return row?.number ?? 0;
 }
 
+const isVersion = ({ adapterId, number }: Pick<Version, 'adapterId' | 'number'>): SQL | undefined =>
+  and(eq(versions.adapterId, adapterId), eq(versions.number, number));
+
 async function setStatus(tx: Database, version: Version, status: VersionStatus): Promise<Version> {
-  const [changed] = await tx
-    .update(versions)
-    .set({ status })
-    .where(and(eq(versions.adapterId, version.adapterId), eq(versions.number, version.number)))
-    .returning();
+  const [changed] = await tx.update(versions).set({ status }).where(isVersion(version)).returning();
   return changed!;
 }
 
@@ -183,9 +215,21 @@ export async function changeStatus(
 ): Promise<Version> {
   await lockAdapter(tx, version.adapterId);
   const changed = await setStatus(tx, version, status);
+  await followVersion(tx, changed);
   await repeatLatest(tx, changed, factsOf);
   await noteVersion(tx, changed, status === 'passed' ? 'listed' : status, actor);
   return changed;
+}
+
+/** A branch moves to what was committed to it, once that is listed, and back when it is taken off the list. */
+async function followVersion(
+  tx: Database,
+  { adapterId, number, status, branch, parent }: Version,
+): Promise<void> {
+  if (branch === null) return;
+  if (status === 'passed') await moveBranch(tx, adapterId, branch, number);
+  else if (parent !== null && (await branchTip(tx, adapterId, branch)) === number)
+    await moveBranch(tx, adapterId, branch, parent);
 }
 
 /** Keeps how a version compared with its base, for the catalog to show. */

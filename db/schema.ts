@@ -364,6 +364,10 @@ export const versions = pgTable(
     /** adapter_config.json as it came. */
     config: jsonb('config').notNull().$type<Record<string, unknown>>(),
     card: text('card').notNull(),
+    /** The branch it was committed to, which moves here once this is listed; null: `main`, which is the newest of its own. */
+    branch: text('branch'),
+    /** Of a version on a branch: the number of the one it was made from. On `main` that is the one before. */
+    parent: integer('parent'),
     /** Only `passed` is listed; everything else is there for its publisher and for the admin alone. */
     status: text('status').notNull().default('pending').$type<VersionStatus>(),
     /** As the publish gate measured it: nats per token better than the base, and on whose rows. */
@@ -388,6 +392,25 @@ export const versions = pgTable(
     uniqueIndex('versions_digest').on(t.adapterId, t.digest),
     /** owner/name@number: who was made from it. */
     index('versions_parent').on(sql`(lineage->>'parent')`),
+  ],
+);
+
+export const REF_KINDS = ['branch', 'tag'] as const;
+export type RefKind = (typeof REF_KINDS)[number];
+
+/** Names that its publisher gave to versions of an adapter. `main` and v1, v2... are not among them: they follow from the versions. */
+export const refs = pgTable(
+  'refs',
+  {
+    adapterId: text('adapter_id').notNull(),
+    kind: text('kind').notNull().$type<RefKind>(),
+    name: text('name').notNull(),
+    number: integer('number').notNull(),
+    createdAt: time('created_at').notNull().default(now),
+  },
+  (t) => [
+    primaryKey({ columns: [t.adapterId, t.kind, t.name] }),
+    foreignKey({ columns: [t.adapterId, t.number], foreignColumns: [versions.adapterId, versions.number] }),
   ],
 );
 

@@ -1,16 +1,11 @@
-/** Publishing by commits: the latest version's files with the changes applied are the next version. */
+/** Publishing by commits: the files of a branch's newest version with the changes applied are the next version. */
 
 import { parseStrictJson } from '../../adapter/json.ts';
 import { ownerName } from '../../adapter/reference.ts';
-import {
-  filesOfVersion,
-  findAdapter,
-  findVersion,
-  isListedContent,
-  type Version,
-} from '../../db/adapters.ts';
+import { filesOfVersion, isListedContent, type Version } from '../../db/adapters.ts';
 import { findBase, type StoredFile } from '../../db/bases.ts';
 import { type ContentDraft, findContentDraft, listStaged } from '../../db/drafts.ts';
+import { type AdapterWithVersions, findWithVersions } from '../../db/repositories.ts';
 import { blobKey } from '../../functions/object-keys.ts';
 import { removeDraft } from '../../functions/sweep.ts';
 import { requireRole } from '../access.ts';
@@ -20,23 +15,25 @@ import { ApiError } from '../errors.ts';
 import { checkAdapterFiles, receive } from '../publish.ts';
 import { type PublishDeps, publishVersion } from '../versions.ts';
 import type { Change, CommitPayload } from './commit-payload.ts';
-import { commitOf } from './repositories.ts';
+import { HubNotFound } from './errors.ts';
+import { commitOf, isMain } from './repositories.ts';
 import { isNotKept, refuseUnknown } from './upload-plan.ts';
 import { XORB_PREFIX } from './xet/formats.ts';
 
 /** What commits are made to: an adapter that is there, or will be with its first commit. */
 export interface Target {
   readonly id: string;
-  readonly latest: Version | undefined;
+  readonly latest: Pick<Version, 'number' | 'digest'> | undefined;
   readonly files: readonly StoredFile[];
+  /** Undefined: `main`. */
+  readonly branch: string | undefined;
 }
 
-/** @throws ApiError forbidden, invalid_request, conflict (the name is a base's) */
+/** @throws ApiError forbidden, invalid_request, conflict (the name is a base's); HubNotFound (there is no such branch) */
 export async function findTarget(
   { db }: PublishDeps,
   principal: Principal,
-  owner: string,
-  name: string,
+  { owner, name, revision = 'main' }: { owner: string; name: string; revision?: string | undefined },
 ): Promise<Target> {
   requireRole(principal, `${owner}/${name}`, 'write');
   const id = `${owner}/${name}`;
@@ -51,9 +48,25 @@ export async function findTarget(
     throw new ApiError('conflict', `${id} is a base model, and a base never changes: choose another name.`, {
       field: 'name',
     });
-  if (!(await findAdapter(db, id))) return { id, latest: undefined, files: [] };
-  const latest = await findVersion(db, id);
-  return { id, latest, files: latest ? await filesOfVersion(db, id, latest.number) : [] };
+  const found = await findWithVersions(db, id);
+  const branch = isMain(revision) ? undefined : revision.replace(/^refs\/heads\//, '');
+  const latest =
+    branch === undefined
+      ? found?.versions.find((one) => one.branch === null)
+      : (tipOf(found, branch) ?? refuseRevision(id, branch));
+  return { id, latest, files: latest ? await filesOfVersion(db, id, latest.number) : [], branch };
+}
+
+const tipOf = (found: AdapterWithVersions | undefined, branch: string) => {
+  const ref = found?.refs.find(({ kind, name }) => kind === 'branch' && name === branch);
+  return ref && found?.versions.find(({ number }) => number === ref.number);
+};
+
+function refuseRevision(id: string, branch: string): never {
+  throw new HubNotFound(
+    'RevisionNotFound',
+    `${id} has no branch ${branch}: commits go to main, or to a branch.`,
+  );
 }
 
 /** @throws ApiError conflict (somebody else's commit came between), refused, invalid_request, too_large */
@@ -63,15 +76,15 @@ export async function commit(
   target: Target,
   { parent, changes }: CommitPayload,
 ): Promise<Version> {
-  const { id, latest } = target;
+  const { id, latest, branch } = target;
   if (parent !== undefined && (!latest || commitOf(latest.digest) !== parent))
     throw new ApiError('conflict', `${id} is no longer at ${parent}: fetch the latest commit and try again.`);
   const contents = await apply(deps, principal, target, changes);
   checkAdapterFiles([...contents.values()]);
   const baseId = await baseOf(deps, contents.get('adapter_config.json')!);
-  const origin = { target: id, baseId, lineage: null, receipt: null, after: latest?.number ?? 0 };
+  const origin = { target: id, baseId, lineage: null, receipt: null, after: latest?.number ?? 0, branch };
   const { version, created } = await publishVersion(deps, principal, origin, contents);
-  if (!created && latest && version.number < latest.number)
+  if (!created && branch === undefined && latest && version.number < latest.number)
     throw new ApiError(
       'conflict',
       `This is version ${version.number} of ${id} already; the latest is ${latest.number}.`,

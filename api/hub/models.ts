@@ -1,7 +1,8 @@
 /** Repositories as the Hub's JSON describes them. */
 import type { Adapter } from '../../db/adapters.ts';
+import type { RefKind } from '../../db/schema.ts';
 import { type GitObjects, isLfs } from './git-objects.ts';
-import type { Commit, Repository } from './repositories.ts';
+import { type Commit, type Repository, tagOf } from './repositories.ts';
 
 /** `GET /api/models/{id}`. @param detailed with sizes and digests of the files */
 export async function modelInfo(
@@ -20,11 +21,11 @@ export async function modelInfo(
       ...(isLfs(file) && lfs ? { lfs: { sha256: lfs.oid, size, pointerSize: lfs.pointerSize } } : {}),
     };
   });
-  const { id, adapter, createdAt, commits } = repository;
+  const { id, adapter, createdAt } = repository;
   return {
     ...(adapter ? adapterFacts(adapter) : baseFacts(id, createdAt)),
     sha: commit.id,
-    lastModified: commits[0]!.at.toISOString(),
+    lastModified: commit.at.toISOString(),
     siblings: await Promise.all(siblings),
   };
 }
@@ -78,21 +79,39 @@ const facts = (id: string, createdAt: Date, tags: readonly string[]) => ({
   tags,
 });
 
-/** `GET /api/models/{id}/refs`. */
-export const refs = ({ commits }: Repository) => ({
-  branches: [{ name: 'main', ref: 'refs/heads/main', targetCommit: commits[0]!.id }],
-  tags: commits.flatMap(({ id, tag }) =>
-    tag ? [{ name: tag, ref: `refs/tags/${tag}`, targetCommit: id }] : [],
-  ),
-  converts: [],
+/** `GET /api/models/{id}/refs`. What names a version that is not listed names nothing. */
+export function refs({ commits, main, refs }: Repository) {
+  const named = (kind: RefKind) =>
+    refs.flatMap(({ name, number, ...one }) => {
+      const commit = one.kind === kind && commits.find((other) => other.number === number);
+      return commit ? [refTo(kind, name, commit)] : [];
+    });
+  const versions = commits.flatMap((one) =>
+    one.number === undefined ? [] : [refTo('tag', tagOf(one.number), one)],
+  );
+  return {
+    branches: [refTo('branch', 'main', main), ...named('branch')],
+    tags: [...versions, ...named('tag')],
+    converts: [],
+  };
+}
+
+const refTo = (kind: RefKind, name: string, { id }: Commit) => ({
+  name,
+  ref: `refs/${kind === 'branch' ? 'heads' : 'tags'}/${name}`,
+  targetCommit: id,
 });
 
 /** `GET /api/models/{id}/commits/{revision}`: that one and those before it. */
 export function history({ id: repository, commits }: Repository, from: Commit) {
   const user = repository.split('/')[0]!;
-  return commits.slice(commits.indexOf(from)).map(({ id, tag, at }) => ({
+  const before = ({ number = 0, parent, isOnMain }: Commit) =>
+    commits.find((one) => (isOnMain ? one.isOnMain && (one.number ?? 0) < number : one.number === parent));
+  const line: Commit[] = [];
+  for (let at: Commit | undefined = from; at; at = before(at)) line.push(at);
+  return line.map(({ id, number, at }) => ({
     id,
-    title: tag ? `Version ${tag}` : 'Import',
+    title: number === undefined ? 'Import' : `Version ${tagOf(number)}`,
     message: '',
     authors: [{ user }],
     date: at.toISOString(),

@@ -42,16 +42,11 @@ const COMPLETE = '/:owner/:repository{[^/]+\\.git}/info/lfs/complete';
 export function hubPublishRoutes(deps: PublishDeps, objects: GitObjects) {
   const app = new Hono<AppEnv>();
 
-  /** Commits go to `main`, which is the latest version: there are no other branches. */
   const targetOf = async (c: Context<AppEnv>) => {
     const principal = requirePrincipal(c, 'publish', 'admin');
-    const revision = c.req.param('revision') ?? 'main';
-    if (revision !== 'main')
-      throw new ApiError('invalid_request', `revision: commits go to main, not to ${revision}.`, {
-        field: 'revision',
-      });
-    const name = c.req.param('name') ?? c.req.param('repository')?.slice(0, -'.git'.length) ?? '';
-    return { principal, target: await findTarget(deps, principal, c.req.param('owner') ?? '', name) };
+    const { owner = '', name, repository, revision } = c.req.param() as Record<string, string | undefined>;
+    const named = { owner, name: name ?? repository?.slice(0, -'.git'.length) ?? '', revision };
+    return { principal, target: await findTarget(deps, principal, named) };
   };
 
   /** A repository is named whole, or in its owner's namespace, which is the asker's unless an organisation is named. */
@@ -60,7 +55,7 @@ export function hubPublishRoutes(deps: PublishDeps, objects: GitObjects) {
     const [owner, name] = asked.name.includes('/')
       ? asked.name.split('/', 2)
       : [asked.organization ?? principal.owner, asked.name];
-    return { asked, ...(await findTarget(deps, principal, owner!, name!)) };
+    return { asked, ...(await findTarget(deps, principal, { owner: owner!, name: name! })) };
   };
 
   // A repository begins to be with its first commit; until then there is nothing to create.
@@ -107,16 +102,6 @@ export function hubPublishRoutes(deps: PublishDeps, objects: GitObjects) {
     return c.json({ private: settings.visibility === 'private', gated: settings.gate ?? false });
   });
 
-  // A version is for ever, and its tag with it.
-  for (const what of ['tag', 'branch'])
-    app.on(['POST', 'DELETE'], `/api/models/:owner/:name/${what}/:revision`, (c) => {
-      requirePrincipal(c, 'publish', 'admin');
-      throw new ApiError(
-        'invalid_request',
-        `There is no ${what} to change: \`main\` is the latest version, and every version has its tag, such as v3.`,
-        { field: 'revision' },
-      );
-    });
   app.post('/api/repos/move', (c) => {
     requirePrincipal(c, 'publish', 'admin');
     throw new ApiError(

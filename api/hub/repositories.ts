@@ -1,21 +1,30 @@
 /**
- * Adapters and bases as Hugging Face's repositories: a version is a commit, `main` is the latest one, `v3` a tag. A commit's
- * name is the beginning of the version's digest, which covers its files and its base, so it names that content for ever.
+ * Adapters and bases as Hugging Face's repositories: a version is a commit, `main` is the latest one, `v3` a tag, and publishers make
+ * branches and tags of their own. A commit's name is the beginning of the version's digest, which covers its files and its base, so it
+ * names that content for ever.
  */
+
+import { LRUCache } from 'lru-cache';
 import { ownerName } from '../../adapter/reference.ts';
-import { type Adapter, filesOfVersion, findAdapter, listVersions } from '../../db/adapters.ts';
+import { type Adapter, filesOfVersion } from '../../db/adapters.ts';
 import { filesOfBase, findBase, type StoredFile } from '../../db/bases.ts';
 import type { Database } from '../../db/open.ts';
+import type { Ref } from '../../db/refs.ts';
+import { findWithVersions } from '../../db/repositories.ts';
 import { maySee, type Viewer } from '../access.ts';
 import { HubNotFound } from './errors.ts';
 
 const COMMIT_LENGTH = 40;
 const MAIN = ['main', 'HEAD', 'refs/heads/main'];
+export const isMain = (revision: string): boolean => MAIN.includes(revision);
 
 export interface Commit {
   readonly id: string;
-  /** Absent for a base, which has one revision. */
-  readonly tag: string | undefined;
+  /** Of the version; absent for a base, which has one revision. */
+  readonly number: number | undefined;
+  /** On a branch: the number of the version it was made from. */
+  readonly parent: number | undefined;
+  readonly isOnMain: boolean;
   readonly at: Date;
   readonly files: () => Promise<StoredFile[]>;
 }
@@ -25,9 +34,14 @@ export interface Repository {
   readonly createdAt: Date;
   /** Undefined: a base model. */
   readonly adapter: Adapter | undefined;
-  /** Newest first, at least one. */
+  /** Newest first. */
   readonly commits: readonly Commit[];
+  /** The newest on `main`. */
+  readonly main: Commit;
+  readonly refs: readonly Ref[];
 }
+
+export const tagOf = (number: number): string => `v${number}`;
 
 export const commitOf = (digest: string): string => digest.slice(0, COMMIT_LENGTH);
 
@@ -48,35 +62,56 @@ export async function findRepository(
 }
 
 async function adapterRepository(db: Database, viewer: Viewer, id: string): Promise<Repository | undefined> {
-  const adapter = await findAdapter(db, id);
-  if (!adapter || adapter.latest === 0 || !maySee(viewer, adapter)) return undefined;
-  const versions = await listVersions(db, id);
-  const commits = versions.map(({ digest, number, createdAt }) => ({
+  const found = await findWithVersions(db, id);
+  if (!found || !maySee(viewer, found.adapter)) return undefined;
+  const { adapter, versions, refs } = found;
+  const commits = versions.map(({ digest, number, createdAt, branch, parent }) => ({
     id: commitOf(digest),
-    tag: `v${number}`,
+    number,
+    parent: parent ?? undefined,
+    isOnMain: branch === null,
     at: createdAt,
-    files: () => filesOfVersion(db, id, number),
+    files: () => remembered(digest, () => filesOfVersion(db, id, number)),
   }));
-  return { id, createdAt: adapter.createdAt, adapter, commits };
+  const main = commits.find(({ isOnMain }) => isOnMain);
+  return main && { id, createdAt: adapter.createdAt, adapter, commits, main, refs };
 }
 
 async function baseRepository(db: Database, id: string): Promise<Repository | undefined> {
   const base = await findBase(db, id);
   if (!base) return undefined;
   const { digest, createdAt } = base;
-  const commit = {
+  const main = {
     id: commitOf(digest),
-    tag: undefined,
+    number: undefined,
+    parent: undefined,
+    isOnMain: true,
     at: createdAt,
-    files: () => filesOfBase(db, id),
+    files: () => remembered(digest, () => filesOfBase(db, id)),
   };
-  return { id, createdAt, adapter: undefined, commits: [commit] };
+  return { id, createdAt, adapter: undefined, commits: [main], main, refs: [] };
+}
+
+/** By digest, which covers them: they never change. */
+const filesOf = new LRUCache<string, StoredFile[]>({ max: 10_000 });
+
+async function remembered(digest: string, find: () => Promise<StoredFile[]>): Promise<StoredFile[]> {
+  const files = filesOf.get(digest) ?? (await find());
+  filesOf.set(digest, files);
+  return files;
 }
 
 /** A branch, a tag or a commit. @throws HubNotFound */
-export function findCommit({ id, commits }: Repository, revision: string): Commit {
-  const name = revision.replace(/^refs\/tags\//, '');
-  const found = MAIN.includes(name) ? commits[0] : commits.find((one) => one.id === name || one.tag === name);
+export function findCommit({ id, commits, main, refs }: Repository, revision: string): Commit {
+  if (isMain(revision)) return main;
+  const [, prefix, name = ''] = /^(refs\/(?:heads|tags)\/)?(.*)$/s.exec(revision)!;
+  const mayBe = { branch: prefix !== 'refs/tags/', tag: prefix !== 'refs/heads/' };
+  const ref = refs.find((one) => one.name === name && mayBe[one.kind]);
+  const isIt = ({ id, number }: Commit) =>
+    (ref && number === ref.number) ||
+    id === revision ||
+    (mayBe.tag && number !== undefined && name === tagOf(number));
+  const found = commits.find(isIt);
   if (!found) throw new HubNotFound('RevisionNotFound', `Invalid rev id: ${revision} of ${id}`);
   return found;
 }

@@ -13,6 +13,7 @@ import { listModels } from './list.ts';
 import { history, modelInfo, refs } from './models.ts';
 import { readThrough, type Upstream } from './proxy.ts';
 import { hubPublishRoutes } from './publish-routes.ts';
+import { refRoutes } from './ref-routes.ts';
 import { findCommit, findEntry, findRepository } from './repositories.ts';
 import { serveFile } from './serve-file.ts';
 import { xetRoutes } from './xet/routes.ts';
@@ -127,6 +128,7 @@ export function hubRoutes(deps: HubDeps) {
   });
 
   app.route('/', hubPublishRoutes(deps, objects));
+  app.route('/', refRoutes(deps));
   app.route('/', xetRoutes(deps));
 
   app.onError((error, c) => {

@@ -19,7 +19,7 @@ export function xetRoutes(deps: PublishDeps) {
 
   app.get('/api/models/:owner/:name/xet-write-token/:revision', async (c) => {
     const principal = requirePrincipal(c, 'publish', 'admin');
-    const { id } = await findTarget(deps, principal, c.req.param('owner'), c.req.param('name'));
+    const { id } = await findTarget(deps, principal, c.req.param());
     const casUrl = new URL(`/cas/${id}/${crypto.randomUUID()}`, c.req.url).href;
     const accessToken = c.req.header('authorization')!.replace(/^Bearer\s+/i, '');
     const exp = Math.floor(deps.now().getTime() / 1000) + TOKEN_SECONDS;
@@ -34,7 +34,7 @@ export function xetRoutes(deps: PublishDeps) {
   const sessionOf = async (c: Context<AppEnv>): Promise<Session> => {
     const principal = requirePrincipal(c, 'publish', 'admin');
     const { owner = '', name = '', session = '' } = c.req.param() as Record<string, string>;
-    const { id } = await findTarget(deps, principal, owner, name);
+    const { id } = await findTarget(deps, principal, { owner, name });
     return { principal, target: id, id: session };
   };
 

@@ -30,10 +30,12 @@ export function healthRoutes({ db, blobs, runner, log }: HealthDeps): Hono {
     await runner.health();
   }, failing('runner'));
   const app = new Hono();
-  app.use(async (c, next) => {
-    await next();
-    c.header('cache-control', 'no-store');
-  });
+  // By their paths: these routes lie at the root, where a rule without one would be a rule for the whole API.
+  for (const path of ['/healthz', '/readyz'])
+    app.use(path, async (c, next) => {
+      await next();
+      c.header('cache-control', 'no-store');
+    });
   return app
     .get('/healthz', (c) => c.json({ status: 'ok' }))
     .get('/readyz', async (c) => {

@@ -3063,6 +3063,8 @@ export interface components {
              */
             status: "pending" | "passed" | "refused" | "quarantined" | "withdrawn";
             digest: string;
+            /** @description It was committed to; null: `main` */
+            branch: string | null;
             base: string;
             rank: number;
             parameters: number;

@@ -70,6 +70,7 @@ export const Version = z
       .enum(VERSION_STATUSES)
       .openapi({ description: 'Only `passed` is listed; the others its publisher sees' }),
     digest: z.string(),
+    branch: z.string().nullable().openapi({ description: 'It was committed to; null: `main`' }),
     base: z.string(),
     rank: z.int(),
     parameters: z.int(),

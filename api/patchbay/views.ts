@@ -25,12 +25,13 @@ export function viewCounts({ total, exact, facets }: FacetCounts) {
 
 export function viewVersion(version: Version) {
   const { adapterId, number, status, digest, baseId, rank, parameters, targetModules, size } = version;
-  const { createdAt, lineage, receipt } = version;
+  const { branch, createdAt, lineage, receipt } = version;
   return {
     number,
     reference: `${adapterId}@${number}`,
     status,
     digest,
+    branch,
     base: baseId,
     rank,
     parameters,

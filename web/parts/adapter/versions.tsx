@@ -22,13 +22,14 @@ export function Versions({ adapter, version, other }: Shown) {
             </tr>
           </thead>
           <tbody>
-            {adapter.versions.map(({ number, status, createdAt, rank, size, lineage, receipt }) => (
+            {adapter.versions.map(({ number, status, branch, createdAt, rank, size, lineage, receipt }) => (
               <tr key={number}>
                 <th scope="row">
                   <Link className="link" to={`/adapters/${adapter.id}?version=${number}`}>
                     {number}
                   </Link>
                   {number === adapter.latest && <span className="font-normal"> latest</span>}
+                  {branch && <span className="font-normal"> on {branch}</span>}
                 </th>
                 <td>{status}</td>
                 <td>{date(createdAt)}</td>

@@ -257,7 +257,7 @@ function tensors(base: BaseConfig): Row<TensorToWrite[]>[] {
     ["names with the adapter's name left in", 'tensor_name_invalid', named('.weight', '.default.weight')],
     [
       'a full copy of the head',
-      'tensor_name_invalid',
+      'field_unsupported',
       extra('lm_head.weight', [base.vocabSize, base.hiddenSize]),
     ],
     ['a bias', 'tensor_name_invalid', extra(`${SAMPLE_MODULES[0]}.lora_B.bias`, [outputs])],

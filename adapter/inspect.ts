@@ -1,6 +1,7 @@
 /** Whether an adapter fits a base: every tensor names a module that is there, in pairs, in the right shapes and ranks. */
 import type { ModuleSize, ModuleTable } from './base-config.ts';
 import { AdapterError, AdapterProblems } from './error.ts';
+import { copiedModule, refuseCopies } from './full-copies.ts';
 import { nearestModule } from './nearest-module.ts';
 import type { PeftConfig } from './peft-config.ts';
 import type { SafetensorsHeader, TensorInfo } from './safetensors.ts';
@@ -49,7 +50,9 @@ export function inspectAdapter(
   const problems = new Problems();
   const scaleOf = moduleScales(config);
   const pairs = new Map<string, Pair>();
-  for (const tensor of header.tensors) problems.attempt(() => collect(pairs, tensor));
+  for (const error of refuseCopies(header, modules, config.modulesToSave)) problems.add(error);
+  for (const tensor of header.tensors)
+    if (!copiedModule(tensor, modules, config.modulesToSave)) problems.attempt(() => collect(pairs, tensor));
   const adapted = [...pairs].flatMap(
     ([module, pair]) =>
       problems.attempt(() =>
@@ -74,10 +77,14 @@ class Problems {
       return body();
     } catch (error) {
       if (!(error instanceof AdapterError)) throw error;
-      this.#found.push(error);
-      if (this.#found.length === MAX_PROBLEMS) this.throwAny();
+      this.add(error);
       return undefined;
     }
+  }
+
+  add(error: AdapterError): void {
+    this.#found.push(error);
+    if (this.#found.length === MAX_PROBLEMS) this.throwAny();
   }
 
   throwAny(): void {

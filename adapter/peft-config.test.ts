@@ -65,6 +65,7 @@ describe('adapter_config.json', () => {
       alphaPattern: {},
       fanInFanOut: false,
       targetModules: null,
+      modulesToSave: [],
       dropout: 0,
       peftVersion: '0.21.2',
     });

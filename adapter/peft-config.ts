@@ -20,6 +20,8 @@ export interface PeftConfig {
   readonly fanInFanOut: boolean;
   /** As written; the tensors say what is adapted, and a regular expression is never run. */
   readonly targetModules: readonly string[] | string | null;
+  /** Of which the file has full copies: refused where the file is looked at, which says what they weigh. */
+  readonly modulesToSave: readonly string[];
   readonly dropout: number;
   readonly peftVersion: string | null;
 }
@@ -48,6 +50,7 @@ const Understood = z.object({
   target_modules: z.union([z.array(z.string().max(512)).max(MAX_PATTERNS), z.string().max(4096)]).nullish(),
   peft_version: z.string().max(64).nullish(),
   fan_in_fan_out: z.boolean().default(false),
+  modules_to_save: z.array(z.string().max(512)).max(MAX_PATTERNS).nullish(),
 });
 
 /** Record something about how the adapter was made, and change nothing about what it computes. */
@@ -73,7 +76,6 @@ const MUST_BE_OFF: Readonly<Record<string, string>> = {
   lora_bias: 'Train with lora_bias=False.',
   use_qalora: 'QALoRA needs a quantised base; train plain LoRA.',
   use_bdlora: 'Train plain LoRA.',
-  modules_to_save: 'Full copies of modules are not adapters; adapt those modules with LoRA instead.',
   trainable_token_indices: 'New token embeddings change the base; adapt embed_tokens with LoRA instead.',
   ensure_weight_tying: 'Adapt embed_tokens and lm_head each on its own.',
   target_parameters: 'Adapting bare parameters is not supported; adapt linear modules.',
@@ -120,6 +122,7 @@ export function parsePeftConfig(value: unknown): PeftConfig {
     alphaPattern: config.alpha_pattern ?? {},
     fanInFanOut: config.fan_in_fan_out,
     targetModules: config.target_modules ?? null,
+    modulesToSave: config.modules_to_save ?? [],
     dropout: config.lora_dropout,
     peftVersion: config.peft_version ?? null,
   };

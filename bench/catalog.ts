@@ -1,16 +1,19 @@
 /**
  * The catalog with a million adapters, on a real Postgres: pages as the site asks for them (words, filters, orders, counts of the
- * facets, pages far behind), through the API over HTTP; and, as the peer, the very same statements sent to the server by its
- * plain driver.
+ * facets, pages far behind), and lists of models as Hugging Face's and OpenAI's clients ask for them, through the API over HTTP; and, as
+ * the peer, the very same statements sent to the server by its plain driver.
  */
+import pLimit from 'p-limit';
 import pg from 'pg';
 import { recountLabels } from '../db/catalog.ts';
 import { InProcess } from '../test/in-process.ts';
 import { startPostgres } from '../test/servers/postgres.ts';
-import { draws, type Figure, median, note } from './measure.ts';
+import { draws, type Figure, median, note, timed } from './measure.ts';
 
 const ADAPTERS = 1_000_000;
 const REQUESTS = 400;
+const LISTS = 100;
+const AT_ONCE = 4;
 const SEED = 0.42;
 
 const WORDS =
@@ -94,36 +97,71 @@ export async function run(): Promise<Figure[]> {
       if (!response.ok) throw new Error(JSON.stringify(body));
       return body;
     };
+    const list = async (path: string) => {
+      const response = await fetch(`${at}${path}`, { headers: { authorization: `Bearer ${api.admin}` } });
+      const body = await response.text();
+      if (!response.ok) throw new Error(body);
+    };
+    const hubList = (query: URLSearchParams) => {
+      const [search, base] = [query.get('q'), query.get('base')];
+      const asked = new URLSearchParams({ limit: '20', ...(search ? { search } : {}) });
+      if (base) asked.set('filter', `base_model:${base}`);
+      return list(`/api/models?${asked}`);
+    };
+    const openaiList = () => list('/v1/models');
     for (const [i, query] of queries.entries()) {
       const { next: cursor } = await page(query); // warms the cache, and leads to the next page
       if (cursor && i % 4 === 0) query.set('cursor', cursor);
     }
-    const pages: number[] = [];
-    const bare: number[] = [];
-    for (const query of queries) {
-      const statements: { text: string; values: unknown[] }[] = [];
-      const began = performance.now();
-      await recording(statements, () => page(query));
-      pages.push(performance.now() - began);
-      const then = performance.now();
-      await Promise.all(statements.map((statement) => direct(url, statement)));
-      bare.push(performance.now() - then);
-    }
+    const figures = [
+      ...(await compare('page', url, queries, page)),
+      ...(await compare('hub_list', url, queries.slice(0, LISTS), hubList)),
+      ...(await compare('openai_list', url, queries.slice(0, LISTS), openaiList)),
+    ];
     await closeDirect();
     await pool.end();
-    const slowest = pages.map((ms, i) => ({ ms, query: `${queries[i]}` })).sort((a, b) => b.ms - a.ms);
-    for (const { ms, query } of slowest.slice(0, 8)) note(`${ms.toFixed(0)} ms  ${query}`);
-    return [
-      { key: 'page_p50_ms_at_1m', value: median(pages), unit: 'ms' },
-      { key: 'page_p95_ms_at_1m', value: percentile(pages, 0.95), unit: 'ms' },
-      { key: 'page_p99_ms_at_1m', value: percentile(pages, 0.99), unit: 'ms' },
-      { key: 'page_over_sql', value: median(pages) / median(bare), unit: 'ratio' },
-      { key: 'page_over_sql_p99', value: percentile(pages, 0.99) / percentile(bare, 0.99), unit: 'ratio' },
-    ];
+    return figures;
   } finally {
     await api.close();
     await server.close();
   }
+}
+
+/** Each query through the API and then as bare statements, one after the other; and all of them again, several at once. */
+async function compare(
+  name: string,
+  url: string,
+  queries: readonly URLSearchParams[],
+  ask: (query: URLSearchParams) => Promise<unknown>,
+): Promise<Figure[]> {
+  const [ours, bare]: [number[], number[]] = [[], []];
+  const sent: { text: string; values: unknown[] }[][] = [];
+  for (const query of queries) {
+    const statements: { text: string; values: unknown[] }[] = [];
+    ours.push(await timed(() => recording(statements, () => ask(query))));
+    bare.push(await timed(() => Promise.all(statements.map((statement) => direct(url, statement)))));
+    sent.push(statements);
+  }
+  const slowest = ours.map((ms, i) => ({ ms, query: `${queries[i]}` })).sort((a, b) => b.ms - a.ms);
+  for (const { ms, query } of slowest.slice(0, 3)) note(`${name}: ${ms.toFixed(0)} ms  ${query}`);
+  const perSecond = await rate(queries, ask);
+  const barePerSecond = await rate(sent, (all) => Promise.all(all.map((one) => direct(url, one))));
+  return [
+    { key: `${name}_p50_ms_at_1m`, value: median(ours), unit: 'ms' },
+    { key: `${name}_p95_ms_at_1m`, value: percentile(ours, 0.95), unit: 'ms' },
+    { key: `${name}_p99_ms_at_1m`, value: percentile(ours, 0.99), unit: 'ms' },
+    { key: `${name}_over_sql`, value: median(ours) / median(bare), unit: 'ratio' },
+    { key: `${name}_over_sql_p99`, value: percentile(ours, 0.99) / percentile(bare, 0.99), unit: 'ratio' },
+    { key: `${name}_per_s`, value: perSecond, unit: '1/s' },
+    { key: `${name}_sql_per_s`, value: barePerSecond, unit: '1/s' },
+  ];
+}
+
+/** How many a second, several at once. */
+async function rate<T>(items: readonly T[], work: (item: T) => Promise<unknown>): Promise<number> {
+  const limit = pLimit(AT_ONCE);
+  const ms = await timed(() => Promise.all(items.map((item) => limit(() => work(item)))));
+  return (1000 * items.length) / ms;
 }
 
 const percentile = (values: readonly number[], share: number) =>
@@ -138,7 +176,7 @@ async function recording<T>(
   pg.Client.prototype.query = function (this: pg.Client, ...args: unknown[]) {
     const [config, values] = args as [{ text?: string } | string, unknown[] | undefined];
     const text = typeof config === 'string' ? config : config.text;
-    if (text?.includes('"adapters"')) statements.push({ text, values: values ?? [] });
+    if (text && /"(adapters|bases)"/.test(text)) statements.push({ text, values: values ?? [] });
     return (query as (...all: unknown[]) => unknown).apply(this, args);
   } as typeof query;
   try {

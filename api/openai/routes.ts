@@ -33,12 +33,10 @@ export function openaiRoutes(deps: InvokeDeps) {
 
   app.get('/models', async (c) => {
     const principal = requirePrincipal(c, 'read', 'infer');
-    const bases = await listBases(deps.db);
-    const { rows } = await searchCatalog(
-      deps.db,
-      { privateOf: privateOf(principal) },
-      { sort: 'newest', limit: MAX_LISTED },
-    );
+    const [bases, { rows }] = await Promise.all([
+      listBases(deps.db),
+      searchCatalog(deps.db, { privateOf: privateOf(principal) }, { sort: 'newest', limit: MAX_LISTED }),
+    ]);
     const data = [
       ...bases.map(({ id, createdAt }) => modelObject(id, createdAt, null)),
       ...rows.map(({ id, createdAt, baseId }) => modelObject(id, createdAt, baseId)),

@@ -10,6 +10,8 @@ export default defineConfig({
       'functions/**/*.test.ts',
       'gpu-runner/**/*.test.ts',
       'bench/**/*.test.ts',
+      'infra/**/*.test.ts',
+      'observe/**/*.test.ts',
       'test/**/*.test.ts',
       'web/**/*.test.ts',
     ],

@@ -1,6 +1,7 @@
 /** The whole API as one Hono app. Web-standard: what it needs of its surroundings is handed in. */
 import { OpenAPIHono } from '@hono/zod-openapi';
 import type { Context } from 'hono';
+import { inSpan } from '../observe/trace.ts';
 import type { AppEnv } from './context.ts';
 import { ApiError, asApiError, problemJson } from './errors.ts';
 import { healthRoutes } from './health.ts';
@@ -8,6 +9,8 @@ import type { Upstream } from './hub/proxy.ts';
 import { hubRoutes } from './hub/routes.ts';
 import type { InvokeDeps } from './invoke.ts';
 import { limitRequests } from './limits.ts';
+import { type MetricsAccess, metricsRoute } from './metrics.ts';
+import { observed, requestIdOf } from './observed.ts';
 import { describeOpenai } from './openai/describe.ts';
 import { fileRoutes } from './openai/files.ts';
 import { fineTuningRoutes } from './openai/fine-tuning.ts';
@@ -29,6 +32,8 @@ export type AppDeps = PatchbayDeps &
     readonly upstream: Upstream | undefined;
     /** Absent: the API alone. */
     readonly site?: Site | undefined;
+    /** Absent: where a process does not live long enough to be scraped. */
+    readonly metrics?: MetricsAccess | undefined;
     /** Of all limits of requests. */
     readonly limitFactor: number;
     /** Who asks without a key. */
@@ -42,9 +47,13 @@ export function createApp(deps: AppDeps) {
 
   // Before everything else: a probe needs no key, is not counted, and leaves no line in the log.
   app.route('/', healthRoutes(deps));
+  if (deps.metrics) app.route('/', metricsRoute(deps.auth, deps.metrics));
+  app.use(observed);
   app.use(async (c, next) => {
-    const requestId = crypto.randomUUID();
+    const answerId = crypto.randomUUID();
+    const requestId = requestIdOf(c.req.header('x-request-id')) ?? answerId;
     c.set('requestId', requestId);
+    c.set('answerId', answerId);
     c.header('x-request-id', requestId);
     const began = performance.now();
     await next();
@@ -64,8 +73,11 @@ export function createApp(deps: AppDeps) {
   app.route('/api/runner', runnerRoutes(deps));
   app.use(async (c, next) => {
     const { headers } = c.req.raw;
-    const byKey = await deps.auth.authenticate(c.req.header('authorization'));
-    c.set('principal', byKey ?? (isOwnPage(c.req.raw) ? await deps.auth.session(headers) : undefined));
+    const principal = await inSpan('authenticate', {}, async () => {
+      const byKey = await deps.auth.authenticate(c.req.header('authorization'));
+      return byKey ?? (isOwnPage(c.req.raw) ? await deps.auth.session(headers) : undefined);
+    });
+    c.set('principal', principal);
     await next();
   });
   app.use(limitRequests(deps.limitFactor, deps.addressOf));

@@ -44,6 +44,8 @@ export interface Parts {
   readonly peerOf: (c: Context<AppEnv>) => string | undefined;
   readonly now: () => Date;
   readonly log: Log;
+  /** What /metrics answers; absent where there is none. */
+  readonly scrape?: (() => Promise<string>) | undefined;
 }
 
 /** An instance with a GPU is there, has its image and has loaded its base in about two minutes. Clients see that they wait. */
@@ -57,7 +59,8 @@ export interface Marketplace {
 }
 
 export async function assemble(parts: Parts): Promise<Marketplace> {
-  const { config, secrets, db, queue, blobs, embeddedRunner, site, createHasher, peerOf, now, log } = parts;
+  const { config, secrets, db, queue, blobs, embeddedRunner, site, createHasher, peerOf, now, log, scrape } =
+    parts;
   const auth = createAuth(db, {
     secret: secrets.auth,
     baseUrl: config.publicUrl ?? `http://${config.host}:${config.port}`,
@@ -78,7 +81,7 @@ export async function assemble(parts: Parts): Promise<Marketplace> {
     queue,
     blobs,
     auth,
-    signer: await createSigner(secrets.signing),
+    signer: await createSigner(secrets.signing, config.formerSigningKeys),
     downloads: new DownloadCounter(),
     oidcIssuers: config.oidcIssuers,
     limitFactor: config.limitFactor,
@@ -89,6 +92,8 @@ export async function assemble(parts: Parts): Promise<Marketplace> {
     addressOf: addressOf(config.trustProxy, peerOf),
     runner,
     runnerToken: secrets.runner,
+    otherRunnerToken: config.otherRunnerToken,
+    metrics: scrape && { scrape, token: config.metricsToken },
     createHasher,
     now,
     log,

@@ -23,6 +23,8 @@ import {
 } from '@aws-sdk/client-s3';
 import { getSignedUrl } from '@aws-sdk/s3-request-presigner';
 import type { ListedObject } from '../functions/ports.ts';
+import { count, observe, secondsSince } from '../observe/metrics.ts';
+import { inSpan } from '../observe/trace.ts';
 
 export interface BlobStoreSettings {
   readonly endpoint: string;
@@ -61,6 +63,26 @@ export function createBlobStore(settings: BlobStoreSettings, local?: LocalStore)
     requestChecksumCalculation: 'WHEN_REQUIRED',
     responseChecksumValidation: 'WHEN_REQUIRED',
   });
+
+  // A presigned URL is made without a call, and passes here too: it is no request.
+  client.middlewareStack.add(
+    (next, { commandName = 'unknown' }) =>
+      (args) =>
+        inSpan(`S3 ${commandName}`, {}, async () => {
+          const began = performance.now();
+          try {
+            return await next(args);
+          } catch (error) {
+            if (isTrouble(error)) count('patchbay_object_store_errors_total', 1, { operation: commandName });
+            throw error;
+          } finally {
+            observe('patchbay_object_store_duration_seconds', secondsSince(began), {
+              operation: commandName,
+            });
+          }
+        }),
+    { step: 'finalizeRequest', name: 'observe', priority: 'high' },
+  );
 
   const listParts = async (Key: string, UploadId: string): Promise<Part[]> => {
     const parts: Part[] = [];
@@ -217,6 +239,12 @@ export function createBlobStore(settings: BlobStoreSettings, local?: LocalStore)
 function statusOf(error: unknown): number | undefined {
   return (error as { $metadata?: { httpStatusCode?: number } }).$metadata?.httpStatusCode;
 }
+
+/** That something is not there is an answer. */
+const isTrouble = (error: unknown): boolean => {
+  const status = statusOf(error);
+  return status === undefined || status === 403 || status >= 500;
+};
 
 function isNoSuchUpload(error: unknown): boolean {
   return error instanceof NoSuchUpload || (error as { name?: string }).name === 'NoSuchUpload';

@@ -3,6 +3,7 @@ import { z } from 'zod';
 import { RunnerUrl } from '../functions/fleet.ts';
 
 const optional = z.string().min(1).optional();
+const token = z.string().min(16, 'must have at least 16 characters').optional();
 
 const Environment = z
   .object({
@@ -23,7 +24,11 @@ const Environment = z
       .transform((list) => list.split(',').filter(Boolean))
       .pipe(z.array(RunnerUrl))
       .optional(),
-    PATCHBAY_RUNNER_TOKEN: z.string().min(16, 'must have at least 16 characters').optional(),
+    PATCHBAY_RUNNER_TOKEN: token,
+    /** Accepted from runners as well, while their token is being changed. */
+    PATCHBAY_RUNNER_TOKEN_ALSO: token,
+    /** Opens /metrics, and nothing else. */
+    PATCHBAY_METRICS_TOKEN: token,
     PATCHBAY_OIDC_ISSUERS: z
       .string()
       .default('https://token.actions.githubusercontent.com,https://gitlab.com')
@@ -47,6 +52,12 @@ const Environment = z
       .string()
       .regex(/^[0-9a-f]{64}$/, 'must be 64 hexadecimal digits, as from `openssl rand -hex 32`')
       .optional(),
+    /** Public halves (`x` in /.well-known/jwks.json) of keys that records were signed with before. */
+    PATCHBAY_FORMER_SIGNING_KEYS: z
+      .string()
+      .default('')
+      .transform((list) => list.split(',').filter(Boolean))
+      .pipe(z.array(z.string().regex(/^[\w-]{43}$/, 'must be values of `x`, separated by commas'))),
     LOG_LEVEL: z.enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent']).default('info'),
   })
   .refine((e) => !e.S3_ENDPOINT || (e.S3_ACCESS_KEY_ID && e.S3_SECRET_ACCESS_KEY), {
@@ -79,10 +90,15 @@ export interface Config {
   };
   /** Runners elsewhere: at these addresses, and all that report. Absent: a child process. */
   readonly runner: { readonly urls: readonly string[]; readonly token: string } | undefined;
+  readonly otherRunnerToken: string | undefined;
+  /** Absent: only keys of admins open /metrics. */
+  readonly metricsToken: string | undefined;
   /** What sessions are signed with. Absent: a secret of the data folder. */
   readonly authSecret: string | undefined;
   /** What verification records are signed with. Absent: a key of the data folder. */
   readonly signingKey: string | undefined;
+  /** Public keys that older records are still checked with. */
+  readonly formerSigningKeys: readonly string[];
   /** The hub that bases are read through from which are not here. */
   readonly upstream: { readonly url: string; readonly bases: readonly string[] };
   /** Bytes that may be stored under one name; undefined: no limit. */
@@ -128,8 +144,11 @@ export function readConfig(environment: Record<string, string | undefined>): Con
       e.PATCHBAY_RUNNER_URL || e.PATCHBAY_RUNNERS
         ? { urls: e.PATCHBAY_RUNNER_URL ?? [], token: e.PATCHBAY_RUNNER_TOKEN! }
         : undefined,
+    otherRunnerToken: e.PATCHBAY_RUNNER_TOKEN_ALSO,
+    metricsToken: e.PATCHBAY_METRICS_TOKEN,
     authSecret: e.PATCHBAY_AUTH_SECRET,
     signingKey: e.PATCHBAY_SIGNING_KEY,
+    formerSigningKeys: e.PATCHBAY_FORMER_SIGNING_KEYS,
     upstream: { url: e.PATCHBAY_UPSTREAM, bases: e.PATCHBAY_UPSTREAM_BASES },
     storageQuota: e.PATCHBAY_STORAGE_QUOTA,
     webhooksAnywhere: e.PATCHBAY_WEBHOOKS_ANYWHERE === 'yes',

@@ -5,7 +5,10 @@ import { ApiError } from './errors.ts';
 
 export interface AppEnv {
   Variables: {
+    /** Of the log, here and at the runner: the client's own where it sent one. */
     requestId: string;
+    /** Of what this request makes, in answers and in the books: ours, and never twice. */
+    answerId: string;
     principal: Principal | undefined;
     /** As every answer tells it, errors too. */
     rateLimit: { readonly policy: string; readonly state: string } | undefined;

@@ -14,6 +14,7 @@ import {
   waitingStatus,
 } from '../db/training.ts';
 import type { Hyperparameters } from '../functions/train.ts';
+import { traceparent } from '../observe/trace.ts';
 import { findVisible, requireRole, requireUse } from './access.ts';
 import type { Principal } from './auth.ts';
 import { ApiError } from './errors.ts';
@@ -76,6 +77,7 @@ export async function createJob(deps: TrainingDeps, principal: Principal, order:
     metadata: { ...order.metadata },
     status: 'validating_files',
     createdAt: deps.now(),
+    traceparent: traceparent() ?? null,
   });
   if (!job)
     throw new ApiError('not_found', 'A file of the job was deleted meanwhile.', { field: 'training_file' });

@@ -3,6 +3,7 @@
  * protocols that generate text come through here.
  */
 
+import { SpanKind } from '@opentelemetry/api';
 import { parseReference, type Term } from '../adapter/reference.ts';
 import { filesOfVersion, type Version } from '../db/adapters.ts';
 import { type Base, filesOfBase, findBase, type StoredFile } from '../db/bases.ts';
@@ -16,6 +17,8 @@ import type {
   Sampling,
 } from '../functions/generate.ts';
 import { blobKey } from '../functions/object-keys.ts';
+import { count, observe, secondsSince } from '../observe/metrics.ts';
+import { inSpan, streamInSpan } from '../observe/trace.ts';
 import { findVisible, requireAllowed, requireUse } from './access.ts';
 import type { Principal } from './auth.ts';
 import type { BlobStore } from './blob-store.ts';
@@ -37,6 +40,9 @@ export interface ResolvedModel {
 }
 
 export interface Invocation {
+  /** Names the answer and its entry in the books. */
+  readonly id: string;
+  /** Of the log. */
   readonly requestId: string;
   readonly model: string;
   readonly prompt: Prompt;
@@ -51,13 +57,36 @@ export async function invoke(
   invocation: Invocation,
   signal: AbortSignal,
 ): Promise<AsyncGenerator<GenerateEvent>> {
-  const { requestId, model, prompt, sampling, n } = invocation;
+  const { id, requestId, model, prompt, sampling, n } = invocation;
   await requireBudget(deps.db, principal, deps.now());
-  const { base, adapters, adapterIds } = await resolveModel(deps, principal, model);
+  const { base, adapters, adapterIds } = await inSpan('resolve model', {}, () =>
+    resolveModel(deps, principal, model),
+  );
   const tenant = principal.owner;
   const request = { requestId, tenant, base, adapters: [...adapters], prompt, sampling, n };
-  const used = { requestId, payer: tenant, model, baseId: base.id, adapterIds };
-  return metered(deps.db, used, deps.now, await deps.runner.generate(request, signal));
+  const used = { requestId: id, payer: tenant, model, baseId: base.id, adapterIds };
+  const began = performance.now();
+  const events = await streamInSpan('runner generate', { 'patchbay.base': base.id }, SpanKind.CLIENT, () =>
+    deps.runner.generate(request, signal),
+  );
+  return metered(deps.db, used, deps.now, measured(events, began));
+}
+
+/** Passes events on, and counts them. */
+async function* measured(
+  events: AsyncGenerator<GenerateEvent>,
+  began: number,
+): AsyncGenerator<GenerateEvent> {
+  let isFirst = true;
+  for await (const event of events) {
+    if (event.type === 'start') count('patchbay_tokens_total', event.promptTokens, { direction: 'in' });
+    if (event.type === 'finish') count('patchbay_tokens_total', event.completionTokens, { direction: 'out' });
+    if (event.type === 'delta' && isFirst) {
+      observe('patchbay_time_to_first_token_seconds', secondsSince(began));
+      isFirst = false;
+    }
+    yield event;
+  }
 }
 
 /** @throws ApiError model_not_found, alike for what is missing and for what is private; forbidden for what is gated */

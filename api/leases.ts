@@ -29,6 +29,7 @@ import {
   type UploadUrls,
   type Validated,
 } from '../functions/train.ts';
+import { count } from '../observe/metrics.ts';
 import { hashOf, toStorable } from './content.ts';
 import { ApiError } from './errors.ts';
 import type { TrainingDeps } from './fine-tuning.ts';
@@ -55,6 +56,7 @@ async function describeLease(deps: TrainingDeps, job: Job): Promise<TrainLease> 
   const [checkpoint] = await listCheckpoints(deps.db, job.id, 1);
   return {
     leaseId: job.leaseId!,
+    ...(job.traceparent ? { traceparent: job.traceparent } : {}),
     jobId: job.id,
     base: await baseSource(deps, base),
     ...(parent ? { parent } : {}),
@@ -201,6 +203,7 @@ async function checkArrived(deps: TrainingDeps, { path, size, sha256, key }: Che
 export async function failJob(deps: TrainingDeps, leaseId: string, error: JobFailure): Promise<void> {
   await under(deps, leaseId, async ({ id }, tx) => {
     await note(tx, id, error.message, 'error');
+    count('patchbay_jobs_ended_total', 1, { status: 'failed' });
     return { status: 'failed', error, finishedAt: deps.now(), leaseExpiresAt: null, pausing: false };
   });
 }

@@ -4,6 +4,7 @@
  */
 import type { Context, MiddlewareHandler } from 'hono';
 import { RateLimiterMemory, RateLimiterRes } from 'rate-limiter-flexible';
+import { count } from '../observe/metrics.ts';
 import type { AppEnv } from './context.ts';
 import { ApiError } from './errors.ts';
 
@@ -43,10 +44,12 @@ export function limitRequests(
       policy: `"fixed window";"${bucket}";q=${limiter.points};w=${WINDOW_SECONDS}`,
       state: `"${bucket}";r=${Math.max(0, left)};t=${seconds}`,
     });
-    if (left < 0)
+    if (left < 0) {
+      count('patchbay_rate_limited_total', 1, { bucket });
       throw new ApiError('rate_limited', `More than ${limiter.points} requests in five minutes.`, {
         retryAfterSeconds: seconds,
       });
+    }
     await next();
   };
 }

@@ -5,12 +5,14 @@
 import { createHash } from 'node:crypto';
 import { type ServerType, serve } from '@hono/node-server';
 import { getConnInfo } from '@hono/node-server/conninfo';
-import pino, { type Logger } from 'pino';
+import type { Logger } from 'pino';
 import { findBase } from '../db/bases.ts';
 import { openTrainingQueue } from '../db/queue.ts';
 import { ANYWHERE } from '../functions/anywhere.ts';
 import type { Post } from '../functions/ports.ts';
 import { Worker } from '../functions/worker.ts';
+import { createLog } from '../observe/log.ts';
+import { startTelemetry } from '../observe/start.ts';
 import { assemble } from './assemble.ts';
 import { type Auth, SCOPES } from './auth.ts';
 import { type Config, readConfig } from './config.ts';
@@ -22,6 +24,7 @@ import { seedCatalog } from './embedded/seed-catalog.ts';
 import { Shutdown } from './embedded/shutdown.ts';
 import { openSite } from './embedded/site.ts';
 import { baseSource } from './invoke.ts';
+import { watchServer } from './server-gauges.ts';
 
 const BOOTSTRAP_OWNER = 'admin';
 /** Streams get this long to end when the server is asked to stop. */
@@ -61,6 +64,8 @@ async function bootstrapKey(auth: Auth, adminId: string): Promise<string | undef
 
 /** Opens every part. @returns what goes onto the line that says so */
 async function open(config: Config, log: Logger, shutdown: Shutdown): Promise<string> {
+  const telemetry = await startTelemetry('patchbay-api', process.env);
+  shutdown.add('telemetry', telemetry.stop);
   const folder = await openDataFolder(config.dataFolder);
   shutdown.add('the data folder', () => folder.release());
   // The runner takes longest to come up and needs nothing of the others.
@@ -69,6 +74,7 @@ async function open(config: Config, log: Logger, shutdown: Shutdown): Promise<st
   shutdown.add('the runner', async () => (await starting.catch(() => undefined))?.stop());
   const database = await openDatabaseOf(config, folder);
   const { db } = database;
+  watchServer(database, () => new Date());
   shutdown.add('the database', database.close);
   const queue = await openTrainingQueue(database, (error) =>
     log.error({ error: reason(error) }, 'housekeeping of the queue failed'),
@@ -99,6 +105,7 @@ async function open(config: Config, log: Logger, shutdown: Shutdown): Promise<st
     peerOf: (c) => getConnInfo(c).remote.address,
     now,
     log,
+    scrape: telemetry.scrape,
   });
   const { server, url } = await listen(app.fetch, config);
   shutdown.add('the HTTP server', () => closeServer(server));
@@ -134,7 +141,7 @@ async function open(config: Config, log: Logger, shutdown: Shutdown): Promise<st
 }
 
 async function start(config: Config): Promise<void> {
-  const log = pino({ name: 'patchbay', level: config.logLevel }, pino.destination(2));
+  const log = createLog('patchbay', config.logLevel);
   const shutdown = new Shutdown(log);
   shutdown.onSignals();
   try {

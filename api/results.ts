@@ -12,6 +12,7 @@ import { recordUsage } from '../db/usage.ts';
 import { latestVerdict } from '../db/verifications.ts';
 import type { DeclaredResult, ResultAnswer, ResultUploads } from '../functions/train.ts';
 import type { GateProblem } from '../functions/verify.ts';
+import { count } from '../observe/metrics.ts';
 import type { Principal } from './auth.ts';
 import { ApiError } from './errors.ts';
 import type { TrainingDeps } from './fine-tuning.ts';
@@ -112,6 +113,9 @@ export async function settleJobs(
   for (const id of await submittedJobs(db, version))
     await changeJob(db, id, async (job, tx) => {
       if (isOver(job)) return undefined;
+      count('patchbay_jobs_ended_total', 1, {
+        status: version.status === 'passed' ? 'succeeded' : 'failed',
+      });
       return version.status === 'passed' ? succeeded(tx, job, now) : refused(tx, job, problems, now);
     });
 }
@@ -128,6 +132,7 @@ async function succeeded(tx: Database, job: Job, now: Date): Promise<JobChange> 
     adapterIds: job.parentId ? [job.parentId] : [],
     quantity: job.trainedTokens ?? 0,
   });
+  count('patchbay_trained_tokens_total', job.trainedTokens ?? 0);
   await note(tx, job.id, `New fine-tuned model created: ${model}`);
   await note(tx, job.id, 'The job has successfully completed');
   return { status: 'succeeded', fineTunedModel: model, finishedAt: now };

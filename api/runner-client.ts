@@ -6,6 +6,7 @@ import {
   RunnerError,
   RunnerHealth,
 } from '../functions/generate.ts';
+import { traceHeaders } from '../observe/trace.ts';
 import { ApiError, type ApiErrorCode } from './errors.ts';
 
 export interface RunnerEndpoint {
@@ -69,7 +70,11 @@ export function createRunnerClient(endpoint: () => RunnerEndpoint | undefined): 
       throw new RunnerFailure('unreachable', 'The runner is starting; try again in a moment.', {
         retryAfterSeconds: 2,
       });
-    const headers = { authorization: `Bearer ${runner.token}`, 'content-type': 'application/json' };
+    const headers = {
+      authorization: `Bearer ${runner.token}`,
+      'content-type': 'application/json',
+      ...traceHeaders(),
+    };
     const response = await reach(() => fetch(`${runner.url}${path}`, { ...init, headers }), init.signal);
     if (!response.ok) throw await refusal(response);
     return response;

@@ -7,21 +7,29 @@ const PKCS8_PREFIX = [0x30, 0x2e, 2, 1, 0, 0x30, 5, 6, 3, 0x2b, 0x65, 0x70, 4, 0
 export interface Signer {
   /** @returns a JSON Web Signature, compact (RFC 7515) */
   sign(payload: Readonly<Record<string, unknown>>): Promise<string>;
-  /** The public half: a JSON Web Key Set (RFC 7517). */
+  /** The public half, and those of keys that were in use before: a JSON Web Key Set (RFC 7517). */
   readonly keys: { readonly keys: readonly JWK[] };
 }
 
-/** @param secret 64 hexadecimal digits: an Ed25519 private key */
-export async function createSigner(secret: string): Promise<Signer> {
+/**
+ * @param secret 64 hexadecimal digits: an Ed25519 private key
+ * @param former public keys, base64url: what they signed can still be checked
+ */
+export async function createSigner(secret: string, former: readonly string[] = []): Promise<Signer> {
   const seed = Array.from({ length: 32 }, (_, i) => Number.parseInt(secret.slice(2 * i, 2 * i + 2), 16));
   const pkcs8 = Uint8Array.from([...PKCS8_PREFIX, ...seed]);
   const key = await crypto.subtle.importKey('pkcs8', pkcs8, 'Ed25519', true, ['sign']);
-  const { kty, crv, x } = (await crypto.subtle.exportKey('jwk', key)) as JWK;
-  const shown = { kty: kty!, crv: crv!, x: x! };
-  const kid = await calculateJwkThumbprint(shown);
+  const { x } = (await crypto.subtle.exportKey('jwk', key)) as JWK;
+  const shown = await published(x!);
+  const { kid } = shown;
   return {
     sign: (payload) =>
       new SignJWT({ ...payload }).setProtectedHeader({ alg: 'EdDSA', kid, typ: 'JWT' }).sign(key),
-    keys: { keys: [{ ...shown, kid, use: 'sig', alg: 'EdDSA' }] },
+    keys: { keys: [shown, ...(await Promise.all(former.map(published)))] },
   };
+}
+
+async function published(x: string) {
+  const key = { kty: 'OKP', crv: 'Ed25519', x };
+  return { ...key, kid: await calculateJwkThumbprint(key), use: 'sig', alg: 'EdDSA' };
 }

@@ -16,6 +16,7 @@ import {
 } from '../db/verifications.ts';
 import { HEARTBEAT_SECONDS } from '../functions/train.ts';
 import { type Findings, RULES, type Verdict, type VerifyLease } from '../functions/verify.ts';
+import { count } from '../observe/metrics.ts';
 import { toStorable } from './content.ts';
 import { ApiError } from './errors.ts';
 import { adapterSource, baseSource, fileSource } from './invoke.ts';
@@ -55,6 +56,7 @@ async function describe(deps: VerifyDeps, verification: Verification): Promise<V
   const rows = own ?? standard;
   return {
     leaseId: leaseId!,
+    ...(verification.traceparent ? { traceparent: verification.traceparent } : {}),
     version: `${adapterId}@${number}`,
     base: await baseSource(deps, base),
     adapter: await adapterSource(deps, version),
@@ -102,6 +104,7 @@ export async function decide(deps: VerifyDeps, leaseId: string, verdict: Verdict
     await settleJobs(tx, changed, problems, checkedAt);
     return { status, finishedAt: checkedAt, leaseExpiresAt: null, problems, findings, record };
   });
+  count('patchbay_verdicts_total', 1, { verdict: status });
 }
 
 /** Decides on a version that was verified elsewhere, by whoever ships it with this server. */

@@ -20,6 +20,8 @@ import type { Database } from '../db/open.ts';
 import { storedBytes } from '../db/usage.ts';
 import { blobKey } from '../functions/object-keys.ts';
 import { RULES } from '../functions/verify.ts';
+import { count } from '../observe/metrics.ts';
+import { inSpan } from '../observe/trace.ts';
 import type { Principal } from './auth.ts';
 import type { BlobStore } from './blob-store.ts';
 import { CardError, readCard } from './card.ts';
@@ -57,6 +59,25 @@ export async function refuseTaken(db: Database, kind: Draft['kind'], id: string)
  * @throws ApiError refused with every reason, conflict, gone
  */
 export async function publishVersion(
+  deps: PublishDeps,
+  principal: Principal,
+  draft: Origin,
+  contents: ReadonlyMap<string, Content>,
+): Promise<{ version: Version; created: boolean }> {
+  try {
+    const published = await inSpan('check and submit', {}, () =>
+      checkAndSubmit(deps, principal, draft, contents),
+    );
+    count('patchbay_publishes_total', 1, { outcome: published.created ? 'submitted' : 'unchanged' });
+    return published;
+  } catch (error) {
+    const isRefusal = error instanceof ApiError && error.status < 500;
+    count('patchbay_publishes_total', 1, { outcome: isRefusal ? 'refused' : 'failed' });
+    throw error;
+  }
+}
+
+async function checkAndSubmit(
   deps: PublishDeps,
   principal: Principal,
   draft: Origin,

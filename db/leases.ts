@@ -3,6 +3,7 @@
  * with that row locked and the lease checked, so a runner that was thought dead cannot disturb its successor.
  */
 import { and, asc, eq, isNotNull, lte } from 'drizzle-orm';
+import { count } from '../observe/metrics.ts';
 import type { Database } from './open.ts';
 import type { TrainingQueue } from './queue.ts';
 import { type CheckpointFile, trainingCheckpoints, trainingEvents, trainingJobs } from './schema.ts';
@@ -167,6 +168,7 @@ export function endExpiredLeases(db: Database, queue: TrainingQueue, now: Date):
       const error = { code: 'runner_lost', message, param: null };
       await updateJob(tx, job.id, { status: 'failed', error, finishedAt: now, leaseExpiresAt: null, losses });
     }
+    count('patchbay_leases_lost_total', lost.length, { function: 'train' });
     return lost.length;
   });
 }

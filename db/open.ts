@@ -16,6 +16,8 @@ export interface OpenDatabase {
   readonly db: Database;
   /** What lies under `db`, for a library that brings its own statements. */
   readonly driver: { readonly url: string } | { readonly pglite: PGlite };
+  /** Of the pool, where the database is a server. */
+  readonly connections?: () => { readonly total: number; readonly idle: number; readonly waiting: number };
   close(): Promise<void>;
 }
 
@@ -51,7 +53,12 @@ export async function openDatabase(location: DatabaseLocation): Promise<OpenData
       await pool.end();
       throw error;
     }
-    return { db, driver: { url: location.url }, close: () => pool.end() };
+    return {
+      db,
+      driver: { url: location.url },
+      connections: () => ({ total: pool.totalCount, idle: pool.idleCount, waiting: pool.waitingCount }),
+      close: () => pool.end(),
+    };
   }
   const client = await PGlite.create({
     ...('folder' in location ? { dataDir: location.folder } : {}),

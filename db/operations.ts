@@ -1,5 +1,5 @@
 /** What an operator looks at: how much there is of everything, and what waits. */
-import { and, count, eq, gt, isNotNull, sql, sum } from 'drizzle-orm';
+import { and, count, eq, gt, inArray, isNotNull, isNull, min, sql, sum } from 'drizzle-orm';
 import type { Database } from './open.ts';
 import { adapters, blobs, drafts, files, trainingJobs, user, verifications } from './schema.ts';
 
@@ -54,4 +54,24 @@ async function leases(db: Database, now: Date): Promise<Operations['leases']> {
     .from(verifications)
     .where(and(eq(verifications.status, 'running'), isNotNull(verifications.leaseExpiresAt)));
   return [...training, ...verifying].map(({ what, expiresAt }) => ({ what, expiresAt: expiresAt! }));
+}
+
+/** What waits for a runner, by the function that does it. */
+export async function waitingWork(
+  db: Database,
+): Promise<readonly { readonly name: string; readonly depth: number; readonly since: Date | null }[]> {
+  const [jobs] = await db
+    .select({ depth: count(), since: min(trainingJobs.createdAt) })
+    .from(trainingJobs)
+    .where(
+      and(inArray(trainingJobs.status, ['validating_files', 'queued']), isNull(trainingJobs.leaseExpiresAt)),
+    );
+  const [checks] = await db
+    .select({ depth: count(), since: min(verifications.createdAt) })
+    .from(verifications)
+    .where(eq(verifications.status, 'waiting'));
+  return [
+    { name: 'train', ...jobs! },
+    { name: 'verify', ...checks! },
+  ];
 }

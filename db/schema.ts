@@ -440,6 +440,8 @@ export const verifications = pgTable(
     losses: integer('losses').notNull().default(0),
     problems: jsonb('problems').notNull().default([]).$type<GateProblem[]>(),
     findings: jsonb('findings').$type<Record<string, unknown> | null>(),
+    /** Of the request that asked for it, as W3C writes it. */
+    traceparent: text('traceparent'),
     /** Signed: a JSON Web Signature over verdict, findings and digests. */
     record: text('record'),
   },
@@ -806,6 +808,8 @@ export const trainingJobs = pgTable(
     leaseExpiresAt: time('lease_expires_at'),
     /** Leases lost in a row without a new checkpoint. */
     losses: integer('losses').notNull().default(0),
+    /** Of the request that made it, as W3C writes it. */
+    traceparent: text('traceparent'),
   },
   (t) => [
     index('training_jobs_user').on(t.userId, t.createdAt, t.id),

@@ -1,5 +1,7 @@
 /** Verifications as runners see them: leased, one at a time, and settled once. */
 import { and, asc, desc, eq, inArray, lte, notExists, or, sql } from 'drizzle-orm';
+import { count } from '../observe/metrics.ts';
+import { traceparent } from '../observe/trace.ts';
 import type { Version } from './adapters.ts';
 import type { Lease } from './leases.ts';
 import type { Database } from './open.ts';
@@ -13,9 +15,14 @@ export async function requestVerification(
   { adapterId, number }: Pick<Version, 'adapterId' | 'number'>,
   rules: number,
 ): Promise<void> {
-  await tx
-    .insert(verifications)
-    .values({ id: crypto.randomUUID(), adapterId, number, rules, status: 'waiting' });
+  await tx.insert(verifications).values({
+    id: crypto.randomUUID(),
+    adapterId,
+    number,
+    rules,
+    status: 'waiting',
+    traceparent: traceparent() ?? null,
+  });
 }
 
 /** The one that has waited longest, or whose runner fell silent. @param of without it, of any version */
@@ -41,6 +48,7 @@ export function leaseNextVerification(
       .limit(1)
       .for('update', { skipLocked: true });
     if (!next) return undefined;
+    if (next.status === 'running') count('patchbay_leases_lost_total', 1, { function: 'verify' });
     return update(tx, next.id, {
       status: 'running',
       leaseId: id,

@@ -108,6 +108,8 @@ export const LeaseRequest = z.object({
 export type LeaseRequest = z.infer<typeof LeaseRequest>;
 
 export const TrainLease = z.object({
+  /** Of the request that made the job: https://www.w3.org/TR/trace-context/ */
+  traceparent: z.string().max(64).optional(),
   leaseId: z.uuid(),
   jobId: z.string(),
   base: BaseSource,

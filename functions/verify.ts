@@ -18,6 +18,8 @@ import { AdapterSource, BaseSource, FileSource } from './generate.ts';
 export const RULES = 1;
 
 export const VerifyLease = z.object({
+  /** Of the request that published the version: https://www.w3.org/TR/trace-context/ */
+  traceparent: z.string().max(64).optional(),
   leaseId: z.uuid(),
   /** owner/name@number, for the log. */
   version: z.string(),

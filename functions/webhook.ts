@@ -5,6 +5,7 @@
 import { Webhook as Signature } from 'standardwebhooks';
 import { z } from 'zod';
 import { type Due, disableWebhook, settleDelivery, takeDue } from '../db/webhooks.ts';
+import { count } from '../observe/metrics.ts';
 import { defineFunction, Tick } from './definition.ts';
 import type { Ports } from './ports.ts';
 
@@ -51,7 +52,9 @@ async function deliver({ db, now, post }: DeliveryPorts, { delivery, webhook, ev
     'webhook-signature': new Signature(webhook.secret).sign(id, at, body),
   };
   const answer = await post(webhook.url, headers, body).catch((error: Error) => error.message);
-  if (typeof answer === 'number' && answer >= 200 && answer < 300)
+  const isDelivered = typeof answer === 'number' && answer >= 200 && answer < 300;
+  count('patchbay_webhook_deliveries_total', 1, { outcome: isDelivered ? 'delivered' : 'failed' });
+  if (isDelivered)
     return settleDelivery(db, delivery.id, { status: 'delivered', answer: String(answer), deliveredAt: at });
   if (answer === GONE) await disableWebhook(db, webhook.id, at);
   const pause = answer === GONE ? undefined : PAUSES_SECONDS[delivery.attempts];

@@ -6,6 +6,7 @@ import type {
   Failure,
   FromWorker,
   GenerateCommand,
+  Seen,
   ServedBase,
   ToWorker,
   WorkerSettings,
@@ -13,7 +14,7 @@ import type {
 } from './messages.ts';
 
 interface Listener {
-  event(event: GenerateEvent): void;
+  event(event: GenerateEvent, seen: Seen | undefined): void;
   failed(fault: Fault): void;
 }
 
@@ -21,6 +22,7 @@ const NOTHING: WorkerStats = {
   running: 0,
   waiting: 0,
   adapters: 0,
+  cacheBytes: 0,
   recentAdapters: [],
   answerSeconds: undefined,
 };
@@ -68,10 +70,15 @@ export class BaseHost {
     });
   }
 
-  /** Events of one request until its last; leaving early, or aborting, cancels it. @throws Fault */
+  /**
+   * Events of one request until its last; leaving early, or aborting, cancels it.
+   * @param see is told what the operator wants to know of it
+   * @throws Fault
+   */
   async *generate(
     command: Omit<GenerateCommand, 'type' | 'id'>,
     signal: AbortSignal,
+    see: (seen: Seen) => void = () => undefined,
   ): AsyncGenerator<GenerateEvent> {
     if (this.ended) throw faultOf(ENDED);
     const id = this.nextId++;
@@ -79,7 +86,8 @@ export class BaseHost {
     let failure: Fault | undefined;
     let wake = (): void => undefined;
     this.listeners.set(id, {
-      event: (event) => {
+      event: (event, seen) => {
+        if (seen) see(seen);
         events.push(event);
         wake();
       },
@@ -126,7 +134,7 @@ export class BaseHost {
   }
 
   private receive(message: FromWorker): void {
-    if (message.type === 'event') this.listeners.get(message.id)?.event(message.event);
+    if (message.type === 'event') this.listeners.get(message.id)?.event(message.event, message.seen);
     else if (message.type === 'failed') this.listeners.get(message.id)?.failed(faultOf(message.failure));
     else if (message.type === 'stats') this.stats = message.stats;
   }

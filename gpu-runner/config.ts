@@ -15,6 +15,10 @@ const bytes = z.coerce.number().int().positive();
 const Shared = z.object({
   /** What one of API and runner shows the other as bearer token. */
   PATCHBAY_RUNNER_TOKEN: z.string().min(16),
+  /** Accepted from the API as well, while the token is being changed. */
+  PATCHBAY_RUNNER_TOKEN_ALSO: z.string().min(16).optional(),
+  /** Opens /metrics, and nothing else. */
+  PATCHBAY_METRICS_TOKEN: z.string().min(16).optional(),
   /** Folder for downloaded bases and adapters; may be deleted when the runner is down. */
   PATCHBAY_RUNNER_CACHE: z.string().min(1),
   PATCHBAY_RUNNER_THREADS: z.coerce.number().int().min(1).default(availableParallelism()),
@@ -56,6 +60,9 @@ export interface RunnerConfig {
   readonly host: string;
   readonly port: number;
   readonly token: string;
+  /** What opens this runner: its token, and another one while it is being changed. */
+  readonly accepted: readonly string[];
+  readonly metricsToken: string | undefined;
   readonly cacheFolder: string;
   readonly provider: Provider;
   readonly threads: number;
@@ -75,6 +82,9 @@ export interface TrainRunnerConfig {
   readonly host: string;
   readonly port: number;
   readonly token: string;
+  /** What opens this runner: its token, and another one while it is being changed. */
+  readonly accepted: readonly string[];
+  readonly metricsToken: string | undefined;
   readonly name: string;
   readonly cacheFolder: string;
   readonly provider: Provider;
@@ -93,7 +103,7 @@ export function readConfig(environment: Variables): RunnerConfig {
   return {
     host: e.PATCHBAY_RUNNER_HOST,
     port: e.PATCHBAY_RUNNER_PORT,
-    token: e.PATCHBAY_RUNNER_TOKEN,
+    ...accessOf(e),
     cacheFolder: e.PATCHBAY_RUNNER_CACHE,
     provider: e.PATCHBAY_RUNNER_PROVIDER,
     threads: e.PATCHBAY_RUNNER_THREADS,
@@ -115,7 +125,7 @@ export function readTrainConfig(environment: Variables): TrainRunnerConfig {
     apiUrl: e.PATCHBAY_API_URL.replace(/\/$/, ''),
     host: e.PATCHBAY_RUNNER_HOST,
     port: e.PATCHBAY_RUNNER_PORT,
-    token: e.PATCHBAY_RUNNER_TOKEN,
+    ...accessOf(e),
     name: e.PATCHBAY_RUNNER_NAME,
     cacheFolder: e.PATCHBAY_RUNNER_CACHE,
     provider: e.PATCHBAY_RUNNER_PROVIDER,
@@ -125,6 +135,12 @@ export function readTrainConfig(environment: Variables): TrainRunnerConfig {
     maxTokens: e.PATCHBAY_TRAIN_TOKENS,
     maxBytes: e.PATCHBAY_TRAIN_BYTES,
   };
+}
+
+function accessOf(e: z.infer<typeof Shared>) {
+  const token = e.PATCHBAY_RUNNER_TOKEN;
+  const also = e.PATCHBAY_RUNNER_TOKEN_ALSO;
+  return { token, accepted: also ? [token, also] : [token], metricsToken: e.PATCHBAY_METRICS_TOKEN };
 }
 
 function parsed<T>(schema: z.ZodType<T>, environment: Variables): T {

@@ -18,13 +18,15 @@ const SAFE_PATH = /^(?!patchbay-)[A-Za-z0-9_][\w.-]*(\/[A-Za-z0-9_][\w.-]*)*$/;
 
 /** An entry that stays until it is disposed of. */
 export interface HeldEntry extends Disposable {
+  /** Whether some of it had to be fetched. */
+  readonly fetched: boolean;
   readonly folder: string;
 }
 
 export class DiskCache {
   private readonly folder: string;
   private readonly limit: number;
-  private readonly loading = new Map<string, Promise<void>>();
+  private readonly loading = new Map<string, Promise<boolean>>();
   private readonly removing = new Map<string, Promise<void>>();
   private readonly holders = new Map<string, number>();
   /** Entries that this process has seen whole. */
@@ -46,16 +48,17 @@ export class DiskCache {
       else this.holders.delete(digest);
     };
     try {
+      let fetched = false;
       if (this.whole.has(digest)) await markUsed(folder);
-      else await this.load(digest, folder, files);
-      return { folder, [Symbol.dispose]: release };
+      else fetched = await this.load(digest, folder, files);
+      return { folder, fetched, [Symbol.dispose]: release };
     } catch (error) {
       release();
       throw error;
     }
   }
 
-  private load(digest: string, folder: string, files: readonly FileSource[]): Promise<void> {
+  private load(digest: string, folder: string, files: readonly FileSource[]): Promise<boolean> {
     const running = this.loading.get(digest);
     if (running) return running;
     const load = this.fetchAll(digest, folder, files).finally(() => this.loading.delete(digest));
@@ -63,15 +66,18 @@ export class DiskCache {
     return load;
   }
 
-  private async fetchAll(digest: string, folder: string, files: readonly FileSource[]): Promise<void> {
+  /** @returns whether some of it was not there */
+  private async fetchAll(digest: string, folder: string, files: readonly FileSource[]): Promise<boolean> {
     checkPaths(files);
     await this.removing.get(digest);
     await mkdir(folder, { recursive: true });
-    for (const file of files) await fetchFile(file, join(folder, file.path));
+    let fetched = false;
+    for (const file of files) fetched = (await fetchFile(file, join(folder, file.path))) || fetched;
     await markUsed(folder);
     this.whole.add(digest);
     this.trimming = this.trimming.then(() => this.trim());
     await this.trimming;
+    return fetched;
   }
 
   private async trim(): Promise<void> {

@@ -17,15 +17,17 @@ export const PARTIAL = '.partial';
 
 /**
  * A file that lies there whole already is not fetched again.
+ * @returns whether it was not there
  * @throws Fault fetch_failed, checksum_mismatch
  */
-export async function fetchFile(source: FileSource, path: string): Promise<void> {
-  if ((await stat(path).catch(() => undefined))?.size === source.size) return;
+export async function fetchFile(source: FileSource, path: string): Promise<boolean> {
+  if ((await stat(path).catch(() => undefined))?.size === source.size) return false;
   await mkdir(dirname(path), { recursive: true });
   const temporary = `${path}.${randomUUID()}${PARTIAL}`;
   try {
     await download(source, temporary);
     await rename(temporary, path);
+    return true;
   } finally {
     await rm(temporary, { force: true });
   }

@@ -1,10 +1,13 @@
 /** The runner over HTTP: the contract of functions/generate.ts. */
-import { createHash, timingSafeEqual } from 'node:crypto';
+import { SpanKind } from '@opentelemetry/api';
 import { type Context, Hono } from 'hono';
 import { stream } from 'hono/streaming';
 import type { Logger } from 'pino';
 import type { z } from 'zod';
 import { BaseSource, type GenerateEvent, GenerateRequest } from '../functions/generate.ts';
+import { count, observe, secondsSince } from '../observe/metrics.ts';
+import { contextOf, inSpan } from '../observe/trace.ts';
+import { type MetricsAccess, metricsRoute, showsToken } from './access.ts';
 import { Fault } from './faults.ts';
 import { probeRoutes } from './probes.ts';
 import type { Runner } from './runner.ts';
@@ -15,18 +18,26 @@ const MAX_BODY = 16 * 2 ** 20;
 const MAX_DROPPED = 4 * MAX_BODY;
 const RETRY_AFTER_SECONDS = 1;
 
-export function createRunnerApp(runner: Runner, token: string, log: Logger): Hono {
+export function createRunnerApp(runner: Runner, access: MetricsAccess, log: Logger): Hono {
   const app = new Hono();
 
   app.route(
     '/',
     probeRoutes(() => runner.health().status === 'ok'),
   );
+  app.route('/', metricsRoute(access));
   app.use(async (c, next) => {
-    if (!sameSecret(c.req.header('authorization') ?? '', `Bearer ${token}`))
+    if (!showsToken(c, access.tokens))
       throw new Fault('unauthorized', 'the bearer token is missing or wrong');
     await next();
   });
+  // What is asked of a runner belongs to what the API was asked.
+  app.use((c, next) =>
+    inSpan(`${c.req.method} ${c.req.path}`, {}, next, {
+      parent: contextOf(c.req.raw.headers),
+      kind: SpanKind.SERVER,
+    }),
+  );
 
   app.get('/health', (c) => c.json(runner.health()));
 
@@ -91,23 +102,43 @@ class GenerationLog {
   private promptTokens: number | undefined;
   private firstTextMs: number | undefined;
   private completionTokens = 0;
+  /** By answer. */
+  private readonly lastTextAt = new Map<number, number>();
 
   constructor(log: Logger, { requestId, base, adapters, n }: GenerateRequest) {
     this.log = log.child({ requestId, base: base.id, adapters: adapters.map(({ digest }) => digest), n });
   }
 
   event(event: GenerateEvent): void {
-    if (event.type === 'start') this.promptTokens = event.promptTokens;
-    if (event.type === 'delta') this.firstTextMs ??= this.elapsedMs;
-    if (event.type === 'finish') this.completionTokens += event.completionTokens;
+    if (event.type === 'start') {
+      this.promptTokens = event.promptTokens;
+      count('patchbay_runner_tokens_total', event.promptTokens, { direction: 'in' });
+    }
+    if (event.type === 'delta') this.text(event.index);
+    if (event.type === 'finish') {
+      this.completionTokens += event.completionTokens;
+      count('patchbay_runner_tokens_total', event.completionTokens, { direction: 'out' });
+    }
+  }
+
+  private text(index: number): void {
+    const now = performance.now();
+    const last = this.lastTextAt.get(index);
+    this.lastTextAt.set(index, now);
+    if (last !== undefined) observe('patchbay_runner_inter_token_seconds', (now - last) / 1000);
+    if (this.firstTextMs !== undefined) return;
+    this.firstTextMs = this.elapsedMs;
+    observe('patchbay_runner_time_to_first_token_seconds', secondsSince(this.began));
   }
 
   ended(disconnected: boolean): void {
+    count('patchbay_runner_requests_total', 1, { outcome: disconnected ? 'left' : 'finished' });
     this.log.info(this.measures, disconnected ? 'client left' : 'generated');
   }
 
   failed(error: unknown): void {
     const { code, message } = faultOf(error);
+    count('patchbay_runner_requests_total', 1, { outcome: code });
     const level = code === 'internal' ? 'error' : 'info';
     this.log[level]({ ...this.measures, code, error: reasonOf(error) ?? message }, 'generation failed');
   }
@@ -160,9 +191,4 @@ function parse<T extends z.ZodType>(schema: T, value: unknown): z.infer<T> {
   if (checked.success) return checked.data;
   const issue = checked.error.issues[0]!;
   throw new Fault('invalid_request', `${issue.path.join('.')}: ${issue.message}`, issue.path.join('.'));
-}
-
-function sameSecret(given: string, expected: string): boolean {
-  const digest = (text: string) => createHash('sha256').update(text).digest();
-  return timingSafeEqual(digest(given), digest(expected));
 }

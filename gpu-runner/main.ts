@@ -1,17 +1,22 @@
 /** A runner process. Started by the API's Node entry on one machine, as a container on many. */
-import pino from 'pino';
+import { createLog } from '../observe/log.ts';
+import { startTelemetry } from '../observe/start.ts';
 import { type RunnerConfig, reachableAt, readConfig } from './config.ts';
 import { createRunnerApp } from './http.ts';
 import { listen } from './listen.ts';
 import { Reports } from './reports.ts';
 import { Runner } from './runner.ts';
 import { RunnerApi } from './runner-api.ts';
+import { watchRunner } from './runner-gauges.ts';
 import { tryProvider } from './try-provider.ts';
 
-const log = pino({ name: 'runner' }, pino.destination(2));
+const log = createLog('runner');
 const config = await configOrExit();
+const telemetry = await startTelemetry('patchbay-runner', process.env);
 const runner = new Runner(config);
-const app = createRunnerApp(runner, config.token, log);
+watchRunner(runner);
+const { accepted: tokens, metricsToken } = config;
+const app = createRunnerApp(runner, { tokens, metricsToken, scrape: telemetry.scrape }, log);
 
 let reports: Reports | undefined;
 
@@ -39,6 +44,7 @@ async function stop(reason: string): Promise<void> {
   const cut = setTimeout(() => 'closeAllConnections' in server && server.closeAllConnections(), FLUSH_MS);
   await closed;
   clearTimeout(cut);
+  await telemetry.stop();
   log.info('stopped');
   process.exit(0);
 }

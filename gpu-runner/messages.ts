@@ -3,6 +3,7 @@
 import type { GenerateEvent, Sampling } from '../functions/generate.ts';
 import type { FaultCode } from './faults.ts';
 import type { AdapterOnDisk } from './serve/adapter-cache.ts';
+import type { Timing } from './serve/scheduler.ts';
 
 export interface WorkerSettings {
   readonly folder: string;
@@ -35,6 +36,8 @@ export interface WorkerStats {
   readonly running: number;
   readonly waiting: number;
   readonly adapters: number;
+  /** Bytes of keys and values of what runs. */
+  readonly cacheBytes: number;
   /** Digests of some of them, most recently used first. */
   readonly recentAdapters: readonly string[];
   /** How long an answer has a place in the batch, lately. */
@@ -55,10 +58,17 @@ export interface Failure {
   readonly stack?: string;
 }
 
+/** What the operator is told beside the answer. */
+export type Seen =
+  /** For each adapter of the request. */
+  | { readonly inMemory: readonly boolean[] }
+  /** Of an answer that has ended. */
+  | { readonly timing: Timing; readonly tokens: number };
+
 export type FromWorker =
   | { readonly type: 'ready'; readonly base: ServedBase }
   | { readonly type: 'broken'; readonly failure: Failure }
-  | { readonly type: 'event'; readonly id: number; readonly event: GenerateEvent }
+  | { readonly type: 'event'; readonly id: number; readonly event: GenerateEvent; readonly seen?: Seen }
   /** The request is over, before it began or in its middle. */
   | { readonly type: 'failed'; readonly id: number; readonly failure: Failure }
   | { readonly type: 'stats'; readonly stats: WorkerStats };

@@ -1,6 +1,7 @@
 /** The API as runners call it: by their token, and again where the network failed. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Response } from 'undici';
+import { traceHeaders } from '../observe/trace.ts';
 import { fetch } from './fetch.ts';
 
 const ATTEMPTS = 6;
@@ -55,7 +56,11 @@ export class RunnerApi {
   async postOnce(path: string, body: unknown, signal: AbortSignal): Promise<unknown> {
     const response = await fetch(`${this.url}/api/runner/${path}`, {
       method: 'POST',
-      headers: { authorization: `Bearer ${this.token}`, 'content-type': 'application/json' },
+      headers: {
+        authorization: `Bearer ${this.token}`,
+        'content-type': 'application/json',
+        ...traceHeaders(),
+      },
       body: JSON.stringify(body),
       signal,
     }).catch((error: unknown) => {

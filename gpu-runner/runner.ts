@@ -11,6 +11,8 @@ import {
   type RunnerHealth,
   shortDigest,
 } from '../functions/generate.ts';
+import { observe, secondsSince } from '../observe/metrics.ts';
+import { inSpan } from '../observe/trace.ts';
 import { BaseHost } from './base-host.ts';
 import { Bases, type Servable } from './bases.ts';
 import type { RunnerConfig } from './config.ts';
@@ -18,6 +20,7 @@ import { DiskCache, type HeldEntry } from './disk-cache.ts';
 import { Fault } from './faults.ts';
 import { WEIGHTS_FILE } from './model/adapter-file.ts';
 import { Prompts } from './model/prompts.ts';
+import { watchRequest } from './watch-request.ts';
 
 interface ServedHere extends Servable {
   readonly id: string;
@@ -67,12 +70,14 @@ export class Runner {
     });
     try {
       this.checkCount(request.n);
-      const { host, prompts, id } = await this.bases.hold(request.base, held);
-      const prompt = await tokensOf(prompts, request.prompt);
+      const { host, prompts, id } = await inSpan('hold base', {}, () => this.bases.hold(request.base, held));
+      const prompt = await inSpan('tokenise', {}, () => tokensOf(prompts, request.prompt));
       checkTokens(request, prompt, host, id);
+      const fetched: boolean[] = [];
       const adapters = await Promise.all(
         request.adapters.map(async (adapter) => {
           const files = held.use(await this.adapterOnDisk(adapter));
+          fetched.push(files.fetched);
           return {
             digest: adapter.digest,
             weight: adapter.weight,
@@ -83,7 +88,9 @@ export class Runner {
       );
       const { tenant, sampling, n } = request;
       const seed = sampling.seed ?? randomInt(2 ** 47);
-      for await (const event of host.generate({ tenant, prompt, adapters, sampling, seed, n }, signal)) {
+      const command = { tenant, prompt, adapters, sampling, seed, n };
+      const see = watchRequest(fetched, prompt.length);
+      for await (const event of host.generate(command, signal, see)) {
         preparing.dispose(); // with its first event it is the host that counts it
         yield event;
       }
@@ -91,6 +98,15 @@ export class Runner {
       this.active.delete(promise);
       done();
     }
+  }
+
+  /** Keys and values of what runs, and the most that they may take. */
+  get cacheBytes(): { readonly used: number; readonly limit: number } {
+    const hosts = this.bases.loaded.map(({ base: { host } }) => host);
+    return {
+      used: hosts.reduce((sum, { stats }) => sum + stats.cacheBytes, 0),
+      limit: this.config.kvBytes * hosts.length,
+    };
   }
 
   health(): RunnerHealth {
@@ -126,6 +142,7 @@ export class Runner {
   }
 
   private async load({ id, digest, files: sources }: BaseSource): Promise<ServedHere> {
+    const began = performance.now();
     using undo = new DisposableStack();
     const files = undo.use(await this.baseFiles.hold(digest, sources));
     const { threads, maxRows, maxWaiting, kvBytes, adapterBytes } = this.config;
@@ -136,6 +153,7 @@ export class Runner {
       throw error;
     });
     const kept = undo.move();
+    observe('patchbay_runner_base_load_seconds', secondsSince(began));
     return {
       id,
       host,
@@ -151,7 +169,13 @@ export class Runner {
   }
 
   private adapterOnDisk({ digest, weights }: AdapterSource): Promise<HeldEntry> {
-    return this.adapterFiles.hold(digest, [{ ...weights, path: WEIGHTS_FILE }]);
+    return inSpan('fetch adapter', { 'patchbay.adapter': digest }, async (span) => {
+      const began = performance.now();
+      const entry = await this.adapterFiles.hold(digest, [{ ...weights, path: WEIGHTS_FILE }]);
+      span.setAttribute('patchbay.fetched', entry.fetched);
+      if (entry.fetched) observe('patchbay_runner_adapter_fetch_seconds', secondsSince(began));
+      return entry;
+    });
   }
 
   private checkCount(n: number): void {

@@ -1,6 +1,8 @@
 /** A runner process that trains, and verifies what is published. Started by the API's Node entry on one machine, as a container on many. */
 import { constants, setPriority } from 'node:os';
-import pino from 'pino';
+import { createLog } from '../observe/log.ts';
+import { startTelemetry } from '../observe/start.ts';
+import { metricsRoute } from './access.ts';
 import { readTrainConfig, type TrainRunnerConfig } from './config.ts';
 import { Downloads } from './downloads.ts';
 import { listen } from './listen.ts';
@@ -10,8 +12,9 @@ import { TrainRunner } from './train/train-runner.ts';
 import { tryProvider } from './try-provider.ts';
 import { VerifyRunner } from './verify/verify-runner.ts';
 
-const log = pino({ name: 'train' }, pino.destination(2));
+const log = createLog('train');
 const config = await configOrExit();
+const telemetry = await startTelemetry('patchbay-train-runner', process.env);
 const stop = new AbortController();
 
 // Where answers are given on the same machine, they come first.
@@ -23,16 +26,16 @@ for (const signal of ['SIGTERM', 'SIGINT', 'disconnect'])
   });
 log.info({ api: config.apiUrl, provider: config.provider, threads: config.threads }, 'waiting for jobs');
 const api = new RunnerApi({ url: config.apiUrl, token: config.token });
-listen(
-  probeRoutes(() => !stop.signal.aborted && api.isReachable),
-  config,
-  log,
-);
+const { accepted: tokens, metricsToken } = config;
+const app = probeRoutes(() => !stop.signal.aborted && api.isReachable);
+app.route('/', metricsRoute({ tokens, metricsToken, scrape: telemetry.scrape }));
+listen(app, config, log);
 const downloads = new Downloads(config);
 await Promise.all([
   new TrainRunner(config, api, downloads, log).run(stop.signal),
   new VerifyRunner(config, api, downloads, log).run(stop.signal),
 ]);
+await telemetry.stop();
 log.info('stopped');
 process.exit(0);
 

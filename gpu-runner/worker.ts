@@ -86,6 +86,7 @@ class BaseWorker {
     const request = { cancel: (): void => undefined, cancelled: false };
     this.requests.set(id, request);
     try {
+      const inMemory = adapters.map(({ digest }) => this.adapters.has(digest));
       const loaded = await Promise.all(
         adapters.map(async (source) => ({
           adapter: await this.adapters.get(source),
@@ -108,7 +109,7 @@ class BaseWorker {
         progress: this.progress(id, answer, finished),
       }));
       request.cancel = this.scheduler.submit(answers);
-      say({ type: 'event', id, event: { type: 'start', promptTokens: prompt.length } });
+      say({ type: 'event', id, event: { type: 'start', promptTokens: prompt.length }, seen: { inMemory } });
     } catch (error) {
       this.fail(id, error);
     }
@@ -135,12 +136,13 @@ class BaseWorker {
 
   private report(): void {
     const { running, queued: waiting, answerSeconds } = this.scheduler;
+    const cacheBytes = this.stepper.heldBytes;
     const adapters = this.adapters.size;
-    const text = `${running} ${waiting} ${adapters}`;
+    const text = `${running} ${waiting} ${adapters} ${cacheBytes}`;
     if (text === this.reported) return;
     this.reported = text;
     const recentAdapters = this.adapters.recent(MAX_RESIDENT);
-    say({ type: 'stats', stats: { running, waiting, adapters, recentAdapters, answerSeconds } });
+    say({ type: 'stats', stats: { running, waiting, adapters, cacheBytes, recentAdapters, answerSeconds } });
   }
 
   private progress(id: number, index: number, finished: () => void): Progress {
@@ -151,8 +153,9 @@ class BaseWorker {
         const event = { type: 'delta', index, text } as const;
         say({ type: 'event', id, event: described.length > 0 ? { ...event, tokens: described } : event });
       },
-      finish: (reason, completionTokens) => {
-        say({ type: 'event', id, event: { type: 'finish', index, reason, completionTokens } });
+      finish: (reason, tokens, timing) => {
+        const event = { type: 'finish', index, reason, completionTokens: tokens } as const;
+        say({ type: 'event', id, event, seen: { timing, tokens } });
         finished();
       },
       fail: (error) => this.fail(id, error),

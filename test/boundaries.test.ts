@@ -14,13 +14,14 @@ const root = fileURLToPath(new URL('..', import.meta.url));
 /** The folders of the repository that a folder may import, besides itself; a star: all. */
 const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   adapter: [],
-  db: ['adapter'],
-  functions: ['adapter', 'db'],
-  api: ['adapter', 'db', 'functions'],
-  'gpu-runner': ['adapter', 'functions'],
+  observe: [],
+  db: ['adapter', 'observe'],
+  functions: ['adapter', 'db', 'observe'],
+  api: ['adapter', 'db', 'functions', 'observe'],
+  'gpu-runner': ['adapter', 'functions', 'observe'],
   cli: ['adapter'],
   web: ['adapter'],
-  infra: ['api', 'functions', 'gpu-runner'],
+  infra: ['api', 'functions', 'gpu-runner', 'observe'],
   test: ['*'],
   bench: ['*'],
 };
@@ -42,13 +43,15 @@ const MAY_NOT_KNOW: readonly (readonly [part: string, others: readonly string[]]
 /** Packages that only these files (or folders, with a slash at the end) may import. */
 const ONLY_IN: readonly (readonly [name: RegExp, places: readonly string[]])[] = [
   [/^onnxruntime/, ['gpu-runner/session.ts']],
+  // The API alone does nothing and runs anywhere; what does something is started once.
+  [/^@opentelemetry\/(?!api$)/, ['observe/start.ts', 'test/', 'bench/']],
   [/^@aws-sdk\//, ['api/blob-store.ts', 'bench/', 'test/']],
   [/^(pg|@electric-sql\/pglite)(\/|$)/, ['db/', 'bench/', 'test/']],
 ];
 
 /** What runs at the edge and in browsers uses web standards only; these files of api/ are its Node entry. */
-const WEB_STANDARD = ['adapter/', 'api/', 'functions/'];
-const NODE_ENTRY = ['api/node.ts', 'api/embedded/'];
+const WEB_STANDARD = ['adapter/', 'api/', 'functions/', 'observe/'];
+const NODE_ENTRY = ['api/node.ts', 'api/embedded/', 'observe/start.ts', 'observe/log.ts'];
 /** Where the environment is read: entry points and configurations, which check it; and a switch set before a library loads. */
 const READS_ENVIRONMENT = [
   'api/node.ts',

@@ -67,6 +67,7 @@ export function openaiRoutes(deps: InvokeDeps) {
     const maxTokens = body.max_completion_tokens ?? body.max_tokens ?? undefined;
     const sampling = samplingOf(body, maxTokens, body.logprobs ? (body.top_logprobs ?? 0) : undefined);
     const invocation = {
+      id: c.var.answerId,
       requestId: c.var.requestId,
       model: body.model,
       prompt: { kind: 'messages' as const, messages },
@@ -88,7 +89,8 @@ export function openaiRoutes(deps: InvokeDeps) {
         ? { kind: 'tokens' as const, tokens: body.prompt as number[] }
         : { kind: 'text' as const, text };
     const sampling = samplingOf(body, body.max_tokens ?? COMPLETION_MAX_TOKENS, body.logprobs ?? undefined);
-    const invocation = { requestId: c.var.requestId, model: body.model, prompt, sampling, n: body.n ?? 1 };
+    const { answerId: id, requestId } = c.var;
+    const invocation = { id, requestId, model: body.model, prompt, sampling, n: body.n ?? 1 };
     const envelope = envelopeOf('cmpl', invocation, deps.now());
     return answer(c, invocation, completionShape(envelope, body.logprobs != null, ''), body, (signal) =>
       invoke(deps, principal, invocation, signal),
@@ -174,9 +176,9 @@ async function settles(promise: Promise<unknown>, ms: number): Promise<boolean> 
   return inTime;
 }
 
-function envelopeOf(prefix: string, { requestId, model }: Invocation, now: Date): Envelope {
+function envelopeOf(prefix: string, { id, model }: Invocation, now: Date): Envelope {
   return {
-    id: `${prefix}-${requestId}`,
+    id: `${prefix}-${id}`,
     created: Math.floor(now.getTime() / 1000),
     model,
     fingerprint: ENGINE,

@@ -15,6 +15,7 @@ import {
   Validated,
 } from '../../functions/train.ts';
 import { Release, Verdict } from '../../functions/verify.ts';
+import { secretCheck } from '../access-token.ts';
 import type { AppEnv } from '../context.ts';
 import { ApiError } from '../errors.ts';
 import type { TrainingDeps } from '../fine-tuning.ts';
@@ -42,13 +43,15 @@ import {
 
 export interface RunnerDeps extends TrainingDeps, VerifyDeps {
   readonly runnerToken: string;
+  /** Accepted too, while it is being changed. */
+  readonly otherRunnerToken?: string | undefined;
 }
 
 const Step = z.coerce.number().int().min(0);
 
 export function runnerRoutes(deps: RunnerDeps) {
   const app = new Hono<AppEnv>();
-  app.use(needsToken(deps.runnerToken));
+  app.use(needsToken([deps.runnerToken, deps.otherRunnerToken].filter((token) => token !== undefined)));
   const read = async <T extends z.ZodType>(schema: T, request: Request): Promise<z.infer<T>> =>
     parseInput(schema, await readJsonBody(request));
 
@@ -146,14 +149,10 @@ export function runnerRoutes(deps: RunnerDeps) {
   return app;
 }
 
-/** Digests are compared, so the time it takes says nothing of the token. */
-function needsToken(token: string): MiddlewareHandler<AppEnv> {
-  const digest = async (text: string) =>
-    new Uint8Array(await crypto.subtle.digest('SHA-256', new TextEncoder().encode(text))).join();
-  const expected = digest(`Bearer ${token}`);
+function needsToken(tokens: readonly string[]): MiddlewareHandler<AppEnv> {
+  const isKnown = secretCheck(tokens);
   return async (c, next) => {
-    const shown = c.req.header('authorization') ?? '';
-    if ((await digest(shown)) !== (await expected))
+    if (!(await isKnown(c.req.header('authorization'))))
       throw new ApiError('unauthorized', 'This needs the token of the runners.');
     await next();
   };

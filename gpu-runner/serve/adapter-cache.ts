@@ -28,6 +28,10 @@ export class AdapterCache {
     });
   }
 
+  has(digest: string): boolean {
+    return this.cache.has(digest);
+  }
+
   get size(): number {
     return this.cache.size;
   }

@@ -32,6 +32,10 @@ export class KeyValueCache {
     this.resize(rows, places);
   }
 
+  get bytes(): number {
+    return this.rows * this.places * bytesPerPlace(this.shape);
+  }
+
   get floatsPerRow(): number {
     return this.shape.kvHeads * this.places * this.shape.headDim;
   }

@@ -29,10 +29,22 @@ export interface Job {
   readonly forced?: readonly number[] | undefined;
 }
 
+/** When an answer came from one part of its way to the next: milliseconds since 1970. */
+export interface Timing {
+  readonly queued: number;
+  /** It had a place in the batch. */
+  readonly admitted: number;
+  /** Its first token was there. */
+  readonly first: number;
+  readonly ended: number;
+  /** How often it gave way to others, and did its steps again. */
+  readonly interruptions: number;
+}
+
 export interface Progress {
   /** Text that became safe to show, and the tokens chosen since the last call. */
   delta(text: string, tokens: readonly ChosenToken[]): void;
-  finish(reason: 'stop' | 'length', completionTokens: number): void;
+  finish(reason: 'stop' | 'length', completionTokens: number, timing: Timing): void;
   fail(error: unknown): void;
 }
 
@@ -76,8 +88,11 @@ class Answer {
   prefilled = 0;
   /** Chosen tokens in the cache. */
   fed = 0;
-  /** When it was admitted first. */
+  /** When it was submitted, admitted first, and had its first token. */
+  readonly queuedAt = performance.now();
   admittedAt: number | undefined;
+  firstAt: number | undefined;
+  interruptions = 0;
   cancelled = false;
 
   constructor(job: Job, progress: Progress, table: TokenTable, contextLength: number) {
@@ -93,6 +108,19 @@ class Answer {
 
   get tenant(): string {
     return this.job.tenant ?? '';
+  }
+
+  get timing(): Timing {
+    const ended = performance.now();
+    const admitted = this.admittedAt ?? ended;
+    const since1970 = (at: number) => performance.timeOrigin + at;
+    return {
+      queued: since1970(this.queuedAt),
+      admitted: since1970(admitted),
+      first: since1970(this.firstAt ?? ended),
+      ended: since1970(ended),
+      interruptions: this.interruptions,
+    };
   }
 
   get hasPrompt(): boolean {
@@ -223,6 +251,7 @@ export class Scheduler {
     while (this.admitted.length > 1 && !this.fits(this.admitted, 1)) {
       const youngest = this.admitted.at(-1)!;
       this.leave(youngest);
+      youngest.interruptions++;
       youngest.prefilled = 0;
       youngest.fed = 0;
       this.waiting.pushFirst(youngest);
@@ -270,6 +299,7 @@ export class Scheduler {
   private accept(answer: Answer, logits: Float32Array): void {
     if (answer.cancelled) return;
     if (answer.fed < answer.tokens.length) return; // interrupted before: its next token is known
+    answer.firstAt ??= performance.now();
     if (answer.tokens.length >= answer.limit) {
       this.finish(answer, 'length');
       return;
@@ -295,7 +325,7 @@ export class Scheduler {
     this.measure(answer);
     const rest = answer.text.end();
     if (rest) answer.progress.delta(rest, []);
-    answer.progress.finish(reason, answer.tokens.length);
+    answer.progress.finish(reason, answer.tokens.length, answer.timing);
   }
 
   private fail(answer: Answer, error: unknown): void {

@@ -79,6 +79,8 @@ export class SessionStepper implements Stepper {
   private readonly batch: KeyValueCache;
   /** Row i of the batch cache holds rows[i]. */
   private rows: Row[] = [];
+  /** Those of the batch, and those that have not joined it. */
+  private readonly opened = new Set<Row>();
   private readonly compositions = new Map<string, { composition: Composition; users: number }>();
 
   constructor(session: Session, config: BaseConfig, cacheBytes: number) {
@@ -88,6 +90,11 @@ export class SessionStepper implements Stepper {
     this.rotary = new RotaryTable(config);
     this.slabs = new RowSlabs(config);
     this.batch = new KeyValueCache(config, 0, placesFor(0));
+  }
+
+  /** Of keys and values, as they are laid out now. */
+  get heldBytes(): number {
+    return [...this.opened].reduce((sum, { own }) => sum + (own?.bytes ?? 0), this.batch.bytes);
   }
 
   fits(lengths: readonly number[]): boolean {
@@ -101,7 +108,9 @@ export class SessionStepper implements Stepper {
     const entry = this.compositions.get(key) ?? { composition: compose(adapters, this.config), users: 0 };
     entry.users++;
     this.compositions.set(key, entry);
-    return new Row(entry.composition, EmbeddingDelta.of(adapters));
+    const row = new Row(entry.composition, EmbeddingDelta.of(adapters));
+    this.opened.add(row);
+    return row;
   }
 
   async prefill(sequence: Sequence, tokens: readonly number[]): Promise<Float32Array> {
@@ -145,6 +154,7 @@ export class SessionStepper implements Stepper {
   close(sequence: Sequence): void {
     const row = sequence as Row;
     if (this.rows.includes(row)) this.removeRow(row);
+    this.opened.delete(row);
     row.own = undefined;
     const entry = this.compositions.get(row.composition.key);
     if (entry && --entry.users === 0) this.compositions.delete(row.composition.key);

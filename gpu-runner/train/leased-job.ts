@@ -4,6 +4,8 @@
  */
 import { createHash } from 'node:crypto';
 import type { CheckpointMetrics, TrainLease } from '../../functions/train.ts';
+import { count, observe, secondsSince } from '../../observe/metrics.ts';
+import { pastSpan } from '../../observe/trace.ts';
 import { Fault } from '../faults.ts';
 import { restoreJob, saveJob } from './checkpoint.ts';
 import { NotFiniteStep, type Step, type StepReport, TrainingJob } from './job.ts';
@@ -65,6 +67,7 @@ export class LeasedJob {
   private lastEvaluation: Evaluation | undefined;
   private savedAt = 0;
   private pace = new Pace(0);
+  private readonly steps = new StepSpans();
 
   constructor(parts: {
     lease: TrainLease;
@@ -144,7 +147,12 @@ export class LeasedJob {
     const { steps } = this.plan;
     const step = this.data.stepAfter(this.job.step);
     const report = await this.trainer.step(this.job, step).catch((error: unknown) => this.diverged(error));
-    const seconds = (performance.now() - began) / 1000;
+    const seconds = secondsSince(began);
+    const read = tokensOf(step);
+    observe('patchbay_training_step_seconds', seconds);
+    count('patchbay_training_steps_total');
+    count('patchbay_training_tokens_total', read);
+    this.steps.took(report.step, read);
     this.lastReport = report;
     this.progress.trainLoss = report.loss;
     this.progress.trainedTokens += report.targets;
@@ -165,7 +173,7 @@ export class LeasedJob {
         train_mean_token_accuracy: report.accuracy,
         learning_rate: report.learningRate,
         gradient_norm: report.gradientNorm,
-        tokens_per_second: tokensOf(step) / seconds,
+        tokens_per_second: read / seconds,
       },
     });
   }
@@ -240,6 +248,7 @@ export class LeasedJob {
       this.checkpointMetrics(),
     );
     this.savedAt = step;
+    this.steps.end();
   }
 
   private checkpointMetrics(): CheckpointMetrics {
@@ -252,6 +261,33 @@ export class LeasedJob {
       full_valid_loss: evaluation?.loss ?? null,
       full_valid_mean_token_accuracy: evaluation?.accuracy ?? null,
     };
+  }
+}
+
+/** Steps in a trace: one entry for all that lie between two checkpoints. */
+class StepSpans {
+  private began = Date.now();
+  private first: number | undefined;
+  private last = 0;
+  private tokens = 0;
+
+  took(step: number, tokens: number): void {
+    this.first ??= step;
+    this.last = step;
+    this.tokens += tokens;
+  }
+
+  end(): void {
+    if (this.first === undefined) return;
+    const attributes = {
+      'patchbay.first_step': this.first,
+      'patchbay.last_step': this.last,
+      'patchbay.tokens': this.tokens,
+    };
+    pastSpan('steps', attributes, this.began, Date.now());
+    this.began = Date.now();
+    this.first = undefined;
+    this.tokens = 0;
   }
 }
 

@@ -2,8 +2,11 @@
 import { readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { SpanKind } from '@opentelemetry/api';
 import type { Logger } from 'pino';
 import type { JobFailure, TrainLease } from '../../functions/train.ts';
+import { count, gaugeOf } from '../../observe/metrics.ts';
+import { contextFrom, inSpan } from '../../observe/trace.ts';
 import type { TrainRunnerConfig } from '../config.ts';
 import type { Downloads } from '../downloads.ts';
 import { Fault } from '../faults.ts';
@@ -37,6 +40,7 @@ export class TrainRunner {
     this.client = new LeaseClient(api, config.name);
     this.preparation = new Preparation(downloads, config);
     this.pool = new TrainerPool(config);
+    gaugeOf('patchbay_training_jobs', (result) => result.observe(this.jobs.size));
   }
 
   /** Resolves when all jobs are given back: each keeps a checkpoint first. */
@@ -53,7 +57,11 @@ export class TrainRunner {
     try {
       const lease = await this.client.acquire(stop);
       if (!lease) return IDLE_MS;
-      const job = this.work(lease, stop).finally(() => this.jobs.delete(job));
+      const working = inSpan('train', { 'patchbay.job': lease.jobId }, () => this.work(lease, stop), {
+        parent: contextFrom(lease.traceparent),
+        kind: SpanKind.CONSUMER,
+      });
+      const job = working.finally(() => this.jobs.delete(job));
       this.jobs.add(job);
       return 0;
     } catch (error) {
@@ -67,10 +75,13 @@ export class TrainRunner {
     const log = this.log.child({ job: lease.jobId });
     log.info({ lease: lease.leaseId, checkpoint: lease.checkpoint?.step }, 'took a job');
     await using reporter = new LeaseReporter(this.client, lease.leaseId, lease.heartbeatSeconds);
+    const left = (outcome: string) => count('patchbay_training_jobs_left_total', 1, { outcome });
     try {
       const outcome = await this.train(lease, reporter, stop);
       log.info({ outcome }, 'left a job');
+      left(outcome.split(' ')[0]!);
     } catch (error) {
+      left(error instanceof LeaseEnded || error instanceof Unreachable ? 'lost' : 'failed');
       if (error instanceof LeaseEnded) log.warn({ reason: error.message }, 'lost a job');
       // Its lease runs out, and it goes on from its last checkpoint.
       else if (error instanceof Unreachable)

@@ -1,7 +1,10 @@
 /** Takes versions from the API and verifies them, one at a time, until it is stopped. */
 import { setTimeout as sleep } from 'node:timers/promises';
+import { SpanKind } from '@opentelemetry/api';
 import type { Logger } from 'pino';
 import { type Release, type Verdict, VerifyLease } from '../../functions/verify.ts';
+import { count, observe, secondsSince } from '../../observe/metrics.ts';
+import { contextFrom, inSpan } from '../../observe/trace.ts';
 import type { TrainRunnerConfig } from '../config.ts';
 import type { Downloads } from '../downloads.ts';
 import { LeaseEnded, type RunnerApi, Unreachable } from '../runner-api.ts';
@@ -45,7 +48,11 @@ export class VerifyRunner {
     try {
       const given = await this.api.post('verifications', { runner: this.config.name }, stop);
       if (given === undefined) return IDLE_MS;
-      await this.work(VerifyLease.parse(given), stop);
+      const lease = VerifyLease.parse(given);
+      await inSpan('verify', { 'patchbay.version': lease.version }, () => this.work(lease, stop), {
+        parent: contextFrom(lease.traceparent),
+        kind: SpanKind.CONSUMER,
+      });
       return 0;
     } catch (error) {
       if (stop.aborted) return 0;
@@ -63,13 +70,19 @@ export class VerifyRunner {
       this.api.post(`${at}/heartbeat`).catch((error: unknown) => {
         if (!(error instanceof Unreachable)) over.abort(error);
       });
+    const began = performance.now();
+    const ended = (outcome: string) => count('patchbay_verifications_total', 1, { outcome });
     const timer = setInterval(beat, lease.heartbeatSeconds * 1000);
     try {
       const verdict = await this.verdict(lease, AbortSignal.any([stop, over.signal]));
       await this.api.post(`${at}/verdict`, verdict);
+      ended(verdict.problems.length > 0 ? 'refused' : 'passed');
+      observe('patchbay_verification_seconds', secondsSince(began));
       log.info({ problems: verdict.problems.map(({ code }) => code) }, 'verified a version');
     } catch (error) {
-      if (error instanceof LeaseEnded || over.signal.aborted) return log.warn('lost a version');
+      const isLost = error instanceof LeaseEnded || over.signal.aborted;
+      ended(isLost ? 'lost' : stop.aborted ? 'given_back' : 'failed');
+      if (isLost) return log.warn('lost a version');
       const failed = !stop.aborted;
       if (failed) log.error({ error: (error as Error).stack }, 'a version could not be verified');
       await this.api.post(`${at}/release`, { failed } satisfies Release).catch(() => undefined); // else its lease runs out

@@ -28,9 +28,6 @@ interface ServedHere extends Servable {
   readonly prompts: Prompts;
 }
 
-/** What bases run in: this runner has no other. */
-const PROVIDER = 'cpu';
-
 export class Runner {
   private readonly config: RunnerConfig;
   private readonly bases: Bases<ServedHere>;
@@ -114,10 +111,10 @@ export class Runner {
     const sum = (of: (host: BaseHost) => number) => loaded.reduce((total, { host }) => total + of(host), 0);
     const recent = loaded.flatMap(({ host }) => host.stats.recentAdapters);
     const timed = loaded.flatMap(({ host }) => host.stats.answerSeconds ?? []);
-    const { baseBytes, maxRows: slots, maxWaiting } = this.config;
+    const { provider, baseBytes, maxRows: slots, maxWaiting } = this.config;
     return {
       status: this.draining ? 'draining' : 'ok',
-      provider: PROVIDER,
+      provider,
       baseBytes,
       slots,
       maxWaiting,

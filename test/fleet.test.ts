@@ -57,7 +57,7 @@ async function healthOf({ url }: RunnerProcess): Promise<RunnerHealth> {
   return RunnerHealth.parse(await (await fetch(`${url}/health`, { headers })).json());
 }
 
-function ask(max_tokens = TOKENS): Promise<Response> {
+function ask(max_tokens = TOKENS, of = api): Promise<Response> {
   const body = {
     model: baseId,
     prompt: PROMPT,
@@ -66,7 +66,7 @@ function ask(max_tokens = TOKENS): Promise<Response> {
     logit_bias: ENDLESS,
     stream: true,
   };
-  return api.call('POST', '/v1/completions', body);
+  return of.call('POST', '/v1/completions', body);
 }
 
 interface Streamed {
@@ -235,5 +235,25 @@ describe('a fleet', () => {
     expect(after.every(({ finish }) => finish === 'length')).toBe(true);
     expect(await stopped).toEqual({ code: 0, signal: null });
     await unknown(stopping!.url);
+  });
+});
+
+describe('a request that comes before any runner', () => {
+  it('waits for one, and its stream says so', async () => {
+    const early = await InProcess.open({ memory: true }, { coldStartMs: 60_000 });
+    const response = await ask(8, early);
+    expect(response.status).toBe(200);
+    const [heard, told] = response.body!.tee();
+    const reader = heard.getReader();
+    const first = new TextDecoder().decode((await reader.read()).value);
+    expect(first).toMatch(/^: waiting/);
+    void reader.cancel();
+    const runner = await RunnerProcess.start({
+      PATCHBAY_RUNNER_TOKEN: runnerToken,
+      PATCHBAY_API_URL: await early.listen(),
+    });
+    expect((await read(new Response(told))).finish).toBe('length');
+    await runner.stop();
+    await early.close();
   });
 });

@@ -71,6 +71,7 @@ interface Parts {
   readonly signer: Signer;
   readonly limitFactor: number;
   readonly upstream: Upstream | undefined;
+  readonly coldStartMs: number;
 }
 
 export class InProcess {
@@ -104,7 +105,7 @@ export class InProcess {
   private closing = false;
   private readonly verifying: Promise<void>;
 
-  private constructor({ folder, s3, database, queue, signer, limitFactor, upstream }: Parts) {
+  private constructor({ folder, s3, database, queue, signer, limitFactor, upstream, coldStartMs }: Parts) {
     this.folder = folder;
     this.s3 = s3;
     this.database = database;
@@ -126,7 +127,7 @@ export class InProcess {
       token: runnerToken,
       registered: () => liveRunners(db, SILENT_MS),
       fixed: () => this.runners,
-      coldStartMs: 0,
+      coldStartMs,
       asked: () => undefined,
     });
     const log = { info: () => undefined, error: (fields: object) => this.unexpected.push(fields) };
@@ -153,6 +154,7 @@ export class InProcess {
     {
       limitFactor = 1000,
       upstream,
+      coldStartMs = 0,
       onQueueError = (error) => {
         throw error;
       },
@@ -160,6 +162,7 @@ export class InProcess {
     }: {
       limitFactor?: number;
       upstream?: Upstream;
+      coldStartMs?: number;
       onQueueError?: (error: Error) => void;
       startObjects?: (folder: string) => Promise<ObjectsForTests>;
     } = {},
@@ -169,7 +172,7 @@ export class InProcess {
     const database = await openDatabase(location);
     const queue = await openTrainingQueue(database, onQueueError);
     const signer = await createSigner('5e'.repeat(32));
-    const api = new InProcess({ folder, s3, database, queue, signer, limitFactor, upstream });
+    const api = new InProcess({ folder, s3, database, queue, signer, limitFactor, upstream, coldStartMs });
     await api.blobs.prepare();
     api.admin = await api.key('admin', ['read', 'publish', 'infer', 'train', 'admin']);
     const imported = await api.publish(`/api/bases/${baseId}`, await baseFiles());

@@ -1,11 +1,13 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { type Choice, choose, type Need, type RunnerView } from './choose.ts';
+import { hashOf } from './rendezvous.ts';
 
 const BASE = 'b'.repeat(64);
 const OTHER = 'c'.repeat(64);
 const runner = (name: string, change: Partial<RunnerView> = {}): RunnerView => ({
   url: `http://${name}:1`,
+  hash: hashOf(`http://${name}:1`),
   slots: 16,
   maxWaiting: 64,
   baseBytes: 1000,

@@ -12,6 +12,8 @@ import { affinity, hashOf } from './rendezvous.ts';
 
 export interface RunnerView {
   readonly url: string;
+  /** `hashOf(url)`: with a thousand runners it is worth having once. */
+  readonly hash: number;
   /** Answers decoded together, and those that may wait for it. */
   readonly slots: number;
   readonly maxWaiting: number;
@@ -122,7 +124,7 @@ function first(
   for (const runner of runners) {
     const own = rank(runner);
     if (own < bestRank) continue;
-    const liking = affinity(keyHash, hashOf(runner.url), runner.slots);
+    const liking = affinity(keyHash, runner.hash, runner.slots);
     if (own > bestRank || liking > bestAffinity) [best, bestRank, bestAffinity] = [runner, own, liking];
   }
   return best;

@@ -6,6 +6,7 @@ import type { KnownRunner } from '../../db/runners.ts';
 import type { RunnerHealth } from '../../functions/generate.ts';
 import type { RunnerView } from './choose.ts';
 import { InFlight } from './in-flight.ts';
+import { hashOf } from './rendezvous.ts';
 
 export interface MemberSources {
   /** Runners that report. */
@@ -20,6 +21,7 @@ export interface Member {
   readonly health: RunnerHealth;
   /** On this process's clock, in milliseconds. */
   readonly heardAt: number;
+  readonly hash: number;
   readonly bases: ReadonlySet<string>;
   readonly adapters: ReadonlySet<string>;
 }
@@ -94,14 +96,14 @@ export class Members {
     return health.status === 'ok' && !(failedAt !== undefined && failedAt >= heardAt);
   }
 
-  private view({ url, health, heardAt, bases, adapters }: Member): RunnerView {
+  private view({ url, hash, health, heardAt, bases, adapters }: Member): RunnerView {
     const { slots, maxWaiting, baseBytes, running, waiting, answerSeconds } = health;
     const load = this.inFlight.load(url, running + waiting, heardAt);
-    return { url, slots, maxWaiting, baseBytes, load, bases, adapters, answerSeconds };
+    return { url, hash, slots, maxWaiting, baseBytes, load, bases, adapters, answerSeconds };
   }
 }
 
 function member(url: string, health: RunnerHealth, heardAt: number): Member {
   const bases = new Set(health.bases.map(({ digest }) => digest));
-  return { url, health, heardAt, bases, adapters: new Set(health.adapters) };
+  return { url, hash: hashOf(url), health, heardAt, bases, adapters: new Set(health.adapters) };
 }

@@ -114,10 +114,16 @@ export function createApp(deps: AppDeps) {
   app.onError((error, c) => {
     const requestId = c.get('requestId') ?? '';
     const known = asApiError(error);
-    if (known.code === 'internal') {
+    if (known.status >= 500 && known !== error) {
       deps.log.error(
-        { requestId, method: c.req.method, path: c.req.path, error: error.stack ?? String(error) },
-        'unexpected error',
+        {
+          requestId,
+          method: c.req.method,
+          path: c.req.path,
+          error: error.stack ?? String(error),
+          cause: causeOf(error),
+        },
+        known.code === 'internal' ? 'unexpected error' : 'something is away',
       );
     } else
       deps.log.info(
@@ -127,6 +133,11 @@ export function createApp(deps: AppDeps) {
     return render(c.req.path, requestId, known);
   });
   return app;
+}
+
+/** What a driver wraps: the database's or the store's own words. */
+function causeOf({ cause }: Error): string | undefined {
+  return cause instanceof Error ? (causeOf(cause) ?? cause.message) : undefined;
 }
 
 /** A browser sends its cookie along whoever made the page: what changes something counts only from pages of our own. */

@@ -92,13 +92,16 @@ export function createAuth(db: Database, settings: AuthSettings) {
   /** Counts revocations: what was verified before one and arrives after it is not believed. */
   let revocations = 0;
 
-  /** The library says "invalid" of a key that it could not look up, too. @throws when the database cannot be asked */
+  /** The library says "invalid" also of a key that it could not look up, while the database was away. */
   const refuseInvalid = async (key: string, code: unknown): Promise<never> => {
     const [stored] = await db
       .select({ id: schema.apikey.id })
       .from(schema.apikey)
       .where(eq(schema.apikey.key, await defaultKeyHasher(key)));
-    if (stored && code === 'INVALID_API_KEY') throw new Error('a key that is stored could not be verified');
+    if (stored && code === 'INVALID_API_KEY')
+      throw new ApiError('unavailable', 'The key could not be looked up; try again in a moment.', {
+        retryAfterSeconds: 1,
+      });
     throw new ApiError('unauthorized', 'This key is not valid: it is unknown, revoked or expired.');
   };
 

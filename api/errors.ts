@@ -4,6 +4,7 @@
  */
 import { HTTPException } from 'hono/http-exception';
 import { AdapterError, AdapterProblems } from '../adapter/error.ts';
+import { isAway } from './away.ts';
 
 const CODES = {
   invalid_request: { status: 400, title: 'The request is malformed' },
@@ -76,12 +77,23 @@ export function refused(error: unknown, file?: string): ApiError | undefined {
   return new ApiError('refused', `${problems[0]?.detail ?? 'refused'}${more}`, { problems });
 }
 
+/** A database or a store that is restarted is back about then. */
+const RETRY_SECONDS = 2;
+
 /** Whatever was thrown, as an ApiError; what nobody foresaw keeps its words to itself. */
 export function asApiError(error: unknown): ApiError {
   if (error instanceof ApiError) return error;
   // The framework's own refusal of a body that it cannot read.
   if (error instanceof HTTPException && error.status < 500)
     return new ApiError('invalid_request', error.message);
+  if (isAway(error))
+    return new ApiError(
+      'unavailable',
+      'What this needs cannot be reached right now; try again in a moment.',
+      {
+        retryAfterSeconds: RETRY_SECONDS,
+      },
+    );
   return (
     refused(error) ??
     new ApiError('internal', 'An unexpected error occurred; the operator finds it by the request id.')

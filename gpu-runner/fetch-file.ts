@@ -15,6 +15,15 @@ const STALL_MS = 30_000;
 /** How the name of a file that is still being written ends. */
 export const PARTIAL = '.partial';
 
+/** The store says that there is no such file: to ask again would change nothing. */
+export class FileMissing extends Fault {
+  constructor(detail: string) {
+    super('fetch_failed', detail);
+  }
+}
+
+const NOT_FOUND = 404;
+
 /**
  * A file that lies there whole already is not fetched again.
  * @returns whether it was not there
@@ -56,6 +65,8 @@ async function download({ url, size, sha256, path: name }: FileSource, target: s
       signal: stalled.signal,
       headers: { 'accept-encoding': 'identity' }, // size and sha256 are of the bytes as stored
     });
+    if (response.status === NOT_FOUND)
+      throw new FileMissing(`${name}: the object store answered ${NOT_FOUND}`);
     if (!response.ok || !response.body)
       throw new Fault('fetch_failed', `${name}: the object store answered ${response.status}`);
     await pipeline(

@@ -9,6 +9,7 @@ import { count, observe, secondsSince } from '../observe/metrics.ts';
 import { contextOf, inSpan } from '../observe/trace.ts';
 import { type MetricsAccess, metricsRoute, showsToken } from './access.ts';
 import { Fault } from './faults.ts';
+import { isOwnTrouble } from './own-trouble.ts';
 import { probeRoutes } from './probes.ts';
 import type { Runner } from './runner.ts';
 
@@ -154,6 +155,9 @@ class GenerationLog {
 }
 
 function faultOf(error: unknown): Fault {
+  if (error instanceof Fault && error.code !== 'internal') return error;
+  if (isOwnTrouble(error))
+    return new Fault('fetch_failed', 'the runner cannot keep the files that this needs', undefined, error);
   return error instanceof Fault ? error : new Fault('internal', 'the runner failed');
 }
 

@@ -8,12 +8,12 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it, test } from 'vitest';
 import { type BlobStore, createBlobStore } from '../api/blob-store.ts';
 import { startEmbeddedS3 } from '../api/embedded/s3.ts';
-import { type S3ForTests, startVersitygw, versitygwInstalled } from './servers/versitygw.ts';
+import { type S3Server, startVersitygw, versitygwInstalled } from './servers/versitygw.ts';
 
 const MIB = 2 ** 20;
 const credentials = { accessKeyId: 'test', secretAccessKey: 'secret-of-the-test', region: 'us-east-1' };
 
-async function startEmbedded(folder: string): Promise<S3ForTests> {
+async function startEmbedded(folder: string): Promise<S3Server> {
   const server = await startEmbeddedS3({
     folder,
     host: '127.0.0.1',
@@ -46,7 +46,7 @@ describe.each([
   { name: 'a real S3 server (versitygw)', here: versitygwInstalled, start: () => startVersitygw() },
 ])('$name', ({ here, start }) => {
   let folder: string;
-  let server: S3ForTests;
+  let server: S3Server;
   let store: BlobStore;
 
   beforeAll(async () => {

@@ -11,7 +11,8 @@ import type { TrainRunnerConfig } from '../config.ts';
 import type { Downloads } from '../downloads.ts';
 import { Fault } from '../faults.ts';
 import { fetchFile } from '../fetch-file.ts';
-import { LeaseEnded, LeaseRefused, type RunnerApi, Unreachable } from '../runner-api.ts';
+import { isOwnTrouble, Rest } from '../own-trouble.ts';
+import { LeaseEnded, LeaseRefused, type RunnerApi } from '../runner-api.ts';
 import { LeaseClient } from './lease-client.ts';
 import { LeaseReporter } from './lease-reporter.ts';
 import { declared, type Files, LeasedJob } from './leased-job.ts';
@@ -24,7 +25,7 @@ import { TrainerPool } from './trainer-pool.ts';
 /** How soon an idle runner asks again. */
 const IDLE_MS = 1_000;
 /** How soon one asks again that was not answered. */
-const UNREACHABLE_MS = 10_000;
+const UNREACHABLE_MS = 2_000;
 
 export class TrainRunner {
   private readonly config: TrainRunnerConfig;
@@ -33,6 +34,7 @@ export class TrainRunner {
   private readonly preparation: Preparation;
   private readonly pool: TrainerPool;
   private readonly jobs = new Set<Promise<void>>();
+  private readonly rest = new Rest();
 
   constructor(config: TrainRunnerConfig, api: RunnerApi, downloads: Downloads, log: Logger) {
     this.config = config;
@@ -46,7 +48,8 @@ export class TrainRunner {
   /** Resolves when all jobs are given back: each keeps a checkpoint first. */
   async run(stop: AbortSignal): Promise<void> {
     while (!stop.aborted) {
-      const wait = this.jobs.size < this.config.maxJobs ? await this.take(stop) : IDLE_MS;
+      const takes = this.rest.left === 0 && this.jobs.size < this.config.maxJobs;
+      const wait = takes ? await this.take(stop) : IDLE_MS;
       await sleep(wait, undefined, { signal: stop }).catch(() => undefined);
     }
     await Promise.all(this.jobs);
@@ -78,14 +81,12 @@ export class TrainRunner {
     const left = (outcome: string) => count('patchbay_training_jobs_left_total', 1, { outcome });
     try {
       const outcome = await this.train(lease, reporter, stop);
+      this.rest.over();
       log.info({ outcome }, 'left a job');
       left(outcome.split(' ')[0]!);
     } catch (error) {
-      left(error instanceof LeaseEnded || error instanceof Unreachable ? 'lost' : 'failed');
+      left(error instanceof LeaseEnded ? 'lost' : isOwnTrouble(error) ? 'given_back' : 'failed');
       if (error instanceof LeaseEnded) log.warn({ reason: error.message }, 'lost a job');
-      // Its lease runs out, and it goes on from its last checkpoint.
-      else if (error instanceof Unreachable)
-        log.error({ reason: error.message }, 'left a job without a word');
       else await this.giveUp(lease, reporter, error, stop, log);
     }
   }
@@ -169,7 +170,7 @@ export class TrainRunner {
     }
   }
 
-  /** A runner that is stopped gives the job back; any other trouble is the job's, and its owner is told. */
+  /** A runner that is stopped, or in trouble itself, gives the job back; anything else is the job's, and its owner is told. */
   private async giveUp(
     lease: TrainLease,
     reporter: LeaseReporter,
@@ -178,12 +179,18 @@ export class TrainRunner {
     log: Logger,
   ): Promise<void> {
     try {
+      if (isOwnTrouble(error)) {
+        this.rest.begin();
+        log.error({ error: (error as Error).stack, restMs: Math.round(this.rest.left) }, 'gives a job back');
+        return await this.client.release(lease.leaseId);
+      }
       await reporter.flush();
       if (stop.aborted && !(error instanceof JobRefusal)) return await this.client.release(lease.leaseId);
       const failure = failureOf(error);
       if (failure.code === 'server_error') log.error({ error: (error as Error).stack }, 'a job failed');
       await this.client.failed(lease.leaseId, failure);
     } catch (second) {
+      // Its lease runs out, and it goes on from its last checkpoint.
       log.error({ error: (second as Error).message }, 'left a job without a word');
     }
   }

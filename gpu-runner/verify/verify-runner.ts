@@ -7,6 +7,7 @@ import { count, observe, secondsSince } from '../../observe/metrics.ts';
 import { contextFrom, inSpan } from '../../observe/trace.ts';
 import type { TrainRunnerConfig } from '../config.ts';
 import type { Downloads } from '../downloads.ts';
+import { isOwnTrouble, Rest } from '../own-trouble.ts';
 import { LeaseEnded, type RunnerApi, Unreachable } from '../runner-api.ts';
 import { OpenBase } from './open-base.ts';
 import { verify } from './verification.ts';
@@ -14,7 +15,7 @@ import { verify } from './verification.ts';
 /** How soon an idle runner asks again: somebody who publishes is waiting. */
 const IDLE_MS = 500;
 /** How soon one asks again that was not answered. */
-const UNREACHABLE_MS = 10_000;
+const UNREACHABLE_MS = 2_000;
 /** A base takes memory: one that nobody publishes for is closed. */
 const KEEP_BASE_MS = 30_000;
 
@@ -25,6 +26,7 @@ export class VerifyRunner {
   private readonly log: Logger;
   private base: OpenBase | undefined;
   private usedAt = 0;
+  private readonly rest = new Rest();
 
   constructor(config: TrainRunnerConfig, api: RunnerApi, downloads: Downloads, log: Logger) {
     this.config = config;
@@ -36,7 +38,7 @@ export class VerifyRunner {
   /** Resolves when what it was working on is given back. */
   async run(stop: AbortSignal): Promise<void> {
     while (!stop.aborted) {
-      const wait = await this.next(stop);
+      const wait = this.rest.left === 0 ? await this.next(stop) : IDLE_MS;
       if (Date.now() - this.usedAt > KEEP_BASE_MS) await this.close();
       await sleep(wait, undefined, { signal: stop }).catch(() => undefined);
     }
@@ -76,15 +78,18 @@ export class VerifyRunner {
     try {
       const verdict = await this.verdict(lease, AbortSignal.any([stop, over.signal]));
       await this.api.post(`${at}/verdict`, verdict);
+      this.rest.over();
       ended(verdict.problems.length > 0 ? 'refused' : 'passed');
       observe('patchbay_verification_seconds', secondsSince(began));
       log.info({ problems: verdict.problems.map(({ code }) => code) }, 'verified a version');
     } catch (error) {
       const isLost = error instanceof LeaseEnded || over.signal.aborted;
-      ended(isLost ? 'lost' : stop.aborted ? 'given_back' : 'failed');
+      const ours = isOwnTrouble(error);
+      ended(isLost ? 'lost' : stop.aborted || ours ? 'given_back' : 'failed');
       if (isLost) return log.warn('lost a version');
-      const failed = !stop.aborted;
-      if (failed) log.error({ error: (error as Error).stack }, 'a version could not be verified');
+      const failed = !stop.aborted && !ours;
+      if (ours) this.rest.begin();
+      if (failed || ours) log.error({ error: (error as Error).stack }, 'a version could not be verified');
       await this.api.post(`${at}/release`, { failed } satisfies Release).catch(() => undefined); // else its lease runs out
     } finally {
       clearInterval(timer);

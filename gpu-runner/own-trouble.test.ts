@@ -1,0 +1,45 @@
+import { describe, expect, it } from 'vitest';
+import { Fault } from './faults.ts';
+import { FileMissing } from './fetch-file.ts';
+import { isOwnTrouble, Rest } from './own-trouble.ts';
+import { LeaseEnded, Unreachable } from './runner-api.ts';
+
+describe('trouble that is not the job’s', () => {
+  it.each([
+    ['a full disk', Object.assign(new Error('ENOSPC: no space left on device, write'), { code: 'ENOSPC' })],
+    [
+      'a full disk, of which another thread told',
+      new Error('Error: ENOSPC: no space left on device\n  at write'),
+    ],
+    ['a full disk, behind a fault', new Fault('internal', 'failed', undefined, 'Error: EIO: i/o error')],
+    ['a store that cannot be reached', new Fault('fetch_failed', 'model.safetensors could not be fetched')],
+    ['an API that cannot be reached', new Unreachable('fetch failed')],
+  ])('is %s', (_name, error) => {
+    expect(isOwnTrouble(error)).toBe(true);
+  });
+
+  it.each([
+    ['a file that is not there', new FileMissing('model.safetensors: the object store answered 404')],
+    ['a file with other bytes', new Fault('checksum_mismatch', 'is not what it should be')],
+    ['an adapter that does not run', new Fault('adapter_invalid', 'scores are not finite')],
+    ['a lease that is over', new LeaseEnded('over')],
+    ['whatever nobody foresaw', new TypeError('undefined is not a function')],
+  ])('is not %s', (_name, error) => {
+    expect(isOwnTrouble(error)).toBe(false);
+  });
+});
+
+describe('a rest', () => {
+  it('is longer each time, until something has gone well', () => {
+    const rest = new Rest();
+    expect(rest.left).toBe(0);
+    rest.begin();
+    expect(rest.left).toBeGreaterThan(500);
+    rest.begin();
+    rest.begin();
+    expect(rest.left).toBeGreaterThan(3_000);
+    rest.over();
+    rest.begin();
+    expect(rest.left).toBeLessThanOrEqual(1_000);
+  });
+});

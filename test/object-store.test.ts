@@ -2,7 +2,8 @@
  * What Patchbay asks of an object store, on the embedded one and on a real S3 server. The store decides which uploads
  * resume and what a leaked URL can do, so both must agree.
  */
-import { mkdtemp, rm } from 'node:fs/promises';
+import { createHash } from 'node:crypto';
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it, test } from 'vitest';
@@ -158,6 +159,53 @@ it('the embedded object store keeps everything over a restart, parts of an unfin
   expect(await store.uploadedParts('uploads/f', id)).toEqual([{ number: 1, size: 1 }]);
   await store.finishUpload('uploads/f', id);
   expect([...(await bytesOf(await store.read('uploads/f')))]).toEqual([7]);
+  store.close();
+  await server.close();
+  await rm(folder, { recursive: true });
+});
+
+it('the embedded object store reads any range over the seams of its parts, by HTTP and from the disk', async () => {
+  const folder = await mkdtemp(join(tmpdir(), 'patchbay-s3-'));
+  const server = await startEmbeddedS3({
+    folder,
+    host: '127.0.0.1',
+    port: 0,
+    bucket: 'patchbay',
+    credentials,
+  });
+  const settings = { bucket: 'patchbay', endpoint: server.endpoint, ...credentials };
+  const stores = [createBlobStore(settings), createBlobStore(settings, server)] as const;
+  const parts = [[1], [2, 3, 4], [5], [6, 7]].map((part) => Uint8Array.from(part));
+  const id = await upload(stores[0], 'uploads/g', parts);
+  await stores[0].finishUpload('uploads/g', id);
+  await stores[0].copy('uploads/g', 'blobs/g');
+  await stores[0].remove('uploads/g');
+  const whole = [1, 2, 3, 4, 5, 6, 7];
+  for (const store of stores) {
+    expect([...(await bytesOf(await store.read('blobs/g')))]).toEqual(whole);
+    for (let offset = 0; offset < whole.length; offset++)
+      for (let length = 1; offset + length <= whole.length; length++)
+        expect([...(await bytesOf(await store.read('blobs/g', { offset, length })))]).toEqual(
+          whole.slice(offset, offset + length),
+        );
+    await expect(store.read('blobs/none')).rejects.toThrow();
+    store.close();
+  }
+  await server.close();
+  await rm(folder, { recursive: true });
+});
+
+it('the embedded object store reads what was described before parts were joined by reference', async () => {
+  const folder = await mkdtemp(join(tmpdir(), 'patchbay-s3-'));
+  await Promise.all(['data', 'objects', 'uploads'].map((name) => mkdir(join(folder, name))));
+  await writeFile(join(folder, 'data/old'), Uint8Array.of(4, 2));
+  const object = { key: 'blobs/old', data: 'old', size: 2, etag: 'e', modified: new Date(0).toISOString() };
+  const name = createHash('sha256').update(object.key).digest('hex');
+  await writeFile(join(folder, 'objects', name), JSON.stringify(object));
+  const server = await startEmbedded(folder);
+  const store = createBlobStore({ bucket: 'patchbay', ...server });
+  expect(await store.size('blobs/old')).toBe(2);
+  expect([...(await bytesOf(await store.read('blobs/old')))]).toEqual([4, 2]);
   store.close();
   await server.close();
   await rm(folder, { recursive: true });

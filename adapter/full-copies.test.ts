@@ -60,7 +60,7 @@ describe('a full copy of a module', () => {
     ]);
   });
 
-  it.skipIf(!hasPeft)('becomes LoRA by the script that is documented', { timeout: 120_000 }, async () => {
+  it.skipIf(!hasPeft)('becomes LoRA by the script that is documented', { timeout: 240_000 }, async () => {
     const page = await readFile(join(import.meta.dirname, '../docs/publish-gate.md'), 'utf8');
     const folder = await mkdtemp(join(tmpdir(), 'patchbay-copies-'));
     const script = join(folder, 'modules_to_lora.py');

@@ -6,6 +6,7 @@ import type { AppEnv } from './context.ts';
 import { ApiError, asApiError, problemJson } from './errors.ts';
 import { healthRoutes } from './health.ts';
 import type { Upstream } from './hub/proxy.ts';
+import { Believed } from './hub/repositories.ts';
 import { hubRoutes } from './hub/routes.ts';
 import type { InvokeDeps } from './invoke.ts';
 import { limitRequests } from './limits.ts';
@@ -44,6 +45,7 @@ const VERSION = '0.1.0';
 
 export function createApp(deps: AppDeps) {
   const app = new OpenAPIHono<AppEnv>();
+  const believed = new Believed(deps.db);
 
   // Before everything else: a probe needs no key, is not counted, and leaves no line in the log.
   app.route('/', healthRoutes(deps));
@@ -66,6 +68,8 @@ export function createApp(deps: AppDeps) {
     // Runners ask and report every second: that they got nothing, or are there, is no news.
     const isIdle = /^\/api\/runner\/(leases|verifications|runners)$/.test(c.req.path) && c.res.status === 204;
     const { method, path } = c.req;
+    // Whatever may have changed an adapter: answers and their like do not.
+    if (method !== 'GET' && method !== 'HEAD' && !isIdle && !path.startsWith('/v1/')) believed.forget();
     if (!isIdle) deps.log.info({ requestId, method, path, status: c.res.status, ms }, 'request');
   });
 
@@ -86,7 +90,7 @@ export function createApp(deps: AppDeps) {
   app.route('/v1', openaiRoutes(deps));
   app.route('/v1', fileRoutes(deps));
   app.route('/v1', fineTuningRoutes(deps));
-  app.route('/', hubRoutes(deps));
+  app.route('/', hubRoutes({ ...deps, believed }));
   describeOpenai(app);
   app.openAPIRegistry.registerComponent('securitySchemes', 'key', { type: 'http', scheme: 'bearer' });
   const info = {

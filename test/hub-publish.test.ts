@@ -103,7 +103,8 @@ it('@huggingface/hub creates, uploads, changes and deletes', async () => {
   expect(await downloadFile({ ...params, path: 'tokenizer.json' })).toBeNull();
 });
 
-describe.skipIf(!has('huggingface_hub'))('huggingface_hub', () => {
+// Importing PyTorch alone takes half a minute on a busy machine.
+describe.skipIf(!has('huggingface_hub'))('huggingface_hub', { timeout: 240_000 }, () => {
   it.each([
     ['as it is', {}],
     ['without Xet', { HF_HUB_DISABLE_XET: '1' }],

@@ -64,7 +64,7 @@ const latestOf = async (id: string) =>
   ((await (await api.call('GET', `/api/adapters/${id}`)).json()) as { latest: number }).latest;
 
 describe.skipIf(!hasHub)('huggingface_hub', () => {
-  it('makes, commits to, lists, moves and deletes them', { timeout: 60_000 }, async () => {
+  it('makes, commits to, lists, moves and deletes them', { timeout: 240_000 }, async () => {
     await publish('carol/python');
     const home = await mkdtemp(join(tmpdir(), 'patchbay-refs-'));
     const env = {

@@ -17,14 +17,19 @@ import {
   whoAmI,
 } from '@huggingface/hub';
 import fc from 'fast-check';
-import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
 import { sampleAdapter } from '../adapter/sample-adapter.ts';
 import { parseRange } from '../api/hub/serve-file.ts';
+import { settle } from '../db/people.ts';
+import { user } from '../db/schema.ts';
 import { base, baseId, type Files, InProcess } from './in-process.ts';
 
 const fixtures = fileURLToPath(new URL('./fixtures', import.meta.url));
 const python = process.env['PATCHBAY_PYTHON'] ?? 'python3';
 const has = (modules: string) => spawnSync(python, ['-c', `import ${modules}`]).status === 0;
+
+/** Importing PyTorch alone takes half a minute on a busy machine. */
+const PATIENT = { timeout: 240_000 };
 
 const repository = 'alice/hub-sample';
 const good = sampleAdapter(base);
@@ -96,7 +101,7 @@ describe.each(['same host', 'other host'] as const)('with the object store on th
     expect(await snapshotDownload({ ...params(), cacheDir })).toContain(commits[0]);
   });
 
-  it.skipIf(!has('huggingface_hub'))('huggingface_hub finds, fetches and misses', async () => {
+  it.skipIf(!has('huggingface_hub'))('huggingface_hub finds, fetches and misses', PATIENT, async () => {
     const { stdout } = await promisify(execFile)(
       python,
       ['hub_client.py', repository, join(folder, `py ${where}`)],
@@ -126,7 +131,7 @@ describe.each(['same host', 'other host'] as const)('with the object store on th
     });
   });
 
-  it.skipIf(!has('torch, transformers, peft'))('PEFT loads base and adapter by name', async () => {
+  it.skipIf(!has('torch, transformers, peft'))('PEFT loads base and adapter by name', PATIENT, async () => {
     const environment = { ...process.env, HF_ENDPOINT: hubs[where], HF_HOME: join(folder, `peft ${where}`) };
     const logits = async (model: string, adapter: string) => {
       const args = ['peft_logits.py', model, adapter, '7,52,110,33,9'];
@@ -174,6 +179,24 @@ describe('the routes', () => {
       (await get(`/${repository}/resolve/${revision}/README.md`)).headers.get('cache-control');
     expect(await control(commits[1]!)).toContain('immutable');
     expect(await control('main')).toBeNull();
+  });
+
+  it('see at once what this process changes, and a second later what another does', async () => {
+    const id = 'alice/hub-believed';
+    expect((await api.publish(`/api/adapters/${id}/versions`, first)).status).toBe(200);
+    const status = async (revision = 'main') => (await get(`/${id}/resolve/${revision}/README.md`)).status;
+    const settings = `/api/models/${id}/settings`;
+    expect(await status()).toBe(200);
+    expect((await api.call('PUT', settings, { private: true })).status).toBe(200);
+    expect(await status()).toBe(404);
+    expect((await api.call('PUT', settings, { private: false })).status).toBe(200);
+    expect(await status('v1')).toBe(200);
+    expect(await status('v2')).toBe(404);
+    expect((await api.publish(`/api/adapters/${id}/versions`, second)).status).toBe(200);
+    expect(await status('v2')).toBe(200);
+    const [person] = await api.deps.db.select({ id: user.id }).from(user).limit(1);
+    await settle(api.deps.db, id, { visibility: 'private' }, person!.id); // as another process does
+    await vi.waitFor(async () => expect(await status()).toBe(404), { timeout: 10_000, interval: 100 });
   });
 
   it('say what is not there so that clients know it', async () => {

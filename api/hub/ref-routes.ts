@@ -40,7 +40,7 @@ export function refRoutes(deps: PublishDeps) {
     const principal = requirePrincipal(c, 'publish', 'admin');
     const { owner = '', name = '', revision = '' } = c.req.param() as Record<string, string>;
     requireRole(principal, `${owner}/${name}`, 'write');
-    const repository = await findRepository(db, principal, owner, name);
+    const repository = await findRepository(db, principal, { owner, name });
     if (!repository.adapter)
       throw new ApiError('conflict', `${repository.id} is a base model: it has one revision, main.`);
     return { principal, repository, revision };

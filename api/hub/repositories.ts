@@ -10,7 +10,7 @@ import { type Adapter, filesOfVersion } from '../../db/adapters.ts';
 import { filesOfBase, findBase, type StoredFile } from '../../db/bases.ts';
 import type { Database } from '../../db/open.ts';
 import type { Ref } from '../../db/refs.ts';
-import { findWithVersions } from '../../db/repositories.ts';
+import { type AdapterWithVersions, findWithVersions } from '../../db/repositories.ts';
 import { maySee, type Viewer } from '../access.ts';
 import { HubNotFound } from './errors.ts';
 
@@ -45,26 +45,63 @@ export const tagOf = (number: number): string => `v${number}`;
 
 export const commitOf = (digest: string): string => digest.slice(0, COMMIT_LENGTH);
 
-/** @throws HubNotFound */
+/** How long a repository is taken to be as it was, where a file of it is asked for. */
+const BELIEVED_MS = 1_000;
+const BELIEVED = 1_000;
+
+/**
+ * Adapters as they were a moment ago: a small file is then served without asking the database. What this process changes it sees at
+ * once; what another one does, a second later.
+ */
+export class Believed {
+  private readonly db: Database;
+  private readonly known = new LRUCache<string, AdapterWithVersions>({ max: BELIEVED, ttl: BELIEVED_MS });
+  /** What was read before a change and arrives after it is not kept. */
+  private changes = 0;
+
+  constructor(db: Database) {
+    this.db = db;
+  }
+
+  find = async (id: string): Promise<AdapterWithVersions | undefined> => {
+    const known = this.known.get(id);
+    if (known) return known;
+    const before = this.changes;
+    const found = await findWithVersions(this.db, id);
+    if (found && before === this.changes) this.known.set(id, found);
+    return found;
+  };
+
+  forget(): void {
+    this.changes++;
+    this.known.clear();
+  }
+}
+
+/** @param find with another, what it says is believed. @throws HubNotFound */
 export async function findRepository(
   db: Database,
   viewer: Viewer,
-  owner: string,
-  name: string,
+  { owner, name }: { owner: string; name: string },
+  find = (id: string) => findWithVersions(db, id),
 ): Promise<Repository> {
   const id = `${owner}/${name}`;
   const known = [owner, name].every((half) => ownerName.safeParse(half).success);
   const found = known
-    ? ((await adapterRepository(db, viewer, id)) ?? (await baseRepository(db, id)))
+    ? (adapterRepository(db, viewer, await find(id)) ?? (await baseRepository(db, id)))
     : undefined;
   if (!found) throw new HubNotFound('RepoNotFound', `Repository not found: ${id}`);
   return found;
 }
 
-async function adapterRepository(db: Database, viewer: Viewer, id: string): Promise<Repository | undefined> {
-  const found = await findWithVersions(db, id);
+function adapterRepository(
+  db: Database,
+  viewer: Viewer,
+  found: AdapterWithVersions | undefined,
+): Repository | undefined {
   if (!found || !maySee(viewer, found.adapter)) return undefined;
   const { adapter, versions, refs } = found;
+  const { id } = adapter;
   const commits = versions.map(({ digest, number, createdAt, branch, parent }) => ({
     id: commitOf(digest),
     number,

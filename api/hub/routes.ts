@@ -14,11 +14,12 @@ import { history, modelInfo, refs } from './models.ts';
 import { readThrough, type Upstream } from './proxy.ts';
 import { hubPublishRoutes } from './publish-routes.ts';
 import { refRoutes } from './ref-routes.ts';
-import { findCommit, findEntry, findRepository } from './repositories.ts';
+import { type Believed, findCommit, findEntry, findRepository } from './repositories.ts';
 import { serveFile } from './serve-file.ts';
 import { xetRoutes } from './xet/routes.ts';
 
 export interface HubDeps extends PublishDeps {
+  readonly believed: Believed;
   readonly downloads: DownloadCounter;
   /** Where bases are that are not here; undefined: nowhere. */
   readonly upstream: Upstream | undefined;
@@ -35,13 +36,16 @@ export function hubRoutes(deps: HubDeps) {
   const objects = new GitObjects(blobs);
 
   /** What the path names. A revision may hold slashes, escaped. */
-  const at = async (c: Context<AppEnv>, revision = 'main') => {
-    const { owner = '', name = '' } = c.req.param() as { owner?: string; name?: string };
-    const repository = await findRepository(db, c.get('principal'), owner, name);
-    return { repository, commit: findCommit(repository, c.req.param('revision') ?? revision) };
+  const at = async (c: Context<AppEnv>, find?: Believed['find']) => {
+    const { owner = '', name = '', revision = 'main' } = c.req.param() as Record<string, string>;
+    const repository = await findRepository(db, c.get('principal'), { owner, name }, find);
+    return { repository, commit: findCommit(repository, revision) };
   };
   const entryAt = async (c: Context<AppEnv>) => {
-    const { repository, commit } = await at(c).catch((error: unknown) => {
+    // What was not there a moment ago may be there by now: it is looked for again.
+    const afresh = (error: unknown) => (error instanceof HubNotFound ? at(c) : Promise.reject(error));
+    const found = at(c, deps.believed.find).catch(afresh);
+    const { repository, commit } = await found.catch((error: unknown) => {
       throw isEmptyRepository(c, error)
         ? new HubNotFound('EntryNotFound', 'The repository is empty.')
         : error;

@@ -52,7 +52,7 @@ async function logitsHere(
   return logits;
 }
 
-describe.skipIf(!hasPeft)('beside PEFT', () => {
+describe.skipIf(!hasPeft)('beside PEFT', { timeout: 240_000 }, () => {
   it.each(PARITY_NAMES)('an adapter trained on %s gives the same logits there', async (name) => {
     const checkpoint = await copyCheckpoint(name);
     const folder = join(dirname(checkpoint.folder), 'adapter');

@@ -9,6 +9,7 @@ export default defineConfig({
       'db/**/*.test.ts',
       'functions/**/*.test.ts',
       'gpu-runner/**/*.test.ts',
+      'infra/**/*.test.ts',
       'bench/**/*.test.ts',
       'infra/**/*.test.ts',
       'observe/**/*.test.ts',

@@ -95,6 +95,9 @@ describe('asking', () => {
         { version: 'alice/private@1', weight: 1 },
       ],
     });
+    // What waits wants a runner.
+    const desired = await json(api.call('GET', '/api/runner/desired', undefined, runnerToken));
+    expect(desired).toMatchObject({ training: 1 });
     const lease = (await take())!;
     expect(lease.taskId).toBe(made.id);
     const event = EvaluateEvent.parse(lease.event);

@@ -1,14 +1,18 @@
 /** How many runners there should be: for whoever starts and stops them, such as KEDA or an ECS service, and for the operator. */
 import type { Database } from '../../db/open.ts';
+import { openWork } from '../../db/open-work.ts';
 import { demands, liveRunners } from '../../db/runners.ts';
 import { fleetSize } from '../../functions/desired.ts';
 import { SILENT_MS } from '../../functions/fleet.ts';
 import type { RunnerHealth } from '../../functions/generate.ts';
+import { ON_RUNNERS } from '../../functions/on-runners.ts';
 
 export interface Desired {
   /** Runners there should be, bases sharing them. */
   readonly runners: number;
-  /** Runners there are. */
+  /** Runners that work on leases (train, verify...): as many as can work at once on all that waits, and on what they have. */
+  readonly training: number;
+  /** Runners that answer, and are there. */
   readonly live: number;
   readonly bases: readonly { readonly base: string; readonly desired: number; readonly live: number }[];
 }
@@ -25,6 +29,7 @@ export async function desired(db: Database): Promise<Desired> {
       asked.map(({ state, bytes }) => ({ held: state?.['held'] ?? 0, bytes })),
       Number.isFinite(smallest) ? smallest : null,
     ),
+    training: trainRunners(await openWork(db)),
     live: healths.length,
     bases: asked.map(({ baseId, digest, desired: wanted }) => ({
       base: baseId,
@@ -32,4 +37,9 @@ export async function desired(db: Database): Promise<Desired> {
       live: healths.filter(({ bases }) => bases.some((base) => base.digest === digest)).length,
     })),
   };
+}
+
+function trainRunners(open: Readonly<Record<string, number>>): number {
+  const busy = ON_RUNNERS.map(({ name, needs }) => (open[name] ?? 0) / needs.concurrency);
+  return Math.ceil(busy.reduce((sum, runners) => sum + runners, 0));
 }

@@ -1,0 +1,76 @@
+/** Every function of the registry that runs anywhere, as a Lambda: started by its schedule, or by a queue of its own. */
+import { Duration } from 'aws-cdk-lib';
+import { Rule, Schedule } from 'aws-cdk-lib/aws-events';
+import { LambdaFunction as LambdaTarget } from 'aws-cdk-lib/aws-events-targets';
+import { SqsEventSource } from 'aws-cdk-lib/aws-lambda-event-sources';
+import { Queue, QueueEncryption } from 'aws-cdk-lib/aws-sqs';
+import { Construct } from 'constructs';
+import { ANYWHERE } from '../../functions/anywhere.ts';
+import type { ServerFunction as Definition } from '../../functions/ports.ts';
+import type { Network } from './network.ts';
+import type { ServerParts } from './server.ts';
+import { ServerFunction, seconds } from './server-function.ts';
+
+/** How long Lambda runs at most. */
+const LONGEST_SECONDS = 900;
+
+export class Functions extends Construct {
+  readonly functions: readonly ServerFunction[];
+
+  constructor(scope: Construct, id: string, network: Network, server: ServerParts) {
+    super(scope, id);
+    this.functions = ANYWHERE.map((definition) => this.add(definition, network, server));
+  }
+
+  private add(definition: Definition, network: Network, server: ServerParts): ServerFunction {
+    const { name, trigger, needs } = definition;
+    if (needs.timeoutSeconds > LONGEST_SECONDS)
+      throw new Error(`${name} may take ${needs.timeoutSeconds} seconds; a Lambda has ${LONGEST_SECONDS}`);
+    const made = new ServerFunction(this, pascal(name), {
+      network,
+      server,
+      handler: 'api/function/index.handler',
+      memoryMiB: needs.memoryMiB,
+      timeout: seconds(needs.timeoutSeconds),
+      environment: { PATCHBAY_FUNCTION: name },
+    });
+    server.objects.grantSweeping(made);
+    if (trigger.kind === 'schedule')
+      this.onSchedule(made, name, trigger.everySeconds, server.settings.tickMinutes);
+    else if (trigger.kind === 'queue') this.onQueue(made, definition);
+    else throw new Error(`${name} is started by a request, which only runners take`);
+    return made;
+  }
+
+  private onSchedule(target: ServerFunction, name: string, everySeconds: number, tickMinutes: number): void {
+    const minutes = Math.max(tickMinutes, Math.ceil(everySeconds / 60));
+    new Rule(this, `${pascal(name)}Schedule`, {
+      schedule: Schedule.rate(Duration.minutes(minutes)),
+      // It comes round again: a tick that failed is not repeated.
+      targets: [new LambdaTarget(target, { retryAttempts: 0 })],
+    });
+  }
+
+  private onQueue(target: ServerFunction, { name, needs }: Definition): void {
+    const failed = new Queue(this, `${pascal(name)}Failed`, {
+      encryption: QueueEncryption.SQS_MANAGED,
+      enforceSSL: true,
+      retentionPeriod: Duration.days(14),
+    });
+    const queue = new Queue(this, `${pascal(name)}Queue`, {
+      encryption: QueueEncryption.SQS_MANAGED,
+      enforceSSL: true,
+      visibilityTimeout: seconds(6 * needs.timeoutSeconds), // as Lambda's documentation asks
+      deadLetterQueue: { queue: failed, maxReceiveCount: needs.retries + 1 },
+    });
+    target.addEventSource(
+      new SqsEventSource(queue, {
+        reportBatchItemFailures: true,
+        maxConcurrency: Math.max(2, needs.concurrency),
+      }),
+    );
+  }
+}
+
+const pascal = (name: string) =>
+  name.replace(/(^|-)(\w)/g, (_all, _dash, letter: string) => letter.toUpperCase());

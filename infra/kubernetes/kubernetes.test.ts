@@ -1,0 +1,201 @@
+import { execFileSync, spawnSync } from 'node:child_process';
+import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { parse, parseAllDocuments } from 'yaml';
+import { z } from 'zod';
+import { readConfig } from '../../api/config.ts';
+import type { Desired } from '../../api/fleet/desired.ts';
+import { readConfig as readRunnerConfig, readTrainConfig } from '../../gpu-runner/config.ts';
+import { check, isInstalled } from '../checkers.ts';
+
+const hasKubectl = spawnSync('kubectl', ['version', '--client'], { stdio: 'ignore' }).status === 0;
+/** The oldest that upstream still mended when this was written, and the newest. */
+const VERSIONS = ['1.34', '1.37'];
+const SECRETS = {
+  DATABASE_URL: 'postgres://patchbay:secret@postgres.example.com:5432/patchbay',
+  S3_ACCESS_KEY_ID: 'patchbay',
+  S3_SECRET_ACCESS_KEY: 'secret',
+  PATCHBAY_AUTH_SECRET: '0'.repeat(64),
+  PATCHBAY_SIGNING_KEY: '0'.repeat(64),
+  PATCHBAY_RUNNER_TOKEN: '0'.repeat(64),
+};
+const envFile = (values: Record<string, string>) =>
+  Object.entries(values)
+    .map(([name, value]) => `${name}=${value}\n`)
+    .join('');
+
+// biome-ignore lint/suspicious/noExplicitAny: resources of many kinds; the schemas of Kubernetes check their shapes
+type Resource = any;
+
+const baseFolder = join(import.meta.dirname, 'base');
+const files: string[] = parse(readFileSync(join(baseFolder, 'kustomization.yaml'), 'utf8')).resources;
+const resources: Resource[] = files.flatMap((file) =>
+  parseAllDocuments(readFileSync(join(baseFolder, file), 'utf8')).map((document) => document.toJS()),
+);
+const ofKind = (kind: string): Resource[] => resources.filter((resource) => resource.kind === kind);
+const settings = Object.fromEntries(
+  readFileSync(join(baseFolder, 'settings.env'), 'utf8')
+    .trim()
+    .split('\n')
+    .map((line) => line.split(/=(.*)/s).slice(0, 2) as [string, string]),
+);
+
+/** KEDA's, as far as it is used here: https://keda.sh/docs/2.18/reference/scaledobject-spec/, .../scalers/metrics-api/. */
+const ScaledObject = z.strictObject({
+  apiVersion: z.literal('keda.sh/v1alpha1'),
+  kind: z.literal('ScaledObject'),
+  metadata: z.strictObject({ name: z.string() }),
+  spec: z.strictObject({
+    scaleTargetRef: z.strictObject({ name: z.string() }),
+    minReplicaCount: z.int().min(0),
+    maxReplicaCount: z.int().min(1),
+    pollingInterval: z.int().min(1),
+    cooldownPeriod: z.int().min(0),
+    advanced: z
+      .strictObject({
+        horizontalPodAutoscalerConfig: z.strictObject({
+          behavior: z.strictObject({
+            scaleDown: z.strictObject({ stabilizationWindowSeconds: z.int().min(0) }),
+          }),
+        }),
+      })
+      .optional(),
+    triggers: z
+      .array(
+        z.strictObject({
+          type: z.literal('metrics-api'),
+          metricType: z.enum(['AverageValue', 'Value']),
+          // Every value of a trigger's metadata is a string.
+          metadata: z.strictObject({
+            url: z.url(),
+            valueLocation: z.enum(['runners', 'training'] satisfies (keyof Desired)[]),
+            targetValue: z.string().regex(/^\d+$/),
+            authMode: z.literal('bearer'),
+          }),
+          authenticationRef: z.strictObject({ name: z.string() }),
+        }),
+      )
+      .length(1),
+  }),
+});
+
+describe('Kubernetes', () => {
+  it('gives API and runners settings that they take', () => {
+    expect(readConfig({ ...settings, ...SECRETS, HOST: '0.0.0.0' })).toMatchObject({
+      publicUrl: 'https://adapters.example.com',
+      trustProxy: true,
+      runner: { urls: [], token: SECRETS.PATCHBAY_RUNNER_TOKEN },
+    });
+    const [runner, trainRunner] = ['runner', 'train-runner'].map((name) => {
+      const { env } = containerOf(ofKind('Deployment').find(({ metadata }) => metadata.name === name));
+      const values = env.map(({ name, value, valueFrom }: Resource) => [
+        name,
+        value ?? SECRETS[valueFrom.secretKeyRef.key as keyof typeof SECRETS],
+      ]);
+      return { PATCHBAY_RUNNER_CACHE: '/cache', ...Object.fromEntries(values) };
+    });
+    expect(readRunnerConfig(runner!).apiUrl).toBe('http://api:8787');
+    expect(readTrainConfig(trainRunner!).apiUrl).toBe('http://api:8787');
+  });
+
+  it('lets no container write into its image, be root, or call the cluster', () => {
+    for (const deployment of ofKind('Deployment')) {
+      const { spec } = deployment.spec.template;
+      expect(spec.automountServiceAccountToken).toBe(false);
+      expect(spec.securityContext).toMatchObject({ runAsNonRoot: true, runAsUser: 1000 });
+      expect(spec.securityContext.seccompProfile).toEqual({ type: 'RuntimeDefault' });
+      expect(containerOf(deployment).securityContext).toEqual({
+        allowPrivilegeEscalation: false,
+        readOnlyRootFilesystem: true,
+        capabilities: { drop: ['ALL'] },
+      });
+    }
+  });
+
+  it('asks every container whether it lives and whether it is ready', () => {
+    for (const deployment of ofKind('Deployment')) {
+      const { livenessProbe, readinessProbe, startupProbe } = containerOf(deployment);
+      expect(livenessProbe.httpGet.path).toBe('/healthz');
+      expect(startupProbe.httpGet.path).toBe('/healthz');
+      expect(readinessProbe.httpGet.path).toBe('/readyz');
+    }
+  });
+
+  it('selects pods that there are', () => {
+    const labels: Resource[] = ofKind('Deployment').map(({ spec }) => spec.template.metadata.labels);
+    const selects = (selector: Record<string, string>) =>
+      labels.some((label) => Object.entries(selector).every(([name, value]) => label[name] === value));
+    for (const { spec } of [...ofKind('PodDisruptionBudget'), ...ofKind('Deployment')])
+      expect(selects(spec.selector.matchLabels)).toBe(true);
+    for (const { spec } of ofKind('Service')) expect(selects(spec.selector)).toBe(true);
+    for (const { spec } of ofKind('NetworkPolicy'))
+      expect(selects(spec.podSelector.matchLabels ?? {})).toBe(true);
+  });
+
+  it('scales every runner by what the API says, down to none', () => {
+    const scaled = ofKind('ScaledObject').map((resource) => ScaledObject.parse(resource));
+    expect(scaled.map(({ spec }) => spec.scaleTargetRef.name)).toEqual(['runner', 'train-runner']);
+    const services = ofKind('Service').map(
+      ({ metadata, spec }) => `${metadata.name}.patchbay.svc:${spec.ports[0].port}`,
+    );
+    for (const { spec } of scaled) {
+      expect(spec.minReplicaCount).toBe(0);
+      const { url } = spec.triggers[0]!.metadata;
+      expect(services).toContain(new URL(url).host);
+      expect(new URL(url).pathname).toBe('/api/runner/desired');
+      // Two who decide would fight.
+      const target = ofKind('Deployment').find(({ metadata }) => metadata.name === spec.scaleTargetRef.name);
+      expect(target.spec.replicas).toBeUndefined();
+    }
+    const [{ metadata, spec }] = ofKind('TriggerAuthentication');
+    expect(metadata.name).toBe('runner-token');
+    expect(spec.secretTargetRef).toEqual([
+      { parameter: 'token', name: 'secrets', key: 'PATCHBAY_RUNNER_TOKEN' },
+    ]);
+  });
+});
+
+describe.skipIf(!hasKubectl)('kustomize (skipped without kubectl)', () => {
+  let folder: string;
+
+  beforeAll(() => {
+    folder = mkdtempSync(join(tmpdir(), 'patchbay-kubernetes-'));
+    cpSync(import.meta.dirname, folder, { recursive: true });
+    writeFileSync(join(folder, 'base/secrets.env'), envFile(SECRETS));
+  });
+
+  afterAll(() => rmSync(folder, { recursive: true }));
+
+  const build = (overlay: string) =>
+    execFileSync('kubectl', ['kustomize', join(folder, overlay)], { encoding: 'utf8' });
+
+  it('puts runners on GPUs, one each', () => {
+    const deployments = parseAllDocuments(build('cuda'))
+      .map((document) => document.toJS())
+      .filter(({ kind }) => kind === 'Deployment');
+    for (const deployment of deployments.filter(({ metadata }) => metadata.name !== 'api')) {
+      expect(containerOf(deployment).image).toMatch(/^patchbay-runner:.*-cuda$/);
+      expect(containerOf(deployment).resources.limits['nvidia.com/gpu']).toBe(1);
+    }
+  });
+
+  it.skipIf(!isInstalled('kubernetes-validate'))(
+    'makes what the API of Kubernetes takes (skipped without kubernetes-validate)',
+    () => {
+      for (const overlay of ['base', 'cuda']) {
+        const file = join(folder, `${overlay}.yaml`);
+        writeFileSync(file, build(overlay));
+        for (const version of VERSIONS) {
+          const { status, output } = check('kubernetes-validate', '-k', version, '--strict', file);
+          expect({ status, output }).toMatchObject({ status: 0 });
+          const unchecked = output.split('\n').filter((line) => /^(WARN|ERROR)/.test(line));
+          expect(unchecked.filter((line) => !/keda\.sh/.test(line))).toEqual([]);
+        }
+      }
+    },
+  );
+});
+
+const containerOf = (deployment: Resource): Resource => deployment.spec.template.spec.containers[0];

@@ -30,8 +30,9 @@ export interface BlobStoreSettings {
   readonly endpoint: string;
   readonly region: string;
   readonly bucket: string;
-  readonly accessKeyId: string;
-  readonly secretAccessKey: string;
+  /** Absent: the rights of the machine, as AWS lends them to what runs there. */
+  readonly accessKeyId?: string | undefined;
+  readonly secretAccessKey?: string | undefined;
 }
 
 export interface UploadedPart {
@@ -54,10 +55,11 @@ export type BlobStore = ReturnType<typeof createBlobStore>;
 /** @param local reads what this very process stores */
 export function createBlobStore(settings: BlobStoreSettings, local?: LocalStore) {
   const { bucket: Bucket } = settings;
+  const { accessKeyId, secretAccessKey } = settings;
   const client = new S3Client({
     endpoint: settings.endpoint,
     region: settings.region,
-    credentials: { accessKeyId: settings.accessKeyId, secretAccessKey: settings.secretAccessKey },
+    ...(accessKeyId && secretAccessKey ? { credentials: { accessKeyId, secretAccessKey } } : {}),
     forcePathStyle: true,
     // Our own sha256 covers content; not every S3 server knows the newer checksum headers.
     requestChecksumCalculation: 'WHEN_REQUIRED',

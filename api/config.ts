@@ -60,9 +60,10 @@ const Environment = z
       .pipe(z.array(z.string().regex(/^[\w-]{43}$/, 'must be values of `x`, separated by commas'))),
     LOG_LEVEL: z.enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent']).default('info'),
   })
-  .refine((e) => !e.S3_ENDPOINT || (e.S3_ACCESS_KEY_ID && e.S3_SECRET_ACCESS_KEY), {
-    path: ['S3_ENDPOINT'],
-    message: 'needs S3_ACCESS_KEY_ID and S3_SECRET_ACCESS_KEY',
+  .refine((e) => !e.S3_ACCESS_KEY_ID === !e.S3_SECRET_ACCESS_KEY, {
+    path: ['S3_ACCESS_KEY_ID'],
+    message:
+      'needs S3_SECRET_ACCESS_KEY, and the other way round; without both, the rights of the machine count',
   })
   .refine((e) => !e.PATCHBAY_RUNNER_URL || e.PATCHBAY_RUNNER_TOKEN, {
     path: ['PATCHBAY_RUNNER_URL'],

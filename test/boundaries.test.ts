@@ -45,13 +45,19 @@ const ONLY_IN: readonly (readonly [name: RegExp, places: readonly string[]])[] =
   [/^onnxruntime/, ['gpu-runner/session.ts']],
   // The API alone does nothing and runs anywhere; what does something is started once.
   [/^@opentelemetry\/(?!api$)/, ['observe/start.ts', 'test/', 'bench/']],
-  [/^@aws-sdk\//, ['api/blob-store.ts', 'bench/', 'test/']],
+  [/^@aws-sdk\//, ['api/blob-store.ts', 'infra/aws/entries/', 'bench/', 'test/']],
   [/^(pg|@electric-sql\/pglite)(\/|$)/, ['db/', 'bench/', 'test/']],
 ];
 
 /** What runs at the edge and in browsers uses web standards only; these files of api/ are its Node entry. */
 const WEB_STANDARD = ['adapter/', 'api/', 'functions/', 'observe/'];
-const NODE_ENTRY = ['api/node.ts', 'api/embedded/', 'observe/start.ts', 'observe/log.ts'];
+const NODE_ENTRY = [
+  'api/node.ts',
+  'api/lambda-function.ts',
+  'api/embedded/',
+  'observe/start.ts',
+  'observe/log.ts',
+];
 /** Where the environment is read: entry points and configurations, which check it; and a switch set before a library loads. */
 const READS_ENVIRONMENT = [
   'api/node.ts',
@@ -62,6 +68,7 @@ const READS_ENVIRONMENT = [
   'gpu-runner/provider.ts',
   'gpu-runner/session.ts',
   'gpu-runner/testing/',
+  'infra/aws/entries/',
   'cli/main.ts',
   'cli/settings.ts',
   'bench/',

@@ -23,8 +23,7 @@ export async function openBlobs(
   folder: DataFolder,
 ): Promise<{ blobs: BlobStore; server: EmbeddedS3 | undefined }> {
   const { endpoint, region, bucket, accessKeyId, secretAccessKey } = config.s3;
-  const credentials = {
-    region,
+  const own = {
     accessKeyId: accessKeyId ?? 'patchbay',
     secretAccessKey: secretAccessKey ?? folder.secrets.s3,
   };
@@ -35,9 +34,10 @@ export async function openBlobs(
         host: config.host,
         port: 0,
         bucket,
-        credentials,
+        credentials: { region, ...own },
       });
-  const blobs = createBlobStore({ endpoint: endpoint ?? server!.endpoint, bucket, ...credentials }, server);
+  const keys = endpoint ? { accessKeyId, secretAccessKey } : own;
+  const blobs = createBlobStore({ endpoint: endpoint ?? server!.endpoint, region, bucket, ...keys }, server);
   try {
     await blobs.prepare();
   } catch (error) {

@@ -35,12 +35,13 @@ export class ServerFunction extends LambdaFunction {
       logGroup: new LogGroup(scope, `${id}Log`, { retention: RetentionDays.ONE_MONTH }),
       environment: {
         ...serverEnvironment(server),
-        // Read when an instance starts (api/aws-settings.ts): in the environment, whoever may describe a function would see them.
+        // Read when an instance starts (entries/secrets.ts): in the environment, whoever may describe a function would see them.
         PATCHBAY_SECRETS: JSON.stringify(
           Object.fromEntries(Object.entries(secrets).map(([name, { secretArn }]) => [name, secretArn])),
         ),
         PATCHBAY_DATABASE_SECRET: server.database.secret.secretArn,
         NODE_OPTIONS: '--enable-source-maps',
+        NODE_EXTRA_CA_CERTS: '/var/runtime/ca-cert.pem', // Lambda's, with those of RDS among them
         ...environment,
       },
     });

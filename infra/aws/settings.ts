@@ -26,7 +26,7 @@ export const Settings = z.strictObject({
   tickMinutes: z.coerce.number().int().min(1).max(60).default(1),
   /** Tag of the images in ECR. */
   imageTag: z.string().min(1).default('0.1.0'),
-  /** What `node infra/aws/build.ts` made. */
+  /** What `npx node infra/aws/build.ts` made. */
   codeFolder: z.string().min(1).default('infra/aws/dist'),
 });
 export type Settings = z.infer<typeof Settings>;

@@ -16,6 +16,9 @@ import { LogGroup, RetentionDays } from 'aws-cdk-lib/aws-logs';
 import { Construct } from 'constructs';
 import { type ServerParts, serverEnvironment, serverSecrets } from './server.ts';
 
+const DATABASE_URL =
+  'postgres://$DATABASE_USER:$DATABASE_PASSWORD@$DATABASE_HOST:5432/$DATABASE_NAME?sslmode=no-verify';
+
 export class Setup extends Construct {
   readonly task: FargateTaskDefinition;
 
@@ -36,7 +39,8 @@ export class Setup extends Construct {
     const part = (field: string) => Secret.fromSecretsManager(server.database.secret, field);
     this.task.addContainer('setup', {
       image: ContainerImage.fromEcrRepository(repository, server.settings.imageTag),
-      command: ['node', 'api/aws-setup.ts'],
+      // Encrypted; within the network nobody else answers for the database, and the image knows none of RDS's certificates.
+      command: ['sh', '-c', `DATABASE_URL="${DATABASE_URL}" exec node api/start.js`],
       environment: serverEnvironment(server),
       secrets: {
         ...Object.fromEntries(secrets),

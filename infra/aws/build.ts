@@ -1,0 +1,24 @@
+/**
+ * Makes the folder that every Lambda gets, each of its entries in one file: `npx node infra/aws/build.ts` before `cdk deploy`. A bundle
+ * starts in a fraction of the time that thousands of files of packages take.
+ */
+import { cpSync, rmSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { rolldown } from 'rolldown';
+
+const here = (path: string) => fileURLToPath(new URL(path, import.meta.url));
+const out = process.argv[2] ?? here('dist');
+
+/** By where their code looks for files: the site's lie two folders above the API, migrations one below the functions' code. */
+const ENTRIES = {
+  'api/function/index': 'entries/function.ts',
+  'scale/index': 'entries/scale.ts',
+} as const;
+
+rmSync(out, { recursive: true, force: true });
+for (const [name, entry] of Object.entries(ENTRIES)) {
+  const bundle = await rolldown({ input: here(entry), platform: 'node' });
+  await bundle.write({ file: `${out}/${name}.mjs`, format: 'esm', codeSplitting: false, sourcemap: true });
+  await bundle.close();
+}
+cpSync(here('../../db/migrations'), `${out}/api/function/migrations`, { recursive: true });

@@ -1,0 +1,137 @@
+/** The code that Lambdas get, as it is built, on a real Postgres and a real object store. */
+import { execFile, execFileSync } from 'node:child_process';
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { startEmbeddedS3 } from '../../../api/embedded/s3.ts';
+import { ANYWHERE } from '../../../functions/anywhere.ts';
+import { startPostgres } from '../../../test/servers/postgres.ts';
+import { wantedCounts } from './scale.ts';
+import { secretSettings } from './secrets.ts';
+
+let code: string;
+let environment: Record<string, string>;
+const close: (() => unknown)[] = [];
+
+beforeAll(async () => {
+  code = mkdtempSync(join(tmpdir(), 'patchbay-lambda-'));
+  close.push(() => rmSync(code, { recursive: true }));
+  execFileSync(process.execPath, [join(import.meta.dirname, '../build.ts'), code], { stdio: 'ignore' });
+  const postgres = await startPostgres();
+  close.push(() => postgres.close());
+  const keys = { region: 'us-east-1', accessKeyId: 'patchbay', secretAccessKey: 'secret-of-the-tests' };
+  const s3 = await startEmbeddedS3({
+    folder: join(code, 'objects'),
+    host: '127.0.0.1',
+    port: 0,
+    bucket: 'patchbay',
+    credentials: keys,
+  });
+  close.push(() => s3.close());
+  environment = {
+    PATH: process.env['PATH']!,
+    DATABASE_URL: await postgres.createDatabase('patchbay'),
+    S3_ENDPOINT: s3.endpoint,
+    // As Lambda lends them to a function.
+    AWS_ACCESS_KEY_ID: keys.accessKeyId,
+    AWS_SECRET_ACCESS_KEY: keys.secretAccessKey,
+  };
+});
+
+afterAll(async () => {
+  for (const step of close.reverse()) await step();
+});
+
+/** @returns what the handler of a new instance answers to EventBridge */
+async function tick(name: string): Promise<unknown> {
+  const program = `
+    const { handler } = await import(${JSON.stringify(join(code, 'api/function/index.mjs'))});
+    console.log(JSON.stringify(await handler({ 'detail-type': 'Scheduled Event', source: 'aws.events', detail: {} })));
+    process.exit(0);`;
+  const { stdout } = await promisify(execFile)(process.execPath, ['--input-type=module', '-e', program], {
+    env: { ...environment, PATCHBAY_FUNCTION: name },
+  });
+  return JSON.parse(stdout);
+}
+
+describe('a function of the registry, as Lambda starts it', () => {
+  it.each(ANYWHERE.map(({ name, result }) => [name, result] as const))(
+    '%s does its work',
+    async (name, result) => {
+      expect(() => result.parse({ wrong: true })).toThrow();
+      result.parse(await tick(name));
+    },
+  );
+
+  it('does what another has just done only when it is due again', async () => {
+    expect(await tick('rollup')).toEqual({ dueInMs: expect.any(Number) });
+  });
+});
+
+it('every handler of the stack is built', () => {
+  const stack = ['functions.ts', 'scaler.ts'].map((file) =>
+    readFileSync(join(import.meta.dirname, '..', file), 'utf8'),
+  );
+  const handlers = stack.flatMap((text) =>
+    [...text.matchAll(/handler: '([^']+)\.handler'/g)].map(([, file]) => file!),
+  );
+  expect(handlers).toHaveLength(2);
+  for (const file of handlers) expect(existsSync(join(code, `${file}.mjs`)), file).toBe(true);
+});
+
+describe('secrets', () => {
+  it('become the settings that they stand for', async () => {
+    const stored: Record<string, string> = {
+      'arn:auth': 'a secret',
+      'arn:database': JSON.stringify({
+        host: 'db.internal',
+        port: 5432,
+        dbname: 'patchbay',
+        username: 'p',
+        password: '^a=b',
+      }),
+    };
+    const names = {
+      PATCHBAY_SECRETS: JSON.stringify({ PATCHBAY_AUTH_SECRET: 'arn:auth' }),
+      PATCHBAY_DATABASE_SECRET: 'arn:database',
+    };
+    expect(await secretSettings(names, async (id) => stored[id]!)).toEqual({
+      PATCHBAY_AUTH_SECRET: 'a secret',
+      DATABASE_URL: 'postgres://p:%5Ea%3Db@db.internal:5432/patchbay?sslmode=verify-full',
+    });
+  });
+});
+
+describe('the number of runners', () => {
+  it.each([
+    [{ runners: 2, training: 1 }, [2, 1]],
+    [{ runners: 0, training: 0 }, [0, 0]],
+    [{ runners: 50, training: 9 }, [4, 2]],
+  ])('%j becomes %j, never more than allowed', async (desired, counts) => {
+    const server = createServer(({ headers, url }, response) => {
+      const allowed = headers.authorization === 'Bearer token' && url === '/api/runner/desired';
+      response.writeHead(allowed ? 200 : 401).end(JSON.stringify({ ...desired, live: 0, bases: [] }));
+    });
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    const settings = {
+      PATCHBAY_API_URL: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+      PATCHBAY_RUNNER_TOKEN_SECRET: 'arn:token',
+      CLUSTER: 'cluster',
+      SERVING_SERVICE: 'serving',
+      TRAINING_SERVICE: 'training',
+      MAX_RUNNERS: '4',
+      MAX_TRAIN_RUNNERS: '2',
+    };
+    const wanted = await wantedCounts(settings, 'token');
+    expect(wanted.map(({ service, desiredCount }) => [service, desiredCount])).toEqual([
+      ['serving', counts[0]],
+      ['training', counts[1]],
+    ]);
+    await expect(wantedCounts(settings, 'another')).rejects.toThrow('401');
+    server.close();
+  });
+});

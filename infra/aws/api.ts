@@ -25,7 +25,7 @@ import { ServerFunction } from './server-function.ts';
 const TIMEOUT = Duration.minutes(15);
 /** Above a gigabyte and three quarters there is a whole processor; cold starts need one more than memory. */
 const MEMORY_MIB = 1_769;
-/** Between two pieces of an answer. A cold GPU is told of within 20 seconds, as a comment of the stream. */
+/** Between two pieces of an answer. A stream that waits for its first runner says so again and again. */
 const READ_TIMEOUT = Duration.seconds(60);
 
 export class Api extends Construct {

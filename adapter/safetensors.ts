@@ -210,35 +210,58 @@ export function writeSafetensors(
   tensors: readonly TensorToWrite[],
   metadata?: Readonly<Record<string, string>>,
 ): Uint8Array<ArrayBuffer> {
+  const sized = tensors.map((tensor) => ({ ...tensor, size: tensor.data.length }));
+  const { start, ordered } = beginSafetensors(sized, metadata);
+  const file = new Uint8Array(ordered.reduce((sum, { size }) => sum + size, start.length));
+  file.set(start);
+  let offset = start.length;
+  for (const { data } of ordered) {
+    file.set(data, offset);
+    offset += data.length;
+  }
+  return file;
+}
+
+export interface TensorToCome extends Omit<TensorToWrite, 'data'> {
+  /** In bytes. */
+  readonly size: number;
+}
+
+/**
+ * For files that are larger than memory.
+ * @returns how the file begins, and the order in which the tensors' bytes follow @throws AdapterError
+ */
+export function beginSafetensors<T extends TensorToCome>(
+  tensors: readonly T[],
+  metadata?: Readonly<Record<string, string>>,
+): { start: Uint8Array<ArrayBuffer>; ordered: T[] } {
   const ordered = [...tensors].sort(
     (a, b) =>
       WRITE_ORDER.indexOf(a.dtype) - WRITE_ORDER.indexOf(b.dtype) ||
       (a.name < b.name ? -1 : a.name > b.name ? 1 : 0),
   );
   const header = encodeHeader(ordered, metadata);
-  const dataSize = ordered.reduce((sum, { data }) => sum + data.length, 0);
-  const file = new Uint8Array(LENGTH_SIZE + header.length + dataSize);
-  new DataView(file.buffer).setBigUint64(0, BigInt(header.length), true);
-  file.set(header, LENGTH_SIZE);
-  let offset = LENGTH_SIZE + header.length;
-  for (const { data } of ordered) {
-    file.set(data, offset);
-    offset += data.length;
-  }
-  parseHeader(header, file.length); // what we would refuse to read, we do not write
-  return file;
+  const start = new Uint8Array(LENGTH_SIZE + header.length);
+  new DataView(start.buffer).setBigUint64(0, BigInt(header.length), true);
+  start.set(header, LENGTH_SIZE);
+  // What we would refuse to read, we do not write.
+  parseHeader(
+    header,
+    ordered.reduce((sum, { size }) => sum + size, start.length),
+  );
+  return { start, ordered };
 }
 
 /** The JSON, padded with spaces so that the data begins at a multiple of 8. Members are joined by hand: an object of
  * JavaScript would put names such as "10" first and keep only one of two equal names. */
 function encodeHeader(
-  tensors: readonly TensorToWrite[],
+  tensors: readonly TensorToCome[],
   metadata: Readonly<Record<string, string>> | undefined,
 ): Uint8Array {
   let at = 0;
-  const members = tensors.map(({ name, dtype, shape, data }) => {
-    const entry = { dtype, shape, data_offsets: [at, at + data.length] };
-    at += data.length;
+  const members = tensors.map(({ name, dtype, shape, size }) => {
+    const entry = { dtype, shape, data_offsets: [at, at + size] };
+    at += size;
     return `${JSON.stringify(name)}:${JSON.stringify(entry)}`;
   });
   if (metadata) members.unshift(`"__metadata__":${JSON.stringify(metadata)}`);

@@ -1,15 +1,9 @@
 /** `patchbay search`, `show` and `pull`. */
-import { createHash } from 'node:crypto';
-import { createWriteStream } from 'node:fs';
-import { mkdir, mkdtemp, rename, rm } from 'node:fs/promises';
-import { join } from 'node:path';
-import { Readable, Transform } from 'node:stream';
-import { pipeline } from 'node:stream/promises';
-import type { z } from 'zod';
 import { parseReference } from '../adapter/reference.ts';
-import { AdapterDetail, AdapterPage, type Client, type File, VersionDetail } from './client.ts';
+import { AdapterDetail, AdapterPage, type Client, VersionDetail } from './client.ts';
+import { downloadInto } from './download.ts';
 import { CliError, EXIT } from './errors.ts';
-import { bytes, note, type Output, progress, result, table } from './output.ts';
+import { bytes, note, type Output, result, table } from './output.ts';
 import { describeVerification } from './verification.ts';
 
 export async function search(
@@ -86,71 +80,13 @@ export async function pull(
   const number = version ?? (await client.get(AdapterDetail, `/api/adapters/${id}`)).latest;
   const { files } = await client.get(VersionDetail, `/api/adapters/${id}/versions/${number}`);
   const target = folder ?? id.split('/')[1]!;
-  await mkdir(target, { recursive: true });
-  // Beside where they will be, so that a rename is enough; nothing has its name before all of it is verified.
-  const arriving = await mkdtemp(join(target, '.pull-'));
-  const bar = progress(
-    output,
-    'downloading',
-    files.reduce((sum, { size }) => sum + size, 0),
-  );
-  try {
-    for (const file of files)
-      await download(
-        client,
-        `/api/adapters/${id}/versions/${number}/files/${file.path}`,
-        file,
-        join(arriving, file.path),
-        bar.add,
-      );
-    for (const { path } of files) await rename(join(arriving, path), join(target, path));
-  } finally {
-    bar.done();
-    await rm(arriving, { recursive: true, force: true });
-  }
+  const route = (path: string) => `/api/adapters/${id}/versions/${number}/files/${path}`;
+  await downloadInto(client, output, target, files, route);
   result(
     output,
     { reference: `${id}@${number}`, folder: target, files },
     () => `${id}@${number} is in ${target}`,
   );
-}
-
-/** @throws CliError when it is not what the catalog says */
-async function download(
-  client: Client,
-  route: string,
-  file: z.infer<typeof File>,
-  path: string,
-  arrived: (count: number) => void,
-): Promise<void> {
-  const response = await client.send('GET', route);
-  const hash = createHash('sha256');
-  const measure = new Transform({
-    transform(chunk: Buffer, _encoding, done) {
-      hash.update(chunk);
-      arrived(chunk.length);
-      done(null, chunk);
-    },
-  });
-  try {
-    await pipeline(
-      Readable.fromWeb(response.body as Parameters<typeof Readable.fromWeb>[0]),
-      measure,
-      createWriteStream(path),
-    );
-  } catch (error) {
-    throw new CliError(
-      EXIT.unavailable,
-      `${file.path} did not arrive: ${(error as Error).message}`,
-      'Run the same command again.',
-    );
-  }
-  if (hash.digest('hex') !== file.sha256)
-    throw new CliError(
-      EXIT.failed,
-      `${file.path} is not what the catalog says it is`,
-      'Try again; if it stays so, tell the operator.',
-    );
 }
 
 /** owner/name or owner/name@version. */

@@ -123,8 +123,13 @@ export class Client {
     return this.read(schema, await this.send('GET', path));
   }
 
-  async post<T extends z.ZodType>(schema: T, path: string, body?: unknown): Promise<z.infer<T>> {
-    return this.read(schema, await this.send('POST', path, body));
+  async post<T extends z.ZodType>(
+    schema: T,
+    path: string,
+    body?: unknown,
+    headers: Record<string, string> = {},
+  ): Promise<z.infer<T>> {
+    return this.read(schema, await this.send('POST', path, body, undefined, headers));
   }
 
   async patch<T extends z.ZodType>(schema: T, path: string, body: unknown): Promise<z.infer<T>> {
@@ -147,11 +152,17 @@ export class Client {
   }
 
   /** @throws CliError with the server's own words */
-  send(method: string, path: string, body?: unknown, signal?: AbortSignal): Promise<Response> {
+  send(
+    method: string,
+    path: string,
+    body?: unknown,
+    signal?: AbortSignal,
+    headers: Record<string, string> = {},
+  ): Promise<Response> {
     return this.request(method, path, {
       ...(body === undefined
-        ? {}
-        : { body: JSON.stringify(body), headers: { 'content-type': 'application/json' } }),
+        ? { headers }
+        : { body: JSON.stringify(body), headers: { ...headers, 'content-type': 'application/json' } }),
       ...(signal ? { signal } : {}),
     });
   }

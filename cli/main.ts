@@ -35,6 +35,7 @@ const load = {
   jobs: () => import('./jobs.ts'),
   publish: () => import('./publish.ts'),
   reproduce: () => import('./reproduce.ts'),
+  tasks: () => import('./tasks.ts'),
   train: () => import('./train.ts'),
 };
 
@@ -166,6 +167,37 @@ program
   .action(async (reference: string, options: ReproduceOptions) =>
     (await load.reproduce()).reproduce(await client(), output(), reference, options),
   );
+
+program
+  .command('evaluate')
+  .description('measure a base, an adapter or a mix on held-out rows, beside its base')
+  .argument('<model>', 'owner/name, owner/name@version, a base, or owner/a:0.7+owner/b:0.3')
+  .option('--data <file>', 'rows to measure with; default: those of the base')
+  .action(async (model: string, options: { data?: string }) =>
+    (await load.tasks()).evaluate(await client(), output(), model, options.data),
+  );
+
+program
+  .command('merge')
+  .description('merge an adapter or a mix into its base, and download the checkpoint')
+  .argument('<model>', 'owner/name, owner/name@version, or owner/a:0.7+owner/b:0.3')
+  .argument('[folder]')
+  .action(async (model: string, folder: string | undefined) =>
+    (await load.tasks()).merge(await client(), output(), model, folder),
+  );
+
+const tasks = program.command('tasks').description('evaluations and merges');
+tasks
+  .command('list', { isDefault: true })
+  .action(async () => (await load.tasks()).listTasks(await client(), output()));
+tasks
+  .command('show')
+  .argument('<task>')
+  .action(async (id: string) => (await load.tasks()).showTask(await client(), output(), id));
+tasks
+  .command('cancel')
+  .argument('<task>')
+  .action(async (id: string) => (await load.tasks()).cancelTask(await client(), output(), id));
 
 program
   .command('base')

@@ -2,6 +2,7 @@
 import { availableParallelism, hostname, networkInterfaces, totalmem } from 'node:os';
 import { z } from 'zod';
 import { RunnerUrl } from '../functions/fleet.ts';
+import { LEASED } from './leased-functions.ts';
 import { Provider } from './provider.ts';
 
 const GIB = 2 ** 30;
@@ -10,6 +11,11 @@ const MEMORY_SHARE = 0.8;
 /** Of the machine's memory, what the weights of bases may take: caches and adapters need some, too. */
 const BASE_SHARE = 0.6;
 const bytes = z.coerce.number().int().positive();
+
+const leasedFunctions = z
+  .string()
+  .transform((list) => list.split(','))
+  .pipe(z.array(z.enum(LEASED.map(({ name }) => name))).min(1));
 
 /** What a runner has that answers requests, and one that trains. */
 const Shared = z.object({
@@ -46,6 +52,8 @@ const Serving = Shared.extend({
 
 const Training = Shared.extend({
   PATCHBAY_API_URL: z.url(),
+  /** Of the functions that are leased (functions/on-runners.ts), those that this runner does; absent: all. */
+  PATCHBAY_RUNNER_FUNCTIONS: leasedFunctions.optional(),
   /** How the runner is named in events and in the API's log. */
   PATCHBAY_RUNNER_NAME: z.string().min(1).max(128).default(hostname()),
   /** Jobs worked on at the same time; those on the same base share passes. */
@@ -90,6 +98,8 @@ export interface TrainRunnerConfig {
   readonly provider: Provider;
   readonly threads: number;
   readonly diskBytes: number;
+  /** Names of functions; undefined: all that are leased. */
+  readonly functions: readonly string[] | undefined;
   readonly maxJobs: number;
   readonly maxTokens: number;
   readonly maxBytes: number;
@@ -131,6 +141,7 @@ export function readTrainConfig(environment: Variables): TrainRunnerConfig {
     provider: e.PATCHBAY_RUNNER_PROVIDER,
     threads: e.PATCHBAY_RUNNER_THREADS,
     diskBytes: e.PATCHBAY_RUNNER_DISK_BYTES,
+    functions: e.PATCHBAY_RUNNER_FUNCTIONS,
     maxJobs: e.PATCHBAY_TRAIN_JOBS,
     maxTokens: e.PATCHBAY_TRAIN_TOKENS,
     maxBytes: e.PATCHBAY_TRAIN_BYTES,

@@ -1,16 +1,20 @@
 /** A runner process that trains, and verifies what is published. Started by the API's Node entry on one machine, as a container on many. */
 import { constants, setPriority } from 'node:os';
+import { train } from '../functions/train.ts';
+import { verify } from '../functions/verify.ts';
 import { createLog } from '../observe/log.ts';
 import { startTelemetry } from '../observe/start.ts';
 import { metricsRoute } from './access.ts';
 import { readTrainConfig, type TrainRunnerConfig } from './config.ts';
 import { Downloads } from './downloads.ts';
+import { leasedBy } from './leased-functions.ts';
 import { listen } from './listen.ts';
 import { probeRoutes } from './probes.ts';
 import { RunnerApi } from './runner-api.ts';
+import { runTasks } from './tasks/task-runner.ts';
 import { TrainRunner } from './train/train-runner.ts';
 import { tryProvider } from './try-provider.ts';
-import { VerifyRunner } from './verify/verify-runner.ts';
+import { runVerifications } from './verify/verify-runner.ts';
 
 const log = createLog('train');
 const config = await configOrExit();
@@ -31,9 +35,12 @@ const app = probeRoutes(() => !stop.signal.aborted && api.isReachable);
 app.route('/', metricsRoute({ tokens, metricsToken, scrape: telemetry.scrape }));
 listen(app, config, log);
 const downloads = new Downloads(config);
+const { signal } = stop;
+const tasks = leasedBy(config).filter((one) => one !== train && one !== verify);
 await Promise.all([
-  new TrainRunner(config, api, downloads, log).run(stop.signal),
-  new VerifyRunner(config, api, downloads, log).run(stop.signal),
+  leasedBy(config).includes(train) && new TrainRunner(config, api, downloads, log).run(signal),
+  leasedBy(config).includes(verify) && runVerifications(config, api, downloads, log, signal),
+  tasks.length > 0 && runTasks(tasks, { config, api, downloads, log }, signal),
 ]);
 await telemetry.stop();
 log.info('stopped');

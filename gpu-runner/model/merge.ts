@@ -6,8 +6,9 @@
 import { copyFile, mkdir, open, readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { baseTensors } from '../../adapter/base-config.ts';
-import { writeSafetensors } from '../../adapter/safetensors.ts';
+import { beginSafetensors } from '../../adapter/safetensors.ts';
 import type { Checkpoint } from './checkpoint.ts';
+import { forEachPiece } from './weight-rows.ts';
 
 /** A module's matrices as PEFT stores them: a [rank, in], b [out, rank]. */
 export interface MergeModule {
@@ -29,7 +30,8 @@ export interface MergeAdapter {
 const COMPANIONS = /^(tokenizer.*|generation_config|special_tokens_map)\.json$|^chat_template\.jinja$/;
 
 /**
- * Writes the merged checkpoint into `target`. A tied head that an adapter changes on its own becomes a head of its own.
+ * Writes the merged checkpoint into `target`, a few rows in memory at a time. A tied head that an adapter changes on its own becomes
+ * a head of its own.
  * @throws Error for a module that the base lacks
  */
 export async function mergeCheckpoint(
@@ -37,84 +39,70 @@ export async function mergeCheckpoint(
   adapters: readonly MergeAdapter[],
   target: string,
 ): Promise<void> {
-  const weights = await readWeights(base);
-  const tied = base.config.tieEmbeddings;
+  const changes = changesOf(adapters);
   const apart =
-    tied &&
-    adapters.some(({ adapter }) =>
-      adapter.modules.some(({ module }) => /lm_head$|embed_tokens$/.test(module)),
-    );
-  if (apart) weights.set('lm_head.weight', weights.get('model.embed_tokens.weight')!.slice());
-  for (const { adapter, weight } of adapters) {
-    for (const module of adapter.modules) {
-      addDelta(weights, module, weight * module.scale);
-      if (module.gain) scaleRows(weights.get(`${module.module}.weight`)!, module.gain);
-    }
-  }
+    base.config.tieEmbeddings &&
+    [...changes.keys()].some((name) => /(lm_head|embed_tokens)\.weight$/.test(name));
+  const shapes = baseTensors(apart ? { ...base.config, tieEmbeddings: false } : base.config);
+  for (const name of changes.keys())
+    if (!shapes.has(name)) throw new Error(`the base has no ${name.replace(/\.weight$/, '')}`);
   await mkdir(target, { recursive: true });
-  await writeFile(
-    join(target, 'model.safetensors'),
-    writeSafetensors(tensorsOf(base, weights), { format: 'pt' }),
-  );
-  const config = JSON.parse(await readFile(join(base.folder, 'config.json'), 'utf8')) as Record<
-    string,
-    unknown
-  >;
-  const { torch_dtype: _old, dtype: _new, ...rest } = config;
-  const merged = { ...rest, dtype: 'float32', ...(apart ? { tie_word_embeddings: false } : {}) };
-  await writeFile(join(target, 'config.json'), `${JSON.stringify(merged, null, 2)}\n`);
+  const tensors = [...shapes].map(([name, shape]) => {
+    const size = 4 * shape.reduce((product, length) => product * length, 1);
+    return { name, dtype: 'F32' as const, shape, size };
+  });
+  const { start, ordered } = beginSafetensors(tensors, { format: 'pt' });
+  await using file = await open(join(target, 'model.safetensors'), 'w');
+  await file.write(start);
+  for (const { name, shape } of ordered) {
+    const source = apart && name === 'lm_head.weight' ? 'model.embed_tokens.weight' : name;
+    const columns = shape.at(-1)!;
+    await forEachPiece(base, source, columns, async (first, values) => {
+      for (let at = 0; at < values.length; at += columns)
+        for (const change of changes.get(name) ?? [])
+          change(first + at / columns, values.subarray(at, at + columns));
+      await file.write(new Uint8Array(values.buffer));
+    });
+  }
+  await writeConfig(base, target, apart);
   for (const name of await readdir(base.folder)) {
     if (COMPANIONS.test(name)) await copyFile(join(base.folder, name), join(target, name));
   }
 }
 
-async function readWeights(base: Checkpoint): Promise<Map<string, Float32Array>> {
-  const weights = new Map<string, Float32Array>();
-  for (const name of baseTensors(base.config).keys()) {
-    const { file, offset, length } = base.weight(name);
-    await using handle = await open(join(base.folder, file));
-    const bytes = new Uint8Array(length);
-    await handle.read(bytes, 0, length, offset);
-    weights.set(name, new Float32Array(bytes.buffer));
-  }
-  return weights;
+async function writeConfig(base: Checkpoint, target: string, apart: boolean): Promise<void> {
+  const text = await readFile(join(base.folder, 'config.json'), 'utf8');
+  const { torch_dtype: _old, dtype: _new, ...rest } = JSON.parse(text) as Record<string, unknown>;
+  const merged = { ...rest, dtype: 'float32', ...(apart ? { tie_word_embeddings: false } : {}) };
+  await writeFile(join(target, 'config.json'), `${JSON.stringify(merged, null, 2)}\n`);
 }
 
-function addDelta(
-  weights: ReadonlyMap<string, Float32Array>,
-  { module, rank, a, b }: MergeModule,
-  scale: number,
-): void {
-  const target = weights.get(`${module}.weight`);
-  if (!target) throw new Error(`the base has no ${module}`);
+/** What becomes of a row of a weight, [columns]. */
+type Change = (row: number, values: Float32Array) => void;
+
+/** By the weight's name, in the order of the adapters. */
+function changesOf(adapters: readonly MergeAdapter[]): Map<string, Change[]> {
+  const changes = new Map<string, Change[]>();
+  for (const { adapter, weight } of adapters)
+    for (const module of adapter.modules) {
+      const name = `${module.module}.weight`;
+      changes.set(name, [...(changes.get(name) ?? []), changeOf(module, weight * module.scale)]);
+    }
+  return changes;
+}
+
+/** A linear's delta is B A [out, in]; an embedding's (B A)^T [vocabulary, hidden], since its table holds a row per token. */
+function changeOf({ module, rank, a, b, gain }: MergeModule, scale: number): Change {
   const embedding = module.endsWith('embed_tokens');
-  // A linear's delta is B A [out, in]; an embedding's (B A)^T [vocabulary, hidden], since its table holds a row per token.
-  const rows = embedding ? a.length / rank : b.length / rank;
-  const columns = embedding ? b.length / rank : a.length / rank;
-  for (let row = 0; row < rows; row++) {
+  const rows = (embedding ? a : b).length / rank;
+  return (row, values) => {
+    const columns = values.length;
     for (let r = 0; r < rank; r++) {
       const left = scale * (embedding ? a[r * rows + row]! : b[row * rank + r]!);
       if (left === 0) continue;
-      for (let column = 0; column < columns; column++) {
-        target[row * columns + column]! +=
-          left * (embedding ? b[column * rank + r]! : a[r * columns + column]!);
-      }
+      for (let column = 0; column < columns; column++)
+        values[column]! += left * (embedding ? b[column * rank + r]! : a[r * columns + column]!);
     }
-  }
-}
-
-function scaleRows(weight: Float32Array, gain: Float32Array): void {
-  const columns = weight.length / gain.length;
-  for (const [row, factor] of gain.entries())
-    for (let i = row * columns; i < (row + 1) * columns; i++) weight[i]! *= factor;
-}
-
-function tensorsOf(base: Checkpoint, weights: ReadonlyMap<string, Float32Array>) {
-  const shapes = baseTensors({ ...base.config, tieEmbeddings: !weights.has('lm_head.weight') });
-  return [...weights].map(([name, values]) => ({
-    name,
-    dtype: 'F32' as const,
-    shape: shapes.get(name)!,
-    data: new Uint8Array(values.buffer, values.byteOffset, values.byteLength),
-  }));
+    if (gain) for (let column = 0; column < columns; column++) values[column]! *= gain[row]!;
+  };
 }

@@ -9,10 +9,23 @@ const PIECE_BYTES = 4 * 2 ** 20;
 
 /** @param visit called for each row in its order; `values` [inputs] are its own until it returns */
 export async function forEachRow(
-  { folder, weight }: Checkpoint,
+  checkpoint: Checkpoint,
   name: string,
   inputs: number,
   visit: (row: number, values: Float32Array) => void,
+): Promise<void> {
+  await forEachPiece(checkpoint, name, inputs, async (first, values) => {
+    for (let at = 0; at < values.length; at += inputs)
+      visit(first + at / inputs, values.subarray(at, at + inputs));
+  });
+}
+
+/** @param visit called for several rows at a time, in their order, from row `first` on; `values` [rows, inputs] are its own to keep */
+export async function forEachPiece(
+  { folder, weight }: Checkpoint,
+  name: string,
+  inputs: number,
+  visit: (first: number, values: Float32Array<ArrayBuffer>) => Promise<void>,
 ): Promise<void> {
   const { file, offset, length } = weight(name);
   const rowBytes = 4 * inputs;
@@ -23,9 +36,7 @@ export async function forEachRow(
     const count = Math.min(atOnce, rows - first);
     const bytes = new Uint8Array(count * rowBytes);
     await handle.read(bytes, 0, bytes.length, offset + first * rowBytes);
-    const values = new Float32Array(bytes.buffer);
-    for (let row = 0; row < count; row++)
-      visit(first + row, values.subarray(row * inputs, (row + 1) * inputs));
+    await visit(first, new Float32Array(bytes.buffer));
     await nextTurn(); // streams that are being served go on
   }
 }

@@ -4,7 +4,13 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { SpanKind } from '@opentelemetry/api';
 import type { Logger } from 'pino';
-import type { JobFailure, TrainLease } from '../../functions/train.ts';
+import { invoke } from '../../functions/definition.ts';
+import {
+  type JobFailure,
+  type TrainLease,
+  type TrainOutcome,
+  train as trainFunction,
+} from '../../functions/train.ts';
 import { count, gaugeOf } from '../../observe/metrics.ts';
 import { contextFrom, inSpan } from '../../observe/trace.ts';
 import type { TrainRunnerConfig } from '../config.ts';
@@ -60,7 +66,7 @@ export class TrainRunner {
     try {
       const lease = await this.client.acquire(stop);
       if (!lease) return IDLE_MS;
-      const working = inSpan('train', { 'patchbay.job': lease.jobId }, () => this.work(lease, stop), {
+      const working = inSpan('train', { 'patchbay.job': lease.jobId }, () => this.invoke(lease, stop), {
         parent: contextFrom(lease.traceparent),
         kind: SpanKind.CONSUMER,
       });
@@ -74,24 +80,32 @@ export class TrainRunner {
     }
   }
 
-  private async work(lease: TrainLease, stop: AbortSignal): Promise<void> {
+  private async invoke(lease: TrainLease, stop: AbortSignal): Promise<void> {
+    const outcome = await invoke(trainFunction, lease, { train: (one) => this.work(one, stop) });
+    count('patchbay_training_jobs_left_total', 1, { outcome });
+  }
+
+  private async work(lease: TrainLease, stop: AbortSignal): Promise<TrainOutcome> {
     const log = this.log.child({ job: lease.jobId });
     log.info({ lease: lease.leaseId, checkpoint: lease.checkpoint?.step }, 'took a job');
     await using reporter = new LeaseReporter(this.client, lease.leaseId, lease.heartbeatSeconds);
-    const left = (outcome: string) => count('patchbay_training_jobs_left_total', 1, { outcome });
     try {
-      const outcome = await this.train(lease, reporter, stop);
+      const { outcome, model } = await this.train(lease, reporter, stop);
       this.rest.over();
-      log.info({ outcome }, 'left a job');
-      left(outcome.split(' ')[0]!);
+      log.info({ outcome, model }, 'left a job');
+      return outcome;
     } catch (error) {
-      left(error instanceof LeaseEnded ? 'lost' : isOwnTrouble(error) ? 'given_back' : 'failed');
-      if (error instanceof LeaseEnded) log.warn({ reason: error.message }, 'lost a job');
-      else await this.giveUp(lease, reporter, error, stop, log);
+      if (!(error instanceof LeaseEnded)) return this.giveUp(lease, reporter, error, stop, log);
+      log.warn({ reason: error.message }, 'lost a job');
+      return 'lost';
     }
   }
 
-  private async train(lease: TrainLease, reporter: LeaseReporter, stop: AbortSignal): Promise<string> {
+  private async train(
+    lease: TrainLease,
+    reporter: LeaseReporter,
+    stop: AbortSignal,
+  ): Promise<{ outcome: TrainOutcome; model?: string }> {
     using held = new DisposableStack();
     const tell: Tell = (message, level, data) => {
       if (!lease.validated) reporter.message(message, level, data); // whoever validated it said so
@@ -106,15 +120,12 @@ export class TrainRunner {
     if (lease.checkpoint) job.restore(await this.checkpointFiles(lease, lease.checkpoint, stop));
     if (!lease.validated) await this.validated(lease, prepared, reporter);
     const outcome = await job.run(stop);
-    if (outcome === 'finished') {
-      const model = await this.publish(lease, prepared, job);
-      return `published ${model}`;
-    }
+    if (outcome === 'finished') return { outcome, model: await this.publish(lease, prepared, job) };
     if (outcome !== 'cancelled') {
       await reporter.flush();
       await this.client.release(lease.leaseId);
     }
-    return outcome;
+    return { outcome: outcome === 'stopped' ? 'released' : outcome };
   }
 
   private async samples(lease: TrainLease, { checkpoint, template }: PreparedJob) {
@@ -177,21 +188,27 @@ export class TrainRunner {
     error: unknown,
     stop: AbortSignal,
     log: Logger,
-  ): Promise<void> {
+  ): Promise<TrainOutcome> {
     try {
       if (isOwnTrouble(error)) {
         this.rest.begin();
         log.error({ error: (error as Error).stack, restMs: Math.round(this.rest.left) }, 'gives a job back');
-        return await this.client.release(lease.leaseId);
+        await this.client.release(lease.leaseId);
+        return 'released';
       }
       await reporter.flush();
-      if (stop.aborted && !(error instanceof JobRefusal)) return await this.client.release(lease.leaseId);
+      if (stop.aborted && !(error instanceof JobRefusal)) {
+        await this.client.release(lease.leaseId);
+        return 'released';
+      }
       const failure = failureOf(error);
       if (failure.code === 'server_error') log.error({ error: (error as Error).stack }, 'a job failed');
       await this.client.failed(lease.leaseId, failure);
+      return 'failed';
     } catch (second) {
       // Its lease runs out, and it goes on from its last checkpoint.
       log.error({ error: (second as Error).message }, 'left a job without a word');
+      return 'lost';
     }
   }
 }

@@ -3,6 +3,9 @@ import { Sampling } from '../../functions/generate.ts';
 import type { BaseHost } from '../base-host.ts';
 import type { AdapterOnDisk } from '../serve/adapter-cache.ts';
 
+/** Of a mix; none of them: the base. */
+export type Adapters = readonly (AdapterOnDisk & { readonly weight: number })[];
+
 export interface Answer {
   readonly text: string;
   readonly tokens: readonly number[];
@@ -26,17 +29,13 @@ export class Engine {
     this.signal = signal;
   }
 
-  /** The most probable token each time. @param adapter none: the base. @throws Fault */
-  async answer(
-    prompt: readonly number[],
-    adapter: AdapterOnDisk | undefined,
-    maxTokens: number,
-  ): Promise<Answer> {
+  /** The most probable token each time. @throws Fault */
+  async answer(prompt: readonly number[], adapters: Adapters, maxTokens: number): Promise<Answer> {
     const sampling = Sampling.parse({ temperature: 0, maxTokens, topLogprobs: 0 });
     let text = '';
     let ended = false;
     const tokens: number[] = [];
-    for await (const event of this.ask({ prompt, sampling }, adapter)) {
+    for await (const event of this.ask({ prompt, sampling }, adapters)) {
       if (event.type === 'finish') ended = event.reason === 'stop';
       if (event.type !== 'delta') continue;
       text += event.text;
@@ -47,14 +46,10 @@ export class Engine {
   }
 
   /** What the model thinks of each token of a continuation. @throws Fault */
-  async score(
-    prompt: readonly number[],
-    forced: readonly number[],
-    adapter: AdapterOnDisk | undefined,
-  ): Promise<Score[]> {
+  async score(prompt: readonly number[], forced: readonly number[], adapters: Adapters): Promise<Score[]> {
     const sampling = Sampling.parse({ temperature: 0, topLogprobs: 1 });
     const scores: Score[] = [];
-    for await (const event of this.ask({ prompt, sampling, forced }, adapter)) {
+    for await (const event of this.ask({ prompt, sampling, forced }, adapters)) {
       if (event.type !== 'delta') continue;
       for (const { id, logprob, top } of event.tokens ?? [])
         scores.push({ logprob, isBest: top[0]?.id === id });
@@ -65,9 +60,8 @@ export class Engine {
 
   private ask(
     command: Pick<Parameters<BaseHost['generate']>[0], 'prompt' | 'sampling' | 'forced'>,
-    adapter: AdapterOnDisk | undefined,
+    adapters: Adapters,
   ) {
-    const adapters = adapter ? [{ ...adapter, weight: 1 }] : [];
-    return this.host.generate({ ...command, adapters, seed: 0, n: 1 }, this.signal);
+    return this.host.generate({ ...command, adapters: [...adapters], seed: 0, n: 1 }, this.signal);
   }
 }

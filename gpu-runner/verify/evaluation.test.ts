@@ -6,11 +6,10 @@ import { afterAll, beforeAll, expect, it } from 'vitest';
 import { BaseHost } from '../base-host.ts';
 import { readAdapterFile, WEIGHTS_FILE } from '../model/adapter-file.ts';
 import type { Checkpoint } from '../model/checkpoint.ts';
-import type { AdapterOnDisk } from '../serve/adapter-cache.ts';
 import { copyCheckpoint, madeUpBatch } from '../testing/training.ts';
 import type { Dataset } from '../train/data/dataset.ts';
 import { TrainingSession } from '../train/training-session.ts';
-import { Engine } from './engine.ts';
+import { type Adapters, Engine } from './engine.ts';
 import { chooseRows, evaluate } from './evaluation.ts';
 
 const ROWS = 9;
@@ -20,7 +19,7 @@ const GIVEN = 6;
 
 let checkpoint: Checkpoint;
 let host: BaseHost;
-let adapter: AdapterOnDisk;
+let adapter: Adapters[number];
 
 beforeAll(async () => {
   checkpoint = await copyCheckpoint('qwen3');
@@ -28,7 +27,7 @@ beforeAll(async () => {
   const source = join(checkpoint.folder, 'adapters/all-linear');
   await copyFile(join(source, WEIGHTS_FILE), join(folder, WEIGHTS_FILE));
   const config = JSON.parse(await readFile(join(source, 'adapter_config.json'), 'utf8'));
-  adapter = { digest: 'a'.repeat(64), config, folder };
+  adapter = { digest: 'a'.repeat(64), config, folder, weight: 1 };
   const limits = { maxRows: 4, maxWaiting: 1000, kvBytes: 2 ** 26, adapterBytes: 2 ** 26 };
   host = await BaseHost.open({ folder: checkpoint.folder, threads: 1, ...limits });
 });
@@ -74,7 +73,7 @@ it('the loss is that of the training graph, for base and adapter', async () => {
   expect(rows).toHaveLength(ROWS);
   expect(rows[0]).toMatchObject({ line: 1, prompt: { length: GIVEN }, forced: { length: LENGTH - GIVEN } });
   const engine = new Engine(host, new AbortController().signal);
-  const { loss, lossDifference, accuracy } = await evaluate(engine, adapter, rows, 'publisher');
+  const { loss, lossDifference, accuracy } = await evaluate(engine, [adapter], rows, 'publisher');
   expect(loss.base).toBeCloseTo(await lossInTraining(0), 4);
   expect(loss.adapter).toBeCloseTo(await lossInTraining(1), 4);
   expect(lossDifference.value).toBeCloseTo(loss.adapter - loss.base, 4);
@@ -84,13 +83,13 @@ it('the loss is that of the training graph, for base and adapter', async () => {
 it('an answer that is scored is not ended by an end token in it', async () => {
   const engine = new Engine(host, new AbortController().signal);
   const forced = [checkpoint.endTokens[0]!, 9, checkpoint.endTokens[0]!];
-  expect(await engine.score([5, 6, 7], forced, undefined)).toHaveLength(3);
+  expect(await engine.score([5, 6, 7], forced, [])).toHaveLength(3);
 });
 
 it('an answer that is broken off is no answer', async () => {
   const stop = new AbortController();
   const engine = new Engine(host, stop.signal);
-  const scores = engine.score([5, 6, 7], Array<number>(60).fill(9), adapter);
+  const scores = engine.score([5, 6, 7], Array<number>(60).fill(9), [adapter]);
   stop.abort(new Error('stopped'));
   await expect(scores).rejects.toThrow('stopped');
 });

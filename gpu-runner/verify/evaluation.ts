@@ -1,20 +1,25 @@
 /** Is it better than its base, on rows that it has not learnt from? */
 import type { Findings } from '../../functions/verify.ts';
-import type { AdapterOnDisk } from '../serve/adapter-cache.ts';
 import type { Dataset } from '../train/data/dataset.ts';
-import type { Engine, Score } from './engine.ts';
+import type { Adapters, Engine, Score } from './engine.ts';
 import { meanInterval, wilsonInterval } from './intervals.ts';
 
-const MAX_ROWS = 64;
+/** How much of a file is measured. */
+export interface Limits {
+  readonly rows: number;
+  /** Of all rows, to be foretold: bounds the time. */
+  readonly tokens: number;
+}
+
+/** Whoever publishes is waiting. */
+const GATE: Limits = { rows: 64, tokens: 4096 };
 /** Fewer say nothing that an interval could be given for. */
 export const MIN_ROWS = 8;
-/** Of all rows, to be foretold: bounds the time. */
-const MAX_TOKENS = 4096;
 
 type Evaluation = NonNullable<Findings['evaluation']>;
 
 /** What comes before the first token to be foretold, what comes from there on, and which of that counts. */
-interface EvaluatedRow {
+export interface EvaluatedRow {
   /** Of the file, from 1. */
   readonly line: number;
   readonly prompt: readonly number[];
@@ -22,12 +27,15 @@ interface EvaluatedRow {
   readonly isTarget: readonly boolean[];
 }
 
-/** Evenly over the file, as many as the bounds allow. */
-export function chooseRows({ tokens, isTarget, offsets, lines, report }: Dataset): EvaluatedRow[] {
-  const count = Math.min(MAX_ROWS, report.examples);
+/** Evenly over the file, as many as the limits allow. */
+export function chooseRows(
+  { tokens, isTarget, offsets, lines, report }: Dataset,
+  limits = GATE,
+): EvaluatedRow[] {
+  const count = Math.min(limits.rows, report.examples);
   const rows: EvaluatedRow[] = [];
   let total = 0;
-  for (let i = 0; i < count && total < MAX_TOKENS; i++) {
+  for (let i = 0; i < count && total < limits.tokens; i++) {
     const example = Math.floor((i * report.examples) / count);
     const [begin, end] = [offsets[example]!, offsets[example + 1]!];
     const first = isTarget.indexOf(1, begin);
@@ -46,23 +54,41 @@ export function chooseRows({ tokens, isTarget, offsets, lines, report }: Dataset
 /** @throws Fault adapter_invalid for scores that are no numbers */
 export async function evaluate(
   engine: Engine,
-  adapter: AdapterOnDisk,
+  adapters: Adapters,
   rows: readonly EvaluatedRow[],
   of: Evaluation['of'],
 ): Promise<Evaluation> {
-  const measure = (who: AdapterOnDisk | undefined) =>
-    Promise.all(rows.map(async (row) => measured(row, await engine.score(row.prompt, row.forced, who))));
-  const [base, adapted] = await Promise.all([measure(undefined), measure(adapter)]);
+  const [base, adapted] = await Promise.all([measure(engine, [], rows), measure(engine, adapters, rows)]);
   return {
     of,
     rows: rows.length,
     loss: { base: meanLoss(base), adapter: meanLoss(adapted) },
-    lossDifference: meanInterval(adapted.map((row, i) => lossOf(row) - lossOf(base[i]!))),
+    lossDifference: differenceOf(base, adapted),
     accuracy: { base: accuracy(base), adapter: accuracy(adapted) },
   };
 }
 
-interface Measured {
+/** @param onRow told of each row that was measured. @throws Fault adapter_invalid for scores that are no numbers */
+export function measure(
+  engine: Engine,
+  adapters: Adapters,
+  rows: readonly EvaluatedRow[],
+  onRow: () => void = () => undefined,
+): Promise<Measured[]> {
+  return Promise.all(
+    rows.map(async (row) => {
+      const scores = await engine.score(row.prompt, row.forced, adapters);
+      onRow();
+      return measured(row, scores);
+    }),
+  );
+}
+
+/** Of the loss, mean over rows. */
+export const differenceOf = (before: readonly Measured[], after: readonly Measured[]) =>
+  meanInterval(after.map((row, i) => lossOf(row) - lossOf(before[i]!)));
+
+export interface Measured {
   /** Sum over its targets, in nats. */
   readonly loss: number;
   readonly targets: number;
@@ -80,10 +106,10 @@ function measured({ isTarget }: EvaluatedRow, scores: readonly Score[]): Measure
 
 const lossOf = ({ loss, targets }: Measured): number => loss / targets;
 
-function meanLoss(rows: readonly Measured[]): number {
+export function meanLoss(rows: readonly Measured[]): number {
   const sum = (of: (row: Measured) => number) => rows.reduce((total, row) => total + of(row), 0);
   return sum(({ loss }) => loss) / sum(({ targets }) => targets);
 }
 
-const accuracy = (rows: readonly Measured[]) =>
+export const accuracy = (rows: readonly Measured[]) =>
   wilsonInterval(rows.filter(({ isExact }) => isExact).length, rows.length);

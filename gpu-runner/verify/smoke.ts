@@ -1,7 +1,6 @@
 /** Does it run, and does it say anything that the base does not? */
 import type { Findings, GateProblem } from '../../functions/verify.ts';
-import type { AdapterOnDisk } from '../serve/adapter-cache.ts';
-import type { Engine } from './engine.ts';
+import type { Adapters, Engine } from './engine.ts';
 
 const MAX_TOKENS = 32;
 /** In nats. Two ways to the same sum differ by some 1e-5. */
@@ -22,10 +21,10 @@ export interface SmokeResult {
 /** @throws Fault adapter_invalid for scores that are no numbers */
 export async function smokeRun(
   engine: Engine,
-  adapter: AdapterOnDisk,
+  adapters: Adapters,
   prompts: readonly SmokePrompt[],
 ): Promise<SmokeResult> {
-  const runs = await Promise.all(prompts.map((prompt) => compare(engine, adapter, prompt)));
+  const runs = await Promise.all(prompts.map((prompt) => compare(engine, adapters, prompt)));
   const maxLogprobDifference = Math.max(...runs.map(({ difference }) => difference));
   const ended = (who: 'base' | 'adapter') => runs.filter((run) => run[who].ended).length;
   const shown = (text: string) => (text.length > MAX_SHOWN ? `${text.slice(0, MAX_SHOWN)}...` : text);
@@ -60,15 +59,15 @@ export async function smokeRun(
 }
 
 /** Both answer; then the adapter says what it thinks of the base's answer, token by token. */
-async function compare(engine: Engine, adapter: AdapterOnDisk, { text, tokens }: SmokePrompt) {
+async function compare(engine: Engine, adapters: Adapters, { text, tokens }: SmokePrompt) {
   const [base, adapted] = await Promise.all([
-    engine.answer(tokens, undefined, MAX_TOKENS),
-    engine.answer(tokens, adapter, MAX_TOKENS),
+    engine.answer(tokens, [], MAX_TOKENS),
+    engine.answer(tokens, adapters, MAX_TOKENS),
   ]);
   const asked = base.tokens.length > 0 ? base.tokens : [0]; // any token tells, where the base says nothing
   const [before, after] = await Promise.all([
-    engine.score(tokens, asked, undefined),
-    engine.score(tokens, asked, adapter),
+    engine.score(tokens, asked, []),
+    engine.score(tokens, asked, adapters),
   ]);
   const difference = Math.max(...before.map(({ logprob }, i) => Math.abs(logprob - after[i]!.logprob)));
   return { prompt: text, base, adapter: adapted, difference };

@@ -4,11 +4,10 @@ import type { GateProblem, Verdict, VerifyLease } from '../../functions/verify.t
 import type { Downloads } from '../downloads.ts';
 import { Fault } from '../faults.ts';
 import { readAdapterFile, WEIGHTS_FILE } from '../model/adapter-file.ts';
-import type { AdapterOnDisk } from '../serve/adapter-cache.ts';
 import type { Dataset } from '../train/data/dataset.ts';
 import { DatasetError, readInThread } from '../train/data/dataset-reader.ts';
 import { adviceOf } from './advice.ts';
-import { Engine } from './engine.ts';
+import { type Adapters, Engine } from './engine.ts';
 import { chooseRows, evaluate, MIN_ROWS } from './evaluation.ts';
 import type { OpenBase } from './open-base.ts';
 import { type SmokePrompt, smokeRun } from './smoke.ts';
@@ -26,7 +25,7 @@ const OWN_PROMPTS = 4;
 const MAX_LENGTH = 1024;
 
 /** @throws Fault, Error: the runner is at fault, not the adapter */
-export async function verify(
+export async function lookAt(
   lease: VerifyLease,
   base: OpenBase,
   downloads: Downloads,
@@ -35,17 +34,17 @@ export async function verify(
   using held = new DisposableStack();
   const { digest, config } = lease.adapter;
   const folder = await downloads.adapter(lease.adapter, held);
-  const adapter: AdapterOnDisk = { digest, config, folder };
+  const adapters: Adapters = [{ digest, config, folder, weight: 1 }];
   const notes: string[] = [];
   const problems: GateProblem[] = [];
   const dataset = await rowsOf(lease, base, downloads, held, signal, { notes, problems });
   const engine = new Engine(base.host, signal);
   try {
-    const smoke = await smokeRun(engine, adapter, await promptsOf(base, dataset));
+    const smoke = await smokeRun(engine, adapters, await promptsOf(base, dataset));
     problems.push(...smoke.problems);
     notes.push(...smoke.notes);
     const evaluation =
-      dataset && (await evaluate(engine, adapter, chooseRows(dataset), lease.evaluation!.of));
+      dataset && (await evaluate(engine, adapters, chooseRows(dataset), lease.evaluation!.of));
     const modules = await readAdapterFile(join(folder, WEIGHTS_FILE), config, base.checkpoint.config);
     const spectrum = await spectrumOf(base.checkpoint, modules);
     if (spectrum.length === 0)

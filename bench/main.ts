@@ -21,6 +21,8 @@ const BENCHES: Readonly<Record<string, () => Promise<{ run(args: readonly string
     faults: () => import('./faults.ts'),
     load: () => import('./load.ts'),
     soak: () => import('./soak.ts'),
+    fleet: () => import('./fleet.ts'),
+    scale: () => import('./scale.ts'),
   };
 
 const [name = '', ...rest] = process.argv.slice(2);

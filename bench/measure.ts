@@ -15,7 +15,7 @@ export const THREADS = 2;
 const peerFolder = fileURLToPath(new URL('./peer', import.meta.url));
 /** Python with bench/peer/requirements.txt. */
 const python = process.env['PATCHBAY_PYTHON'] ?? 'python3';
-const cacheFolder = process.env['PATCHBAY_BENCH_CACHE'] ?? join(tmpdir(), 'patchbay-bench');
+export const cacheFolder = process.env['PATCHBAY_BENCH_CACHE'] ?? join(tmpdir(), 'patchbay-bench');
 
 export function note(text: string): void {
   process.stderr.write(`${text}\n`);

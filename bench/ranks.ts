@@ -7,7 +7,6 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import * as Plot from '@observablehq/plot';
-import { parseHTML } from 'linkedom';
 import { parsePeftConfig } from '../adapter/peft-config.ts';
 import { openCheckpoint } from '../gpu-runner/model/checkpoint.ts';
 import { Batches } from '../gpu-runner/train/data/batches.ts';
@@ -16,7 +15,8 @@ import { TrainingJob } from '../gpu-runner/train/job.ts';
 import { adapterConfig, initialModules, targetModules } from '../gpu-runner/train/lora.ts';
 import { Trainer } from '../gpu-runner/train/trainer.ts';
 import { TrainingSession } from '../gpu-runner/train/training-session.ts';
-import { type Figure, note, THREADS } from './measure.ts';
+import { type Figure, THREADS } from './measure.ts';
+import { drawPlot } from './svg.ts';
 
 const RANKS = [4, 16, 64];
 const ALPHA = 32;
@@ -37,8 +37,7 @@ export async function run(): Promise<Figure[]> {
   const folder = await mkdtemp(join(tmpdir(), 'patchbay-ranks-'));
   try {
     const curves = await train(folder);
-    await writeFile(join(root, 'docs/ranks.svg'), draw(curves.flat()));
-    note('docs/ranks.svg is drawn anew');
+    await drawPlot('docs/ranks.svg', plotOf(curves.flat()));
     return [{ key: 'early_loss_spread', value: spread(curves), unit: 'share' }];
   } finally {
     await rm(folder, { recursive: true });
@@ -109,15 +108,10 @@ function spread(curves: readonly (readonly Point[])[]): number {
   return Math.max(...shares);
 }
 
-function draw(points: readonly Point[]): string {
-  const { document } = parseHTML('<html><body></body></html>');
+function plotOf(points: readonly Point[]): Plot.PlotOptions {
   const highest = Math.max(...points.map(({ loss }) => loss));
   const key = RANKS.map((rank, i) => ({ rank: `rank ${rank}`, loss: highest * (1 - 0.07 * i) }));
-  const plot = Plot.plot({
-    document,
-    width: 640,
-    height: 320,
-    style: { background: 'white' },
+  return {
     x: { label: 'step' },
     y: { label: 'training loss', grid: true, zero: true },
     marks: [
@@ -127,7 +121,5 @@ function draw(points: readonly Point[]): string {
       Plot.text(key, { x: STEPS, y: 'loss', text: 'rank', fill: 'rank', textAnchor: 'end' }),
     ],
     color: { range: ['#1b6ca8', '#c2571a', '#3b8c4a'] },
-  });
-  plot.setAttribute('xmlns', 'http://www.w3.org/2000/svg');
-  return `${plot.outerHTML}\n`;
+  };
 }

@@ -107,9 +107,19 @@ describe('the choice of a runner', () => {
     );
   });
 
-  it('sends a bare base to whoever has least to do', () => {
-    const fleet = [runner('a', { load: 9 }), runner('b', { load: 3 }), runner('c', { load: 5 })];
-    expect(urlOf(choose(fleet, need({ adapters: [] })))).toBe('http://b:1');
+  it('sends a bare base, and an adapter that several have, to the less loaded of two', () => {
+    const adapters = new Set([digestOf(7).slice(0, 16)]);
+    const fleet = [9, 3, 5].map((load, i) => runner(`r${i}`, { load: load / 3, adapters }));
+    for (const asked of [need({ adapters: [] }), need()]) {
+      const counts = new Map<string, number>();
+      for (let i = 0; i < 600; i++) {
+        const url = urlOf(choose(fleet, { ...asked, requestId: `request ${i}` }));
+        counts.set(url, (counts.get(url) ?? 0) + 1);
+      }
+      // The least loaded is one of the two in two draws of three, the most loaded is never the better one.
+      expect(counts.get('http://r1:1')).toBeGreaterThan(350);
+      expect(counts.get('http://r0:1')).toBeUndefined();
+    }
   });
 
   it('says when there is room again where all are full, from the queue and what answers take', () => {

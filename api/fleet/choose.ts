@@ -2,8 +2,8 @@
  * Which runner gets a request: a function of what is known of the fleet and of what is asked for, and of nothing else. The
  * simulator (bench/fleet) decides by the same one.
  *
- * Those that have the base in memory come before the others. Among them a request goes to where its adapter is, and else to the
- * runner that the adapter prefers by rendezvous hashing, so that each adapter is in few memories. No runner takes much more than
+ * Those that have the base in memory come before the others. Among them a request goes to one of those that have its adapter, and
+ * else to the runner that the adapter prefers by rendezvous hashing, so that each adapter is in few memories. No runner takes much more than
  * its share: above BOUND times the mean load the next one in the adapter's order comes in (Mirrokni, Thorup and Zadimoghaddam
  * 2018, Consistent Hashing with Bounded Loads).
  */
@@ -86,19 +86,31 @@ function mostFitting(
   { adapters, answers, requestId }: Need,
 ): RunnerView | undefined {
   const open = warm.filter((runner) => room(runner) >= answers);
-  if (open.length === 0) return undefined;
-  // A bare base is everywhere alike.
-  if (adapters.length === 0) return first(open, hashOf(requestId), (runner) => -relative(runner));
+  const any = hashOf(requestId);
+  if (adapters.length === 0) return lessLoadedOfTwo(open, any);
   const load = warm.reduce((sum, runner) => sum + runner.load, answers);
   const slots = warm.reduce((sum, runner) => sum + runner.slots, 0);
   const limit = (runner: RunnerView) =>
     Math.max(Math.ceil((BOUND * load * runner.slots) / slots), Math.ceil(FREE_SHARE * runner.slots));
   const within = open.filter((runner) => runner.load + answers <= limit(runner));
+  if (within.length === 0) return lessLoadedOfTwo(open, any);
   const wanted = adapters.map(shortDigest);
-  const hasAll = (runner: RunnerView) => wanted.every((digest) => runner.adapters.has(digest));
-  if (within.length > 0)
-    return first(within, hashOf([...wanted].sort().join()), (runner) => (hasAll(runner) ? 1 : 0));
-  return first(open, hashOf(requestId), (runner) => -relative(runner));
+  const having = within.filter((runner) => wanted.every((digest) => runner.adapters.has(digest)));
+  if (having.length > 0) return lessLoadedOfTwo(having, any);
+  return first(within, hashOf([...wanted].sort().join()));
+}
+
+/**
+ * Two at random, and of them the one with less to do. What several APIs know of loads is a little old: if all chose the one that
+ * looks best, all would choose the same one until the next report (Mitzenmacher 2000, How Useful Is Old Information?).
+ */
+function lessLoadedOfTwo(runners: readonly RunnerView[], key: number): RunnerView | undefined {
+  const one = first(runners, key);
+  const other = first(
+    runners.filter((runner) => runner !== one),
+    key,
+  );
+  return one && other && relative(other) < relative(one) ? other : one;
 }
 
 /** The runner that should load the base: whatever has least in memory, and always the same for all who ask at once. */
@@ -113,11 +125,11 @@ function nextForBase(runners: readonly RunnerView[], need: Need, busiest: number
   return first(able, hashOf(need.base), ({ bases }) => -bases.size);
 }
 
-/** The best by rank, then by the key's own order. */
+/** The best by rank, then in the key's own order. */
 function first(
   runners: readonly RunnerView[],
   keyHash: number,
-  rank: (runner: RunnerView) => number,
+  rank: (runner: RunnerView) => number = () => 0,
 ): RunnerView | undefined {
   let best: RunnerView | undefined;
   let [bestRank, bestAffinity] = [Number.NEGATIVE_INFINITY, Number.NEGATIVE_INFINITY];

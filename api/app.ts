@@ -30,6 +30,8 @@ export type AppDeps = PatchbayDeps &
   InvokeDeps &
   RunnerDeps & {
     readonly log: Log;
+    /** What clients reach the server at, where requests name another address. */
+    readonly publicUrl?: string | undefined;
     readonly upstream: Upstream | undefined;
     /** Absent: the API alone. */
     readonly site?: Site | undefined;
@@ -79,7 +81,7 @@ export function createApp(deps: AppDeps) {
     const { headers } = c.req.raw;
     const principal = await inSpan('authenticate', {}, async () => {
       const byKey = await deps.auth.authenticate(c.req.header('authorization'));
-      return byKey ?? (isOwnPage(c.req.raw) ? await deps.auth.session(headers) : undefined);
+      return byKey ?? (isOwnPage(c.req.raw, deps.publicUrl) ? await deps.auth.session(headers) : undefined);
     });
     c.set('principal', principal);
     await next();
@@ -145,10 +147,12 @@ function causeOf({ cause }: Error): string | undefined {
 }
 
 /** A browser sends its cookie along whoever made the page: what changes something counts only from pages of our own. */
-function isOwnPage(request: Request): boolean {
+function isOwnPage(request: Request, publicUrl = request.url): boolean {
   if (request.method === 'GET' || request.method === 'HEAD') return true;
   const origin = request.headers.get('origin');
-  return origin !== null && URL.canParse(origin) && new URL(origin).host === new URL(request.url).host;
+  if (origin === null || !URL.canParse(origin)) return false;
+  // Behind a proxy that asks under another name, pages are those of the public one.
+  return [request.url, publicUrl].some((own) => new URL(own).host === new URL(origin).host);
 }
 
 /** Errors in the shape of the protocol that was spoken. */

@@ -85,6 +85,7 @@ export async function assemble(parts: Parts): Promise<Marketplace> {
     downloads: new DownloadCounter(),
     oidcIssuers: config.oidcIssuers,
     limitFactor: config.limitFactor,
+    publicUrl: config.publicUrl,
     loadedBases: loadedBases(runner),
     storageQuota: config.storageQuota,
     upstream: config.upstream,

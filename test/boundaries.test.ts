@@ -53,6 +53,7 @@ const ONLY_IN: readonly (readonly [name: RegExp, places: readonly string[]])[] =
 const WEB_STANDARD = ['adapter/', 'api/', 'functions/', 'observe/'];
 const NODE_ENTRY = [
   'api/node.ts',
+  'api/lambda.ts',
   'api/lambda-function.ts',
   'api/embedded/',
   'observe/start.ts',

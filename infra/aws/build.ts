@@ -9,8 +9,9 @@ import { rolldown } from 'rolldown';
 const here = (path: string) => fileURLToPath(new URL(path, import.meta.url));
 const out = process.argv[2] ?? here('dist');
 
-/** By where their code looks for files: the site's lie two folders above the API, migrations one below the functions' code. */
+/** By where their code looks for files: the site's lie two folders above the API, migrations beside whoever opens the database. */
 const ENTRIES = {
+  'api/lambda/index': 'entries/api.ts',
   'api/function/index': 'entries/function.ts',
   'scale/index': 'entries/scale.ts',
 } as const;
@@ -21,4 +22,6 @@ for (const [name, entry] of Object.entries(ENTRIES)) {
   await bundle.write({ file: `${out}/${name}.mjs`, format: 'esm', codeSplitting: false, sourcemap: true });
   await bundle.close();
 }
-cpSync(here('../../db/migrations'), `${out}/api/function/migrations`, { recursive: true });
+for (const entry of ['lambda', 'function'])
+  cpSync(here('../../db/migrations'), `${out}/api/${entry}/migrations`, { recursive: true });
+cpSync(here('../../web/dist'), `${out}/web/dist`, { recursive: true });

@@ -72,14 +72,54 @@ describe('a function of the registry, as Lambda starts it', () => {
   });
 });
 
+it('the API answers through a stream, with the site', async () => {
+  // What Lambda's runtime offers to a handler that streams.
+  const program = `
+    globalThis.awslambda = {
+      streamifyResponse: (handler) => handler,
+      HttpResponseStream: { from: (stream, metadata) => Object.assign(stream, { metadata }) },
+    };
+    const { PassThrough } = await import('node:stream');
+    const { text } = await import('node:stream/consumers');
+    const { handler } = await import(${JSON.stringify(join(code, 'api/lambda/index.mjs'))});
+    const answers = {};
+    for (const rawPath of ['/healthz', '/readyz', '/', '/v1/models']) {
+      const stream = new PassThrough();
+      const http = { method: 'GET', path: rawPath, sourceIp: '203.0.113.7', protocol: 'HTTP/1.1', userAgent: 'test' };
+      const requestContext = { domainName: 'abc.lambda-url.us-east-1.on.aws', http, accountId: 'anonymous' };
+      const headers = { accept: 'text/html', host: requestContext.domainName };
+      const body = text(stream);
+      await handler({ version: '2.0', routeKey: '$default', rawPath, rawQueryString: '', headers, requestContext, isBase64Encoded: false }, stream, {});
+      answers[rawPath] = [stream.metadata.statusCode, await body];
+    }
+    console.log(JSON.stringify(answers));
+    process.exit(0);`;
+  const { stdout } = await promisify(execFile)(process.execPath, ['--input-type=module', '-e', program], {
+    env: {
+      ...environment,
+      PATCHBAY_PUBLIC_URL: 'https://adapters.example.com',
+      PATCHBAY_RUNNERS: 'reporting',
+      PATCHBAY_RUNNER_TOKEN: '0'.repeat(64),
+      PATCHBAY_AUTH_SECRET: '0'.repeat(64),
+      PATCHBAY_SIGNING_KEY: '0'.repeat(64),
+    },
+  });
+  const answers = JSON.parse(stdout) as Record<string, [status: number, body: string]>;
+  expect(answers['/healthz']).toEqual([200, '{"status":"ok"}']);
+  expect(answers['/readyz']![0]).toBe(200);
+  expect(answers['/']![0]).toBe(200);
+  expect(answers['/']![1]).toContain('</html>');
+  expect(answers['/v1/models']![0]).toBe(401);
+});
+
 it('every handler of the stack is built', () => {
-  const stack = ['functions.ts', 'scaler.ts'].map((file) =>
+  const stack = ['api.ts', 'functions.ts', 'scaler.ts'].map((file) =>
     readFileSync(join(import.meta.dirname, '..', file), 'utf8'),
   );
   const handlers = stack.flatMap((text) =>
     [...text.matchAll(/handler: '([^']+)\.handler'/g)].map(([, file]) => file!),
   );
-  expect(handlers).toHaveLength(2);
+  expect(handlers).toHaveLength(3);
   for (const file of handlers) expect(existsSync(join(code, `${file}.mjs`)), file).toBe(true);
 });
 

@@ -31,8 +31,13 @@ export class TestServer {
     this.environment = environment;
   }
 
-  static async start(environment: Record<string, string> = {}): Promise<TestServer> {
+  /** @param prepare what is in its folder before it starts */
+  static async start(
+    environment: Record<string, string> = {},
+    prepare: (folder: string) => Promise<void> = async () => undefined,
+  ): Promise<TestServer> {
     const server = new TestServer(await mkdtemp(join(tmpdir(), 'patchbay-e2e-')), environment);
+    await prepare(server.folder);
     await server.start();
     return server;
   }

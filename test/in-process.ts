@@ -29,6 +29,8 @@ export const credentials = {
 };
 
 export const runnerToken = 'token-of-the-tests-runners';
+/** Accepted as well. */
+export const otherRunnerToken = 'the-other-token-of-the-tests-runners';
 export const baseId = 'parity/smollm2';
 export const base: BaseConfig = parseBaseConfig(
   JSON.parse(await readFile(join(checkpoint, 'config.json'), 'utf8')),
@@ -143,6 +145,7 @@ export class InProcess {
       addressOf: () => '127.0.0.1',
       runner: this.fleet,
       runnerToken,
+      otherRunnerToken,
       log,
     });
     this.verifying = this.verify();
@@ -159,12 +162,15 @@ export class InProcess {
         throw error;
       },
       startObjects = startEmbedded,
+      hasBase = false,
     }: {
       limitFactor?: number;
       upstream?: Upstream;
       coldStartMs?: number;
       onQueueError?: (error: Error) => void;
       startObjects?: (folder: string) => Promise<ObjectsForTests>;
+      /** Whether the database has the base already. */
+      hasBase?: boolean;
     } = {},
   ): Promise<InProcess> {
     const folder = await mkdtemp(join(tmpdir(), 'patchbay-api-'));
@@ -175,6 +181,7 @@ export class InProcess {
     const api = new InProcess({ folder, s3, database, queue, signer, limitFactor, upstream, coldStartMs });
     await api.blobs.prepare();
     api.admin = await api.key('admin', ['read', 'publish', 'infer', 'train', 'admin']);
+    if (hasBase) return api;
     const imported = await api.publish(`/api/bases/${baseId}`, await baseFiles());
     if (imported.status !== 200) throw new Error(await imported.text());
     return api;

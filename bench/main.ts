@@ -23,6 +23,7 @@ const BENCHES: Readonly<Record<string, () => Promise<{ run(args: readonly string
     soak: () => import('./soak.ts'),
     fleet: () => import('./fleet.ts'),
     scale: () => import('./scale.ts'),
+    observe: () => import('./observe.ts'),
   };
 
 const [name = '', ...rest] = process.argv.slice(2);

@@ -14,7 +14,7 @@ import { type PostgresForTests, startPostgres } from './servers/postgres.ts';
 const sha256 = (bytes: Uint8Array) => createHash('sha256').update(bytes).digest('hex');
 
 describe('one machine', () => {
-  it('the folder, copied while the server is stopped, is the marketplace', async () => {
+  it('the folder, copied while the server is stopped, is the marketplace', { timeout: 240_000 }, async () => {
     const server = await TestServer.start();
     const before = await stateOf(server);
     await server.stop();

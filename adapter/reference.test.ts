@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { AdapterError } from './error.ts';
-import { formatReference, MAX_TERMS, MAX_WEIGHT, ownerName, parseReference } from './reference.ts';
+import { formatReference, MAX_TERMS, MAX_WEIGHT, ownerName, parseReference, type Term } from './reference.ts';
 
 const half = fc
   .stringMatching(/^[a-z0-9]([a-z0-9._-]{0,20}[a-z0-9])?$/)
@@ -11,14 +11,19 @@ const weight = fc.oneof(
   fc.integer({ min: -MAX_WEIGHT * 1000, max: MAX_WEIGHT * 1000 }).map((n) => n / 1000),
   fc.integer({ min: 1, max: 1000 }).map((n) => n / 1e12),
 );
+const which = fc.oneof(
+  fc.constant({}),
+  fc.integer({ min: 1, max: 999_999_999 }).map((version) => ({ version })),
+  fc.uuid().map((id) => ({ checkpoint: `ftckpt-${id}` })),
+);
 const term = fc
-  .record({ owner: half, name: half, version: fc.option(fc.integer({ min: 1, max: 999_999_999 })), weight })
-  .map(({ version, ...rest }) => ({ ...rest, ...(version === null ? {} : { version }) }));
+  .record({ owner: half, name: half, which, weight })
+  .map(({ which: one, ...rest }): Term => ({ ...rest, ...one }));
 const reference = fc
   .uniqueArray(term, {
     minLength: 1,
     maxLength: MAX_TERMS,
-    selector: ({ owner, name, version }) => `${owner}/${name}@${version}`,
+    selector: ({ owner, name, version, checkpoint }) => `${owner}/${name}@${version ?? checkpoint}`,
   })
   .map((terms) => ({ terms }));
 

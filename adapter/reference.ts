@@ -1,6 +1,7 @@
 /**
- * How people name what they want served: `owner/name` (the latest version), `owner/name@3` or `@v3` (that one), and
- * weighted mixes, `owner/a:0.7+owner/b@2:0.3`. A bare base has the same form and is told apart by the catalog.
+ * How people name what they want served: `owner/name` (the latest version), `owner/name@3` or `@v3` (that one),
+ * `owner/name@ftckpt-...` (a checkpoint of a job that trains it), and weighted mixes, `owner/a:0.7+owner/b@2:0.3`. A bare base has
+ * the same form and is told apart by the catalog.
  */
 import { z } from 'zod';
 import { AdapterError } from './error.ts';
@@ -24,6 +25,8 @@ export interface Term {
   readonly name: string;
   /** Absent: the latest. */
   readonly version?: number;
+  /** Instead of a version. */
+  readonly checkpoint?: string;
   readonly weight: number;
 }
 
@@ -39,14 +42,15 @@ export function parseReference(text: string): Reference {
   if (parts.length > MAX_TERMS)
     throw invalid(text, `mixes ${parts.length} adapters; the limit is ${MAX_TERMS}`);
   const terms = parts.map((part) => parseTerm(part, text));
-  const names = terms.map(({ owner, name, version }) => `${owner}/${name}@${version ?? ''}`);
+  const names = terms.map((term) => `${term.owner}/${term.name}@${term.version ?? term.checkpoint ?? ''}`);
   const twice = names.find((name, i) => names.indexOf(name) !== i);
   if (twice) throw invalid(text, `names ${twice.replace(/@$/, '')} twice; add the weights up`);
   return { terms };
 }
 
 const WEIGHT_DECIMALS = 12;
-const TERM = /^([^/@:+]+)\/([^/@:+]+)(?:@v?([0-9]{1,9}))?(?::(-?[0-9]{1,9}(?:\.[0-9]{1,12})?))?$/;
+const TERM =
+  /^([^/@:+]+)\/([^/@:+]+)(?:@(?:v?([0-9]{1,9})|(ftckpt-[0-9a-f-]{36})))?(?::(-?[0-9]{1,9}(?:\.[0-9]{1,12})?))?$/;
 
 function parseTerm(part: string, whole: string): Term {
   const match = TERM.exec(part);
@@ -55,7 +59,7 @@ function parseTerm(part: string, whole: string): Term {
       whole,
       `has the part ${JSON.stringify(part)}, which is not owner/name, owner/name@version or owner/name:weight`,
     );
-  const [, owner, name, version, weight] = match;
+  const [, owner, name, version, checkpoint, weight] = match;
   for (const half of [owner, name]) {
     const checked = ownerName.safeParse(half);
     if (!checked.success)
@@ -70,6 +74,7 @@ function parseTerm(part: string, whole: string): Term {
     owner: owner!,
     name: name!,
     ...(version === undefined ? {} : { version: Number(version) }),
+    ...(checkpoint === undefined ? {} : { checkpoint }),
     weight: value === 0 ? 0 : value, // -0 would print as 0
   };
 }
@@ -81,8 +86,9 @@ function invalid(text: string, why: string): AdapterError {
 /** The shortest text that `parseReference` reads as the same reference. */
 export function formatReference({ terms }: Reference): string {
   return terms
-    .map(({ owner, name, version, weight }) => {
-      const at = version === undefined ? '' : `@${version}`;
+    .map(({ owner, name, version, checkpoint, weight }) => {
+      const which = version ?? checkpoint;
+      const at = which === undefined ? '' : `@${which}`;
       return `${owner}/${name}${at}${weight === 1 ? '' : `:${formatWeight(weight)}`}`;
     })
     .join('+');

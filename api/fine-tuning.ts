@@ -89,12 +89,20 @@ async function findModel(
   principal: Principal,
   model: string,
 ): Promise<{ base: Base; parent?: { id: string; number: number } }> {
-  const { owner, name, version, weight } = parseSingle(model);
+  const { owner, name, version, checkpoint, weight } = parseSingle(model);
   const id = `${owner}/${name}`;
   if (weight !== 1)
     throw new ApiError('invalid_request', 'model: training knows no weights; name it without `:`.', {
       field: 'model',
     });
+  if (checkpoint !== undefined)
+    throw new ApiError(
+      'invalid_request',
+      'model: promote the checkpoint first; training goes on from versions.',
+      {
+        field: 'model',
+      },
+    );
   const bare = version === undefined ? await findBase(db, id) : undefined;
   if (bare) return { base: bare };
   const found = await findVisible(db, principal, id, version);

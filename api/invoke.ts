@@ -3,11 +3,15 @@
  * protocols that generate text come through here.
  */
 
+import { sha256 } from '@noble/hashes/sha2.js';
+import { bytesToHex } from '@noble/hashes/utils.js';
 import { SpanKind } from '@opentelemetry/api';
 import { parseReference, type Term } from '../adapter/reference.ts';
 import { filesOfVersion, type Version } from '../db/adapters.ts';
 import { type Base, filesOfBase, findBase, type StoredFile } from '../db/bases.ts';
 import type { Database } from '../db/open.ts';
+import type { CheckpointFile } from '../db/schema.ts';
+import { findCheckpointOf, type Job, type JobCheckpoint } from '../db/training.ts';
 import type {
   AdapterSource,
   BaseSource,
@@ -19,9 +23,10 @@ import type {
 import { blobKey } from '../functions/object-keys.ts';
 import { count, observe, secondsSince } from '../observe/metrics.ts';
 import { inSpan, streamInSpan } from '../observe/trace.ts';
-import { findVisible, requireAllowed, requireUse } from './access.ts';
+import { findVisible, maySeeUnlisted, requireAllowed, requireUse } from './access.ts';
 import type { Principal } from './auth.ts';
 import type { BlobStore } from './blob-store.ts';
+import { readJson } from './content.ts';
 import { ApiError } from './errors.ts';
 import { metered, requireBudget } from './metering.ts';
 import type { RunnerClient } from './runner-client.ts';
@@ -32,6 +37,8 @@ export interface InvokeDeps {
   readonly runner: RunnerClient;
   readonly now: () => Date;
 }
+
+type ModelDeps = Pick<InvokeDeps, 'db' | 'blobs'>;
 
 export interface ResolvedModel {
   readonly base: BaseSource;
@@ -91,38 +98,43 @@ async function* measured(
 
 /** @throws ApiError model_not_found, alike for what is missing and for what is private; forbidden for what is gated */
 export async function resolveModel(
-  deps: Pick<InvokeDeps, 'db' | 'blobs'>,
+  deps: ModelDeps,
   principal: Principal,
   model: string,
 ): Promise<ResolvedModel> {
   const { base, terms } = await pinModel(deps.db, principal, model);
-  const sources = terms.map(async ({ version, weight }) => ({
-    ...(await adapterSource(deps, version)),
+  const sources = terms.map(async ({ weight, ...pinned }) => ({
+    ...('version' in pinned
+      ? await adapterSource(deps, pinned.version)
+      : await checkpointSource(deps, pinned.checkpoint)),
     weight,
   }));
   return {
     base: await baseSource(deps, base),
-    adapterIds: terms.map(({ version }) => version.adapterId),
+    adapterIds: terms.map((term) => ('version' in term ? term.version.adapterId : term.job.target)),
     adapters: await Promise.all(sources),
   };
 }
 
+/** What one adapter of a name means. */
+type Pinned = { readonly version: Version } | { readonly job: Job; readonly checkpoint: JobCheckpoint };
+
 export interface PinnedModel {
   readonly base: Base;
   /** None: the base alone. */
-  readonly terms: readonly { readonly version: Version; readonly weight: number }[];
+  readonly terms: readonly (Pinned & { readonly weight: number })[];
 }
 
 /** Which versions a name means at this moment. @throws as resolveModel */
 export async function pinModel(db: Database, principal: Principal, model: string): Promise<PinnedModel> {
   const { terms } = parse(model);
   const [first] = terms;
-  const single = terms.length === 1 && first && first.version === undefined && first.weight === 1;
+  const single = terms.length === 1 && first && isBare(first);
   const bare = single ? await findBase(db, idOf(first)) : undefined;
   if (bare) return { base: bare, terms: [] };
 
   const found = await Promise.all(terms.map((term) => findTerm(db, principal, term)));
-  const bases = new Set(found.map(({ version }) => version.baseId));
+  const bases = new Set(found.map((one) => ('version' in one ? one.version.baseId : one.job.baseId)));
   if (bases.size > 1) {
     throw new ApiError(
       'invalid_request',
@@ -132,7 +144,7 @@ export async function pinModel(db: Database, principal: Principal, model: string
   }
   const base = await findBase(db, [...bases][0]!);
   if (!base) throw new Error(`base ${[...bases][0]} of a listed version is missing`);
-  return { base, terms: found.map(({ term, version }) => ({ version, weight: term.weight })) };
+  return { base, terms: found.map((pinned, i) => ({ ...pinned, weight: terms[i]!.weight })) };
 }
 
 function parse(model: string) {
@@ -155,23 +167,48 @@ export function parseSingle(model: string): Term {
 
 const idOf = ({ owner, name }: Term): string => `${owner}/${name}`;
 
-async function findTerm(db: Database, principal: Principal, term: Term) {
+/** Whether it may mean a base. */
+const isBare = ({ version, checkpoint, weight }: Term): boolean =>
+  version === undefined && checkpoint === undefined && weight === 1;
+
+async function findTerm(db: Database, principal: Principal, term: Term): Promise<Pinned> {
   const id = idOf(term);
-  const found = await findVisible(db, principal, id, term.version);
-  if (!found) {
-    const which = term.version === undefined ? id : `${id}@${term.version}`;
-    throw new ApiError(
-      'model_not_found',
-      `There is no model ${which}; GET /v1/models lists those there are.`,
-      { field: 'model' },
-    );
-  }
-  requireAllowed(principal, id, 'model');
-  await requireUse(db, principal, found.adapter);
-  return { term, version: found.version };
+  const { version: number, checkpoint } = term;
+  const found = checkpoint
+    ? await findCheckpoint(db, principal, id, checkpoint)
+    : await findListed(db, principal, id, number);
+  if (found) return found;
+  const which = number ?? checkpoint;
+  const name = which === undefined ? id : `${id}@${which}`;
+  throw new ApiError('model_not_found', `There is no model ${name}; GET /v1/models lists those there are.`, {
+    field: 'model',
+  });
 }
 
-export async function baseSource(deps: Pick<InvokeDeps, 'db' | 'blobs'>, base: Base): Promise<BaseSource> {
+async function findListed(
+  db: Database,
+  principal: Principal,
+  id: string,
+  number: number | undefined,
+): Promise<Pinned | undefined> {
+  const found = await findVisible(db, principal, id, number);
+  if (!found) return undefined;
+  requireAllowed(principal, id, 'model');
+  await requireUse(db, principal, found.adapter);
+  return { version: found.version };
+}
+
+/** A checkpoint is there for those who work on what its job trains, as a version is that is not listed. */
+async function findCheckpoint(
+  db: Database,
+  principal: Principal,
+  id: string,
+  checkpointId: string,
+): Promise<Pinned | undefined> {
+  return maySeeUnlisted(principal, id) ? findCheckpointOf(db, id, checkpointId) : undefined;
+}
+
+export async function baseSource(deps: ModelDeps, base: Base): Promise<BaseSource> {
   const files = await filesOfBase(deps.db, base.id);
   return {
     id: base.id,
@@ -181,12 +218,35 @@ export async function baseSource(deps: Pick<InvokeDeps, 'db' | 'blobs'>, base: B
 }
 
 export async function adapterSource(
-  { db, blobs }: Pick<InvokeDeps, 'db' | 'blobs'>,
+  { db, blobs }: ModelDeps,
   { adapterId, number, digest, config }: Version,
 ): Promise<AdapterSource> {
   const files = await filesOfVersion(db, adapterId, number);
   const weights = files.find(({ path }) => path === 'adapter_model.safetensors')!;
   return { digest, weight: 1, config, weights: await fileSource(blobs, weights) };
+}
+
+/** A checkpoint that is kept does not change, so its files' digests name it. */
+async function checkpointSource({ blobs }: ModelDeps, checkpoint: JobCheckpoint): Promise<AdapterSource> {
+  const config = checkpointFile(checkpoint, 'adapter_config.json');
+  const weights = checkpointFile(checkpoint, 'adapter_model.safetensors');
+  const digests = new TextEncoder().encode(`${config.sha256} ${weights.sha256}`);
+  return {
+    digest: bytesToHex(sha256(digests)),
+    weight: 1,
+    config: (await readJson({ ...config, store: blobs })) as Record<string, unknown>,
+    weights: await fileSource(blobs, weights, weights.key),
+  };
+}
+
+/** @throws ApiError conflict where it was kept before checkpoints were adapters too */
+export function checkpointFile({ files, step }: JobCheckpoint, name: string): CheckpointFile {
+  const file = files.find(({ path }) => path === name);
+  if (file) return file;
+  throw new ApiError(
+    'conflict',
+    `The checkpoint of step ${step} has no ${name}: it was kept before checkpoints could be asked and promoted.`,
+  );
 }
 
 /** @param key where the bytes are, if not among the checked content */

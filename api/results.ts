@@ -7,6 +7,7 @@ import { findBase } from '../db/bases.ts';
 import { findDraft } from '../db/drafts.ts';
 import { findLeased, isLive } from '../db/leases.ts';
 import type { Database } from '../db/open.ts';
+import type { Lineage } from '../db/schema.ts';
 import { changeJob, isOver, type Job, type JobChange, note, submittedJobs } from '../db/training.ts';
 import { recordUsage } from '../db/usage.ts';
 import { latestVerdict } from '../db/verifications.ts';
@@ -30,14 +31,7 @@ export async function startResult(
   if (known && sameFiles(known.files, files)) {
     return uploadsOf(await viewDraft(deps, ownerOf(job), known.draft.id));
   }
-  const base = await findBase(deps.db, job.baseId);
-  const lineage = {
-    jobId: job.id,
-    base: { id: job.baseId, digest: base!.digest },
-    trainingFile: job.trainingSha256,
-    validationFile: job.validationSha256,
-    parent: job.parentId ? `${job.parentId}@${job.parentNumber}` : null,
-  };
+  const lineage = await lineageOf(deps.db, job);
   const owner = ownerOf(job);
   const draft = await startAdapterDraft(deps, owner, targetOf(job), job.baseId, files, { lineage, receipt });
   try {
@@ -48,6 +42,18 @@ export async function startResult(
   }
   if (known) await discardDraft(deps, owner, known.draft.id);
   return uploadsOf(draft);
+}
+
+/** What a version says of the job that it comes from. */
+export async function lineageOf(db: Database, job: Job): Promise<Lineage> {
+  const base = await findBase(db, job.baseId);
+  return {
+    jobId: job.id,
+    base: { id: job.baseId, digest: base!.digest },
+    trainingFile: job.trainingSha256,
+    validationFile: job.validationSha256,
+    parent: job.parentId ? `${job.parentId}@${job.parentNumber}` : null,
+  };
 }
 
 const uploadsOf = ({ files }: Awaited<ReturnType<typeof viewDraft>>): ResultUploads => ({

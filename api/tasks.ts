@@ -73,11 +73,18 @@ export async function orderMerge(
 
 async function pin(deps: PublishDeps, principal: Principal, model: string): Promise<z.infer<typeof Model>> {
   const { base, terms } = await pinModel(deps.db, principal, model);
-  return {
-    model,
-    base: base.id,
-    adapters: terms.map(({ version, weight }) => ({ id: version.adapterId, number: version.number, weight })),
-  };
+  const adapters = terms.map((term) => {
+    if (!('version' in term))
+      throw new ApiError(
+        'invalid_request',
+        'model: promote the checkpoint first; tasks are about versions.',
+        {
+          field: 'model',
+        },
+      );
+    return { id: term.version.adapterId, number: term.version.number, weight: term.weight };
+  });
+  return { model, base: base.id, adapters };
 }
 
 /**

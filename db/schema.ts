@@ -37,6 +37,8 @@ export interface Lineage {
   readonly validationFile: string | null;
   /** The version that training continued from, `owner/name@3`. */
   readonly parent: string | null;
+  /** After which a checkpoint was kept, where that was promoted. */
+  readonly step?: number | undefined;
 }
 
 // --- people and keys: the tables that better-auth and its API-key plugin ask for ------------------------------------

@@ -193,3 +193,23 @@ export async function findCheckpoint(
     .where(and(eq(trainingCheckpoints.jobId, jobId), eq(trainingCheckpoints.id, id)));
   return row;
 }
+
+/** One that is kept, by what its job trains. @param target owner/name */
+export async function findCheckpointOf(
+  db: Database,
+  target: string,
+  id: string,
+): Promise<{ job: Job; checkpoint: JobCheckpoint } | undefined> {
+  const [row] = await db
+    .select({ job: trainingJobs, checkpoint: trainingCheckpoints })
+    .from(trainingCheckpoints)
+    .innerJoin(trainingJobs, eq(trainingJobs.id, trainingCheckpoints.jobId))
+    .where(
+      and(
+        eq(trainingCheckpoints.id, id),
+        eq(trainingJobs.target, target),
+        isNotNull(trainingCheckpoints.metrics),
+      ),
+    );
+  return row;
+}

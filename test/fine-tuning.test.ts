@@ -2,6 +2,7 @@
 import OpenAI, { toFile } from 'openai';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { sampleAdapter } from '../adapter/sample-adapter.ts';
+import { resolveModel } from '../api/invoke.ts';
 import { MAX_LOSSES } from '../db/leases.ts';
 import { LEASE_SECONDS } from '../functions/train.ts';
 import { base, baseId, InProcess } from './in-process.ts';
@@ -207,7 +208,7 @@ describe('a job', () => {
     expect(checkpoints.data).toMatchObject([
       {
         step_number: 3,
-        fine_tuned_model_checkpoint: 'alice/echo@ckpt-3',
+        fine_tuned_model_checkpoint: expect.stringMatching(/^alice\/echo@ftckpt-[0-9a-f-]{36}$/),
         metrics: { step: 3, train_loss: 1 },
       },
     ]);
@@ -220,6 +221,43 @@ describe('a job', () => {
         receipt: { engine: 'scripted' },
       },
     ]);
+  });
+
+  it('has checkpoints that can be asked and promoted, by those who work on it', async () => {
+    const job = await create({ suffix: 'halfway' });
+    await runner.take();
+    await runner.validated();
+    await runner.checkpoint(4);
+    await runner.checkpoint(8, 'state', adapter);
+    const [latest, bare] = (await client.fineTuning.jobs.checkpoints.list(job.id)).data;
+    const principal = (owner: string) => api.auth.authenticate(`Bearer ${keys[owner]}`);
+    const keys: Record<string, string> = {
+      alice: await api.key('alice', ['train', 'publish']),
+      bob: await api.key('bob', ['train', 'publish']),
+    };
+    const named = latest!.fine_tuned_model_checkpoint;
+    const { base: of, adapters } = await resolveModel(api.deps, (await principal('alice'))!, named);
+    expect(of.id).toBe(baseId);
+    const weights = await fetch(adapters[0]!.weights.url);
+    expect(new Uint8Array(await weights.arrayBuffer())).toEqual(adapter.weights);
+    expect(adapters[0]?.config).toEqual(JSON.parse(adapter.config));
+    await expect(resolveModel(api.deps, (await principal('bob'))!, named)).rejects.toThrow('no model');
+    await expect(
+      resolveModel(api.deps, (await principal('alice'))!, bare!.fine_tuned_model_checkpoint),
+    ).rejects.toThrow('has no adapter_config.json');
+
+    const promote = (owner: string, id: string) =>
+      api.call('POST', `/v1/fine_tuning/jobs/${job.id}/checkpoints/${id}/promote`, undefined, keys[owner]);
+    expect((await promote('bob', latest!.id)).status).toBe(404);
+    expect((await promote('alice', 'ftckpt-none')).status).toBe(404);
+    expect((await promote('alice', bare!.id)).status).toBe(409);
+    for (const _again of [1, 2])
+      expect(await (await promote('alice', latest!.id)).json()).toMatchObject({ model: 'alice/halfway@v1' });
+    expect(await statusOf(job.id)).toBe('running');
+    const detail = await api.call('GET', '/api/adapters/alice/halfway', undefined, keys['alice']);
+    expect(await detail.json()).toMatchObject({
+      versions: [{ lineage: { jobId: job.id, step: 8 }, receipt: null }],
+    });
   });
 
   it('continues from an adapter, which its version names as parent', async () => {

@@ -66,9 +66,11 @@ export class ScriptedRunner {
     await this.must(`checkpoints/${step}`, { train_loss, train_mean_token_accuracy: 0.5 });
   }
 
-  async checkpoint(step: number, state = `state at ${step}`): Promise<void> {
-    const files = { 'job.safetensors': state };
-    for (const { url } of (await this.declareCheckpoint(step, files)).files) await put(url, state);
+  /** @param adapter what the job is by then */
+  async checkpoint(step: number, state = `state at ${step}`, adapter?: AdapterFiles): Promise<void> {
+    const files: Files = { 'job.safetensors': state, ...(adapter ? filesOf(adapter) : {}) };
+    for (const { path, url } of (await this.declareCheckpoint(step, files)).files)
+      await put(url, files[path]!);
     await this.keepCheckpoint(step);
   }
 
@@ -77,10 +79,7 @@ export class ScriptedRunner {
     adapter: AdapterFiles,
     receipt: Record<string, unknown> = { engine: 'scripted' },
   ): Promise<void> {
-    const files: Files = {
-      'adapter_config.json': adapter.config,
-      'adapter_model.safetensors': adapter.weights,
-    };
+    const files = filesOf(adapter);
     const body = { files: declare(files), receipt, trainedTokens: 1234 };
     const uploads = ResultUploads.parse(await this.must('result', body));
     for (const { path, partSize, parts } of uploads.files) {
@@ -111,6 +110,11 @@ export class ScriptedRunner {
     await this.must('release');
   }
 }
+
+const filesOf = ({ config, weights }: AdapterFiles): Files => ({
+  'adapter_config.json': config,
+  'adapter_model.safetensors': weights,
+});
 
 async function put(url: string, body: string | Uint8Array<ArrayBuffer>): Promise<void> {
   const response = await fetch(url, { method: 'PUT', body });

@@ -49,13 +49,14 @@ describe('training', () => {
     const events = [];
     for await (const event of client.fineTuning.jobs.listEvents(id)) events.push(event);
     expect(events.filter(({ type }) => type === 'metrics')).toHaveLength(50);
-    expect((await client.fineTuning.jobs.checkpoints.list(id)).data.length).toBeGreaterThan(1);
-    const { choices } = await client.chat.completions.create({
-      model: job.fine_tuned_model!,
-      messages: [review],
-      temperature: 0,
-    });
-    expect(['positive', 'negative', 'neutral']).toContain(choices[0]?.message.content);
+    const checkpoints = (await client.fineTuning.jobs.checkpoints.list(id)).data;
+    expect(checkpoints.length).toBeGreaterThan(1);
+    for (const model of [job.fine_tuned_model!, checkpoints[0]!.fine_tuned_model_checkpoint]) {
+      const { choices } = await client.chat.completions.create({ model, messages: [review], temperature: 0 });
+      expect(['positive', 'negative', 'neutral']).toContain(choices[0]?.message.content);
+    }
+    const path = `/fine_tuning/jobs/${id}/checkpoints/${checkpoints.at(-1)!.id}/promote`;
+    expect(await client.post(path)).toMatchObject({ model: 'admin/moods@v2' });
   });
 
   it('goes on after the server was restarted', async () => {

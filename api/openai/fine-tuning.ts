@@ -12,6 +12,7 @@ import {
   listJobs,
 } from '../../db/training.ts';
 import { Hyperparameters } from '../../functions/train.ts';
+import { promoteCheckpoint } from '../checkpoints.ts';
 import { isStorable } from '../content.ts';
 import { type AppEnv, requirePrincipal } from '../context.ts';
 import { ApiError } from '../errors.ts';
@@ -115,6 +116,14 @@ export function fineTuningRoutes(deps: TrainingDeps) {
     return c.json(listOf(found, limit, (checkpoint) => viewCheckpoint(job, checkpoint)));
   });
 
+  // OpenAI deploys checkpoints by their names alone; here they become versions, which the publish gate has looked at.
+  app.post(`${jobs}/:id/checkpoints/:checkpoint/promote`, async (c) => {
+    const principal = requirePrincipal(c, 'publish');
+    const { id, checkpoint } = c.req.param();
+    const { adapterId, number, status } = await promoteCheckpoint(deps, principal, id, checkpoint);
+    return c.json({ object: 'model.version', model: `${adapterId}@v${number}`, status });
+  });
+
   return app;
 }
 
@@ -163,6 +172,8 @@ function viewJob(job: Job) {
     model: job.model,
     fine_tuned_model: job.fineTunedModel,
     organization_id: job.target.split('/')[0],
+    // As OpenAI's: here it is the adapter's name, decided too where none was given.
+    user_provided_suffix: job.target.split('/')[1],
     training_file: job.trainingFile,
     validation_file: job.validationFile,
     result_files: [],
@@ -198,7 +209,7 @@ function viewCheckpoint(job: Job, { id, createdAt, step, metrics }: JobCheckpoin
     object: 'fine_tuning.job.checkpoint',
     created_at: seconds(createdAt),
     fine_tuning_job_id: job.id,
-    fine_tuned_model_checkpoint: `${job.target}@ckpt-${step}`,
+    fine_tuned_model_checkpoint: `${job.target}@${id}`,
     step_number: step,
     metrics: { step, ...Object.fromEntries(figures) },
   };

@@ -113,7 +113,9 @@ function unescaped(text: string): string {
 
 /** A base, an adapter, or a version of one. @throws ApiError model_not_found */
 async function findModel({ db }: InvokeDeps, principal: Principal, id: string) {
-  const { owner, name, version } = parseSingle(id);
+  const { owner, name, version, checkpoint } = parseSingle(id);
+  if (checkpoint !== undefined)
+    throw new ApiError('model_not_found', `${id} is a checkpoint: its job lists it.`, { field: 'model' });
   const base = version === undefined ? await findBase(db, `${owner}/${name}`) : undefined;
   if (base) return modelObject(id, base.createdAt, null);
   const found = await findVisible(db, principal, `${owner}/${name}`, version);

@@ -84,6 +84,7 @@ export const Version = z
         trainingFile: z.string().openapi({ description: 'sha256 of the file' }),
         validationFile: z.string().nullable(),
         parent: z.string().nullable(),
+        step: z.int().optional().openapi({ description: 'Of the checkpoint that was promoted' }),
       })
       .nullable()
       .openapi({ description: 'What it was trained from, where it was trained here' }),

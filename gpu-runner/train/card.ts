@@ -8,6 +8,8 @@ export interface CardFacts extends JobFacts {
   readonly config: Readonly<Record<string, unknown>>;
   /** Whether it goes on from another adapter. */
   readonly continues: boolean;
+  /** Else it is as it was on the way. */
+  readonly isResult: boolean;
 }
 
 export function cardOf(facts: CardFacts): string {
@@ -36,7 +38,11 @@ pipeline_tag: text-generation
 tags: [lora, patchbay]
 ---
 
-Trained by Patchbay${facts.continues ? ', going on from another adapter' : ''}. The receipt of this version says with what, and is enough to train it again.
+Trained by Patchbay${facts.continues ? ', going on from another adapter' : ''}. ${
+    facts.isResult
+      ? 'The receipt of this version says with what, and is enough to train it again.'
+      : `A checkpoint of its job, after step ${facts.steps}.`
+  }
 
 | | |
 |---|---|

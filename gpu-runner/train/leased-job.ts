@@ -48,6 +48,9 @@ export interface JobFacts {
   readonly first_valid_loss: number | null;
 }
 
+/** What an adapter consists of, with these weights. */
+export type AdapterFiles = (weights: Uint8Array<ArrayBuffer>, facts: JobFacts) => Files;
+
 /** How a job left its runner; `stopped` goes back to the queue. */
 export type Outcome = 'finished' | 'paused' | 'cancelled' | 'stopped';
 
@@ -59,6 +62,7 @@ export class LeasedJob {
   private readonly client: LeaseClient;
   private readonly reporter: LeaseReporter;
   private readonly samples: Samples | undefined;
+  private readonly filesOf: AdapterFiles;
   private readonly job: TrainingJob;
   private progress = new Progress();
   /** adapter_model.safetensors as it was when the validation loss was lowest. */
@@ -77,6 +81,7 @@ export class LeasedJob {
     client: LeaseClient;
     reporter: LeaseReporter;
     samples: Samples | undefined;
+    filesOf: AdapterFiles;
   }) {
     this.lease = parts.lease;
     this.plan = parts.plan;
@@ -85,6 +90,7 @@ export class LeasedJob {
     this.client = parts.client;
     this.reporter = parts.reporter;
     this.samples = parts.samples;
+    this.filesOf = parts.filesOf;
     this.job = new TrainingJob(parts.plan.initial, parts.plan.settings);
   }
 
@@ -239,6 +245,8 @@ export class LeasedJob {
       [JOB_FILE, saveJob(this.job)],
       [PROGRESS_FILE, this.progress.serialise()],
       ...(this.best ? [[BEST_FILE, this.best] as const] : []),
+      // So that it can be asked, and become a version, without a runner: it is an adapter by itself.
+      ...this.filesOf(adapterWeights(this.job.modules), { ...this.facts, best_step: null, valid_loss: null }),
     ]);
     await this.reporter.flush();
     await this.client.checkpoint(

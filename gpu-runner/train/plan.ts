@@ -1,6 +1,7 @@
 /** What a job will do, decided before its first step from what was asked for and from what the data turned out to be. */
 import type { BaseConfig } from '../../adapter/base-config.ts';
 import { parsePeftConfig } from '../../adapter/peft-config.ts';
+import { automaticBatchSize, automaticEpochs, stepsPerEpoch } from '../../adapter/training-steps.ts';
 import type { Hyperparameters } from '../../functions/train.ts';
 import type { LoadedModule } from '../model/adapter-file.ts';
 import type { JobSettings } from './job.ts';
@@ -51,26 +52,24 @@ export function decide(base: BaseConfig, asked: Hyperparameters, examples: numbe
     reasons.push(reason);
     return decided;
   };
-  const batchSize = given(asked.batch_size, () => automaticBatchSize(examples));
-  const epochs = given(asked.n_epochs, () => automaticEpochs(examples, batchSize));
+  const batchSize = given(asked.batch_size, () => chosenBatchSize(examples));
+  const epochs = given(asked.n_epochs, () => chosenEpochs(examples, batchSize));
   const rate = given(asked.learning_rate, () => automaticRate(base));
   const multiplier = given(asked.learning_rate_multiplier, () => [1, 'learning_rate_multiplier is 1.']);
   return { epochs, batchSize, learningRate: rate * multiplier, multiplier, reasons };
 }
 
-/** Adapters pay for large batches (Schulman et al. 2025): small ones, unless there is a lot of data. */
-function automaticBatchSize(examples: number): [number, string] {
-  const size = Math.max(1, Math.min(16, 2 ** Math.round(Math.log2(Math.max(1, examples / 125)))));
+function chosenBatchSize(examples: number): [number, string] {
+  const size = automaticBatchSize(examples);
   return [
     size,
     `batch_size is ${size}: adapters learn best from small batches, and there are ${examples} examples.`,
   ];
 }
 
-/** A few hundred steps teach a format or a style; more rounds over few examples, one over many. */
-function automaticEpochs(examples: number, batchSize: number): [number, string] {
-  const perEpoch = Math.ceil(examples / batchSize);
-  const epochs = Math.max(1, Math.min(10, Math.round(400 / perEpoch)));
+function chosenEpochs(examples: number, batchSize: number): [number, string] {
+  const epochs = automaticEpochs(examples, batchSize);
+  const perEpoch = stepsPerEpoch(examples, batchSize);
   return [epochs, `n_epochs is ${epochs}: ${perEpoch} steps each, about ${epochs * perEpoch} in all.`];
 }
 

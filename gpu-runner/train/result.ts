@@ -15,11 +15,13 @@ export interface EngineFacts {
   readonly maxTokens: number;
 }
 
-export function resultFiles(
+/** @param isResult of the whole job, for which there is a receipt; else of a checkpoint */
+export function adapterFiles(
   lease: TrainLease,
   { plan, report }: PreparedJob,
   weights: Uint8Array<ArrayBuffer>,
   facts: JobFacts,
+  isResult: boolean,
 ): Files {
   const text = (content: string) => new TextEncoder().encode(content);
   const card = cardOf({
@@ -27,6 +29,7 @@ export function resultFiles(
     examples: report.examples,
     config: plan.config,
     continues: lease.parent !== undefined,
+    isResult,
     ...facts,
   });
   return new Map([

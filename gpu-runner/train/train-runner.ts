@@ -21,10 +21,10 @@ import { isOwnTrouble, Rest } from '../own-trouble.ts';
 import { LeaseEnded, LeaseRefused, type RunnerApi } from '../runner-api.ts';
 import { LeaseClient } from './lease-client.ts';
 import { LeaseReporter } from './lease-reporter.ts';
-import { declared, type Files, LeasedJob } from './leased-job.ts';
+import { type AdapterFiles, declared, type Files, LeasedJob } from './leased-job.ts';
 import { Preparation, type PreparedJob, type Tell } from './prepare.ts';
 import { JobRefusal } from './refusal.ts';
-import { receiptOf, resultFiles } from './result.ts';
+import { adapterFiles, receiptOf } from './result.ts';
 import { Samples } from './samples.ts';
 import { TrainerPool } from './trainer-pool.ts';
 
@@ -116,7 +116,9 @@ export class TrainRunner {
     const dora = plan.dora ? [...initial.values()].map(({ rank }) => rank).join() : undefined;
     await using trainer = await this.pool.hold({ checkpoint, modules, dora, ...memory });
     await using samples = await this.samples(lease, prepared);
-    const job = new LeasedJob({ lease, plan, data, ...trainer, client: this.client, reporter, samples });
+    const filesOf: AdapterFiles = (weights, facts) => adapterFiles(lease, prepared, weights, facts, false);
+    const { client } = this;
+    const job = new LeasedJob({ lease, plan, data, ...trainer, client, reporter, samples, filesOf });
     if (lease.checkpoint) job.restore(await this.checkpointFiles(lease, lease.checkpoint, stop));
     if (!lease.validated) await this.validated(lease, prepared, reporter);
     const outcome = await job.run(stop);
@@ -157,7 +159,7 @@ export class TrainRunner {
 
   private async publish(lease: TrainLease, prepared: PreparedJob, job: LeasedJob): Promise<string> {
     const { threads, maxTokens } = this.config;
-    const files = resultFiles(lease, prepared, job.weights, job.facts);
+    const files = adapterFiles(lease, prepared, job.weights, job.facts, true);
     const receipt = receiptOf(lease, prepared, job.facts, { threads, maxTokens });
     const result = { files: declared(files), receipt, trainedTokens: job.facts.trained_tokens };
     return this.client.result(lease.leaseId, result, files);

@@ -15,6 +15,7 @@ import type { TrainingDeps } from '../api/fine-tuning.ts';
 import { createFleet, type Fleet } from '../api/fleet/fleet.ts';
 import type { Upstream } from '../api/hub/proxy.ts';
 import { createSigner, type Signer } from '../api/signer.ts';
+import type { Site } from '../api/site.ts';
 import { type DatabaseLocation, type OpenDatabase, openDatabase } from '../db/open.ts';
 import { openTrainingQueue, type TrainingQueue } from '../db/queue.ts';
 import { liveRunners } from '../db/runners.ts';
@@ -74,6 +75,7 @@ interface Parts {
   readonly limitFactor: number;
   readonly upstream: Upstream | undefined;
   readonly coldStartMs: number;
+  readonly site: Site | undefined;
 }
 
 export class InProcess {
@@ -107,7 +109,17 @@ export class InProcess {
   private closing = false;
   private readonly verifying: Promise<void>;
 
-  private constructor({ folder, s3, database, queue, signer, limitFactor, upstream, coldStartMs }: Parts) {
+  private constructor({
+    folder,
+    s3,
+    database,
+    queue,
+    signer,
+    limitFactor,
+    upstream,
+    coldStartMs,
+    site,
+  }: Parts) {
     this.folder = folder;
     this.s3 = s3;
     this.database = database;
@@ -141,6 +153,7 @@ export class InProcess {
       oidcIssuers: this.oidcIssuers,
       limitFactor,
       upstream,
+      site,
       loadedBases: async () => this.loaded,
       addressOf: () => '127.0.0.1',
       runner: this.fleet,
@@ -158,6 +171,7 @@ export class InProcess {
       limitFactor = 1000,
       upstream,
       coldStartMs = 0,
+      site,
       onQueueError = (error) => {
         throw error;
       },
@@ -167,6 +181,7 @@ export class InProcess {
       limitFactor?: number;
       upstream?: Upstream;
       coldStartMs?: number;
+      site?: Site;
       onQueueError?: (error: Error) => void;
       startObjects?: (folder: string) => Promise<ObjectsForTests>;
       /** Whether the database has the base already. */
@@ -178,7 +193,17 @@ export class InProcess {
     const database = await openDatabase(location);
     const queue = await openTrainingQueue(database, onQueueError);
     const signer = await createSigner('5e'.repeat(32));
-    const api = new InProcess({ folder, s3, database, queue, signer, limitFactor, upstream, coldStartMs });
+    const api = new InProcess({
+      folder,
+      s3,
+      database,
+      queue,
+      signer,
+      limitFactor,
+      upstream,
+      coldStartMs,
+      site,
+    });
     await api.blobs.prepare();
     api.admin = await api.key('admin', ['read', 'publish', 'infer', 'train', 'admin']);
     if (hasBase) return api;

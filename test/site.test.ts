@@ -133,6 +133,19 @@ describe.skipIf(!chromiumPath)('the site', { timeout: 180_000 }, () => {
     await page.close();
   });
 
+  it('says which rows of a file cannot be used, and sends nothing', async () => {
+    const page = await opened('/train');
+    const rows = ['{"prompt": "a", "completion": "b"}', '{"prompt": "a"}', 'no JSON'].join('\n');
+    await page
+      .locator('input[type=file]')
+      .setInputFiles([{ name: 'rows.jsonl', mimeType: 'text/plain', buffer: Buffer.from(rows) }]);
+    await page.getByText('2 lines cannot be used').waitFor();
+    await page.getByText(/^Line 2, completion/).waitFor();
+    await page.getByText(/^Line 3/).waitFor();
+    expect(await page.getByRole('button', { name: 'Start training' }).isDisabled()).toBe(true);
+    await page.close();
+  });
+
   it('trains one while its curve grows, and takes it away', async () => {
     const page = await opened('/train');
     const rows = join(seedFolder, 'adapters/sentiment/eval.jsonl');
@@ -142,10 +155,29 @@ describe.skipIf(!chromiumPath)('the site', { timeout: 180_000 }, () => {
     await page.getByLabel('Quick look').check();
     await page.getByText('Advanced').click();
     await page.getByLabel('Prompts to answer').fill(REVIEW);
+    await page.getByRole('region', { name: 'Estimate' }).getByText('100', { exact: true }).waitFor(); // 200 rows, two a step
     await page.getByRole('button', { name: 'Start training' }).click();
     await page.waitForURL('**/jobs/ftjob-*');
     await page.getByRole('img', { name: /^Loss/ }).waitFor({ timeout: 60_000 });
     await page.getByText('It made dora/trained').waitFor({ timeout: 120_000 });
+    await page
+      .getByRole('button', { name: /^Promote step/ })
+      .last()
+      .click();
+    await page.getByRole('alertdialog').getByRole('button', { name: 'Publish it' }).click();
+    await page.getByRole('link', { name: 'dora/trained@v2' }).waitFor();
+    const job = page.url();
+    await page
+      .getByRole('link', { name: /^Try step/ })
+      .last()
+      .click();
+    await page.getByLabel('Prompt').fill(REVIEW);
+    await page.keyboard.press('Enter');
+    await page
+      .getByRole('region', { name: /^Column 2: dora\/trained@ftckpt/ })
+      .getByText(/tokens\/s/)
+      .waitFor();
+    await page.goto(job);
     await page.getByRole('link', { name: 'Its page' }).click();
     await page.getByRole('link', { name: 'Files', exact: true }).click();
     const row = page.getByRole('row', { name: /adapter_model.safetensors/ });
@@ -261,8 +293,8 @@ describe.skipIf(!chromiumPath)('the site', { timeout: 180_000 }, () => {
   it('says so when an adapter is gone, a server is slow or away, and a session has ended', async () => {
     const page = await opened('/adapters/dora/hostile');
     await page.getByRole('link', { name: 'Manage' }).click();
-    page.once('dialog', (dialog) => dialog.accept());
     await page.getByRole('button', { name: 'Withdraw version 1' }).click();
+    await page.getByRole('alertdialog').getByRole('button', { name: 'Withdraw it' }).click();
     await page.getByRole('cell', { name: 'withdrawn' }).waitFor();
     const stranger = await opened('/', await browser.newContext());
     complaints.length = 0;
@@ -294,7 +326,47 @@ describe.skipIf(!chromiumPath)('the site', { timeout: 180_000 }, () => {
     await page.close();
   });
 
-  it('has no page that a screen reader or a keyboard stumbles over, light or dark', async () => {
+  it('is walked through with the keyboard alone', async () => {
+    const page = await opened('/');
+    const focused = () => page.evaluate(() => document.activeElement?.textContent?.trim() ?? '');
+    /** Tab by tab, as somebody does who sees where the focus is. */
+    const tabTo = async (what: RegExp) => {
+      for (let i = 0; i < 80; i++) {
+        await page.keyboard.press('Tab');
+        const label = await page.evaluate(() => document.activeElement?.getAttribute('aria-label') ?? '');
+        if (what.test(label || (await focused()))) return;
+      }
+      throw new Error(`no Tab leads to ${what}`);
+    };
+    await page.keyboard.press('Tab');
+    expect(await focused()).toBe('Skip to the content');
+    await page.keyboard.press('Enter');
+    await tabTo(/^Search adapters$/);
+    await page.keyboard.type('sentiment');
+    await page.waitForURL('**q=sentiment');
+    await page.getByText('1 adapter', { exact: true }).waitFor();
+    await tabTo(/^Sentiment label/);
+    const outline = await page.evaluate(() => getComputedStyle(document.activeElement!).outlineStyle);
+    expect(outline).not.toBe('none');
+    await page.keyboard.press('Enter');
+    await page.waitForURL('**/adapters/patchbay/sentiment');
+    await tabTo(/^Prompt$/);
+    await page.keyboard.type(REVIEW);
+    await page.keyboard.press('Enter');
+    await page.locator('figure', { hasText: 'patchbay/sentiment@1' }).getByText('negative').waitFor();
+    await tabTo(/^Versions$/);
+    await page.keyboard.press('Enter');
+    await page.waitForURL('**/versions');
+    await page.goto(`${server.url}/adapters/dora/moods/manage`, { waitUntil: 'networkidle' });
+    await tabTo(/^Withdraw version 1$/);
+    await page.keyboard.press('Enter');
+    await page.getByRole('alertdialog').waitFor();
+    await page.keyboard.press('Escape'); // the focus goes back to where it was
+    await expect.poll(focused).toBe('Withdraw');
+    await page.close();
+  });
+
+  it('has no page that a screen reader, a dark screen or a phone stumbles over', async () => {
     const pages = [
       '/',
       '/?q=xyzzy',
@@ -323,14 +395,18 @@ describe.skipIf(!chromiumPath)('the site', { timeout: 180_000 }, () => {
       '/sign-in?new',
       '/nothing/is/here',
     ];
-    for (const colorScheme of ['light', 'dark'] as const) {
-      const page = await context.newPage();
-      await page.emulateMedia({ colorScheme });
-      for (const path of pages) {
-        await page.goto(server.url + path, { waitUntil: 'networkidle' });
-        expect.soft(await violationsOf(page), `${path}, ${colorScheme}`).toEqual([]);
-      }
-      await page.close();
+    const page = await context.newPage();
+    for (const path of pages) {
+      await page.setViewportSize({ width: 1280, height: 800 });
+      await page.emulateMedia({ colorScheme: 'light' });
+      await page.goto(server.url + path, { waitUntil: 'networkidle' });
+      expect.soft(await violationsOf(page), path).toEqual([]);
+      await page.emulateMedia({ colorScheme: 'dark' });
+      await page.setViewportSize({ width: 390, height: 800 });
+      expect.soft(await violationsOf(page, 'color-contrast'), `${path}, dark`).toEqual([]);
+      const width = await page.evaluate(() => document.documentElement.scrollWidth);
+      expect.soft(width, `${path} on a phone`).toBeLessThanOrEqual(390);
     }
+    await page.close();
   });
 });

@@ -3082,6 +3082,8 @@ export interface components {
                 trainingFile: string;
                 validationFile: string | null;
                 parent: string | null;
+                /** @description Of the checkpoint that was promoted */
+                step?: number;
             } | null;
             /** @description How it was trained: enough to repeat it */
             receipt: {

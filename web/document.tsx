@@ -7,12 +7,14 @@ export function Document({
   scripts,
   entry,
   styles,
+  fonts,
   state,
   children,
 }: {
   scripts: readonly string[];
   entry: string;
   styles: readonly string[];
+  fonts: readonly string[];
   state: object;
   children: ReactNode;
 }) {
@@ -22,6 +24,18 @@ export function Document({
         <meta charSet="utf-8" />
         <meta name="viewport" content="width=device-width, initial-scale=1" />
         <link rel="icon" href={ICON} />
+        <meta name="theme-color" media="(prefers-color-scheme: light)" content="#ffffff" />
+        <meta name="theme-color" media="(prefers-color-scheme: dark)" content="#1a1d22" />
+        {fonts.map((file) => (
+          <link
+            key={file}
+            rel="preload"
+            as="font"
+            type="font/woff2"
+            crossOrigin="anonymous"
+            href={`/${file}`}
+          />
+        ))}
         {styles.map((file) => (
           <link key={file} rel="stylesheet" href={`/${file}`} />
         ))}

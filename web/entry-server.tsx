@@ -14,6 +14,8 @@ import { type Handle, routesOf, viewerOf } from './routes.tsx';
 interface Chunk {
   readonly file: string;
   readonly css?: readonly string[];
+  /** Fonts and pictures that its styles name. */
+  readonly assets?: readonly string[];
   readonly imports?: readonly string[];
 }
 /** Which of the browser's files hold what, as Vite lists them. */
@@ -40,6 +42,7 @@ export async function renderPage(
         scripts={[...new Set(files.flatMap((file) => withImports(chunks, file)))]}
         entry={`/${chunks[ENTRY]!.file}`}
         styles={[...new Set(files.flatMap((file) => chunks[file]?.css ?? []))]}
+        fonts={(chunks[ENTRY]!.assets ?? []).filter((file) => file.endsWith('.woff2'))}
         state={{ loaderData, errors: told(errors) }}
       >
         <StaticRouterProvider router={router} context={context} hydrate={false} />

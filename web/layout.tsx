@@ -1,5 +1,6 @@
 /** What is on every page. */
 import { Link, NavLink, Outlet, ScrollRestoration, useNavigation, useRouteLoaderData } from 'react-router';
+import { Mark } from './parts/mark.tsx';
 import type { Viewer } from './routes.tsx';
 
 /** Who is signed in; undefined: nobody. */
@@ -11,7 +12,7 @@ const PLACES = [
   ['/playground', 'Playground'],
   ['/train', 'Train'],
   ['/publish', 'Publish'],
-  ['/leaderboard', 'Leaderboard'],
+  ['/leaderboard', 'Leaders'],
 ] as const;
 
 export function Layout() {
@@ -27,12 +28,13 @@ export function Layout() {
       </a>
       <header className="border-b border-line bg-raised">
         <div className="mx-auto flex max-w-7xl flex-wrap items-center gap-x-6 gap-y-1 px-4 py-3">
-          <Link to="/" className="text-lg font-bold tracking-tight">
-            Patch<span className="text-accent">bay</span>
+          <Link to="/" className="flex items-center gap-2 text-lg font-bold tracking-tight">
+            <Mark />
+            Patchbay
           </Link>
           <nav
             aria-label="Main"
-            className="order-last -mx-2 flex w-full overflow-x-auto sm:order-none sm:w-auto"
+            className="order-last -mx-2 flex w-full overflow-x-auto sm:order-none sm:w-auto sm:gap-1"
           >
             {PLACES.map(([to, label]) => (
               <NavLink
@@ -40,7 +42,7 @@ export function Layout() {
                 to={to}
                 end
                 className={({ isActive }) =>
-                  `rounded-md px-2 py-1 whitespace-nowrap hover:bg-sunken ${isActive ? 'font-semibold text-accent' : 'text-quiet'}`
+                  `rounded-md px-1.5 py-1 whitespace-nowrap hover:bg-sunken sm:px-2 ${isActive ? 'bg-sunken font-medium text-ink' : 'text-quiet'}`
                 }
               >
                 {label}
@@ -49,9 +51,14 @@ export function Layout() {
           </nav>
           <div className="ml-auto flex items-center gap-3">
             {viewer ? (
-              <Link to="/settings" className="font-medium hover:underline">
-                {viewer.name}
-              </Link>
+              <>
+                <Link to="/jobs" className="text-quiet hover:text-ink">
+                  Jobs
+                </Link>
+                <Link to="/settings" className="max-w-40 truncate font-medium hover:underline">
+                  {viewer.name}
+                </Link>
+              </>
             ) : (
               <Link to="/sign-in" className="button">
                 Sign in
@@ -69,8 +76,8 @@ export function Layout() {
       </main>
       <footer className="border-t border-line text-sm text-quiet">
         <div className="mx-auto flex max-w-7xl flex-wrap gap-x-6 gap-y-1 px-4 py-4">
-          <span>One frozen base, thousands of small adapters.</span>
-          <a className="ml-auto hover:underline" href="/docs">
+          <span className="mr-auto">One frozen base, thousands of small adapters.</span>
+          <a className="hover:underline" href="/docs">
             API
           </a>
           <Link className="hover:underline" to="/bases">

@@ -2,7 +2,7 @@
 import { Link } from 'react-router';
 import { dataOf } from '../api.ts';
 import { useLoaded } from '../loaded.ts';
-import { AdapterCard, Warmth } from '../parts/adapter-card.tsx';
+import { AdapterCards, Warmth } from '../parts/adapter-card.tsx';
 import { bytes, count } from '../parts/format.ts';
 import { Table } from '../parts/table.tsx';
 import type { Asked } from '../routes.tsx';
@@ -80,13 +80,7 @@ export function Component() {
             Leaderboard
           </Link>
         </div>
-        <ul className="grid grid-cols-1 gap-3 xl:grid-cols-2">
-          {page.adapters.map((adapter) => (
-            <li key={adapter.id} className="flex *:flex-1">
-              <AdapterCard adapter={adapter} warm={isWarm} />
-            </li>
-          ))}
-        </ul>
+        <AdapterCards adapters={page.adapters} warm={page.warm} />
       </section>
       {/* biome-ignore lint/security/noDangerouslySetInnerHtml: the API made it from Markdown and sanitised it */}
       <div className="card-text" dangerouslySetInnerHTML={{ __html: cardHtml }} />

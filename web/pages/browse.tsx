@@ -3,8 +3,10 @@ import { type ChangeEvent, useEffect, useRef } from 'react';
 import { Form, Link, useNavigate, useSearchParams } from 'react-router';
 import { dataOf, type Schemas } from '../api.ts';
 import { useLoaded } from '../loaded.ts';
-import { AdapterCard } from '../parts/adapter-card.tsx';
+import { AdapterCards } from '../parts/adapter-card.tsx';
 import { count } from '../parts/format.ts';
+import { Hero } from '../parts/hero.tsx';
+import { Mark } from '../parts/mark.tsx';
 import type { Asked } from '../routes.tsx';
 
 type Page = Schemas['AdapterPage'];
@@ -48,6 +50,8 @@ export function Component() {
   const page = useLoaded<typeof loader>();
   const [params] = useSearchParams();
   const words = params.get('q');
+  // What this place is stands above the whole catalog; who looks for something has read it.
+  const isFirst = page.adapters.length > 0 && ![...params].some(([name]) => ASKED.includes(name));
   return (
     <>
       <title>{words ? `${words} · Patchbay` : 'Patchbay: LoRA adapters that were verified'}</title>
@@ -55,13 +59,11 @@ export function Component() {
         name="description"
         content="Find a LoRA adapter that was verified against its base, try it here, train your own, and take the weights away."
       />
-      <div className="mb-6 flex flex-col gap-1">
-        <h1>Adapters that were verified before they were listed</h1>
-        <p className="text-quiet">
-          Each one ran on its base and was compared with it. Try any of them here, train your own, take the
-          weights away.
-        </p>
-      </div>
+      {isFirst ? (
+        <Hero adapters={page.adapters} />
+      ) : (
+        <h1 className="mb-6">{words ? <>Adapters for “{words}”</> : 'Adapters'}</h1>
+      )}
       <div className="grid grid-cols-1 gap-6 lg:grid-cols-[15rem_minmax(0,1fr)]">
         <aside aria-label="Filters" className="hidden lg:block">
           <Facets page={page} />
@@ -85,6 +87,7 @@ function Search() {
   const [params] = useSearchParams();
   const navigate = useNavigate();
   const form = useRef<HTMLFormElement>(null);
+  const input = useRef<HTMLInputElement>(null);
   const timer = useRef<ReturnType<typeof setTimeout>>(undefined);
   useEffect(() => () => clearTimeout(timer.current), []);
 
@@ -98,17 +101,24 @@ function Search() {
     clearTimeout(timer.current);
     timer.current = setTimeout(search, TYPING_MS);
   };
+  const words = params.get('q') ?? '';
+  const usual = words ? 'relevance' : 'newest';
+  // What was searched for can be taken back elsewhere; who is typing is not interrupted.
+  useEffect(() => {
+    if (input.current && input.current !== document.activeElement) input.current.value = words;
+  }, [words]);
   const kept = [...params].filter(
     ([name]) => !['q', 'sort', 'cursor'].includes(name) && ASKED.includes(name),
   );
   return (
     <Form ref={form} action="/" role="search" className="flex flex-wrap gap-2">
       <input
+        ref={input}
         type="search"
         name="q"
         aria-label="Search adapters"
         placeholder="Search by task, name or words of the card"
-        defaultValue={params.get('q') ?? ''}
+        defaultValue={words}
         onChange={typed}
         className="min-w-0 flex-1 basis-60"
         maxLength={200}
@@ -116,16 +126,18 @@ function Search() {
       <select
         name="sort"
         aria-label="Order"
-        key={params.get('sort') ?? ''}
+        key={`${params.get('sort')} ${usual}`}
         defaultValue={params.get('sort') ?? ''}
         onChange={search}
       >
-        <option value="">{params.get('q') ? SORTS.relevance : SORTS.newest}</option>
-        {Object.entries(SORTS).map(([value, label]) => (
-          <option key={value} value={value}>
-            {label}
-          </option>
-        ))}
+        <option value="">{SORTS[usual]}</option>
+        {Object.entries(SORTS)
+          .filter(([value]) => value !== usual && (value !== 'relevance' || words))
+          .map(([value, label]) => (
+            <option key={value} value={value}>
+              {label}
+            </option>
+          ))}
       </select>
       {kept.map(([name, value]) => (
         <input key={name} type="hidden" name={name} value={value} />
@@ -153,7 +165,7 @@ function Facets({ page }: { page: Page }) {
     return { name, label, values: values.slice(0, SHOWN_VALUES) };
   });
   return (
-    <div className="flex flex-col gap-4 text-sm">
+    <div className="flex flex-col gap-5 text-sm">
       <FacetValue
         to={chosen(params, 'warm', 'true')}
         label="Warm: answers at once"
@@ -163,7 +175,7 @@ function Facets({ page }: { page: Page }) {
         .filter(({ values }) => values.length > 0)
         .map(({ name, label, values }) => (
           <section key={name} aria-label={label}>
-            <h2 className="mb-1 text-sm text-quiet">{label}</h2>
+            <h2 className="eyebrow mb-1">{label}</h2>
             <ul>
               {values.map(({ value, count: matches }) => (
                 <li key={value}>
@@ -204,7 +216,7 @@ function FacetValue({
         {label}
         {active && <span className="sr-only"> (chosen; choose again to take it back)</span>}
       </span>
-      {matches !== undefined && <span className="text-quiet">{count(matches)}</span>}
+      {matches !== undefined && <span className="text-quiet tabular-nums">{count(matches)}</span>}
     </Link>
   );
 }
@@ -220,15 +232,10 @@ function Found({ page: { adapters, counts, next, alike, warm } }: { page: Page }
     <>
       <p role="status" className="text-sm text-quiet">
         {alike && 'Nothing holds these words. These have a similar name. '}
-        {counts && `${counts.exact ? '' : 'more than '}${counts.total.toLocaleString('en')} adapters`}
+        {counts &&
+          `${counts.exact ? '' : 'more than '}${counts.total.toLocaleString('en')} ${counts.total === 1 ? 'adapter' : 'adapters'}`}
       </p>
-      <ul className="grid grid-cols-1 gap-3 xl:grid-cols-2">
-        {adapters.map((adapter) => (
-          <li key={adapter.id} className="flex *:flex-1">
-            <AdapterCard adapter={adapter} warm={warm.includes(adapter.base)} />
-          </li>
-        ))}
-      </ul>
+      <AdapterCards adapters={adapters} warm={warm} />
       <nav aria-label="Pages" className="flex gap-3">
         {params.has('cursor') && (
           <Link className="button" to={`/?${first}`}>
@@ -249,8 +256,9 @@ function Nothing() {
   const [params] = useSearchParams();
   const isAll = ![...params].some(([name]) => ASKED.includes(name) && name !== 'sort');
   return (
-    <div className="panel p-8 text-center" role="status">
-      <p className="mb-2 font-semibold">
+    <div className="empty" role="status">
+      <Mark className="size-8 opacity-60" />
+      <p className="font-semibold text-ink">
         {isAll ? 'The catalog is empty: be the first.' : 'No adapter matches all of this.'}
       </p>
       <p className="flex flex-wrap justify-center gap-3">

@@ -1,13 +1,16 @@
 /** One training job, live. */
 import type { FineTuningJob, FineTuningJobEvent } from 'openai/resources/fine-tuning/jobs';
-import { lazy, Suspense, useEffect, useMemo, useState } from 'react';
+import { useEffect, useState } from 'react';
 import { Link, useParams, useSearchParams } from 'react-router';
 import { openai } from '../openai.ts';
 import { count } from '../parts/format.ts';
-import type { Line } from '../parts/line-chart.tsx';
-import { type History, isOver, type Series, useHistory } from '../parts/train/history.ts';
+import { saveText } from '../parts/save-text.ts';
+import { Scroll } from '../parts/scroll.tsx';
+import { Checkpoints } from '../parts/train/checkpoints.tsx';
+import { Curves } from '../parts/train/curves.tsx';
+import { type History, isOver, nameOf, useHistory } from '../parts/train/history.ts';
+import { JobStatus } from '../parts/train/job-status.tsx';
 
-const LineChart = lazy(() => import('../parts/line-chart.tsx'));
 const SHOWN_EVENTS = 200;
 
 export const personal = true;
@@ -30,8 +33,8 @@ export function Component() {
       {history && <Curves series={history.series} other={other} />}
       {history && <Compare id={history.job.id} />}
       {history && <Samples messages={history.messages} />}
-      {history && <Events messages={history.messages} />}
-      {history && history.checkpoints.length > 0 && <Checkpoints checkpoints={history.checkpoints} />}
+      {history && history.checkpoints.length > 0 && <Checkpoints {...history} />}
+      {history && <Events id={history.job.id} messages={history.messages} />}
     </div>
   );
 }
@@ -47,25 +50,41 @@ function Headline({ job, series, totalSteps }: History) {
   const validation = last(series.validLoss);
   const rate = last(series.tokensPerSecond);
   const facts = [
-    step !== undefined && totalSteps && `step ${step} of ${totalSteps}`,
-    loss !== undefined && `loss ${loss.toFixed(3)}`,
-    validation !== undefined && `validation ${validation.toFixed(3)}`,
-    !isOver(job) && rate !== undefined && `${count(rate)} tokens/s`,
-    job.trained_tokens !== null && `${count(job.trained_tokens)} tokens trained`,
-    !isOver(job) && job.estimated_finish && `${duration(job.estimated_finish * 1000 - Date.now())} left`,
-  ];
+    ['Step', step !== undefined && `${step}${totalSteps ? ` of ${totalSteps}` : ''}`],
+    ['Loss', loss?.toFixed(3)],
+    ['Validation loss', validation?.toFixed(3)],
+    ['Tokens per second', !isOver(job) && rate !== undefined && count(rate)],
+    ['Tokens trained', job.trained_tokens !== null && count(job.trained_tokens)],
+    ['Left', !isOver(job) && job.estimated_finish && duration(job.estimated_finish * 1000 - Date.now())],
+    ['Took', isOver(job) && job.finished_at && duration((job.finished_at - job.created_at) * 1000)],
+  ] as const;
   return (
-    <header className="flex flex-col gap-3">
-      <div className="flex flex-wrap items-center gap-3">
-        <h1 className="min-w-0 flex-1 break-all">{job.id}</h1>
+    <header className="flex flex-col gap-4">
+      <div className="flex flex-wrap items-start gap-3">
+        <div className="min-w-0 flex-1 basis-full sm:basis-0">
+          <h1 className="break-words">{nameOf(job)}</h1>
+          <p className="text-sm break-all text-quiet">
+            {job.id}, on {job.model}
+          </p>
+        </div>
+        <span role="status" className="mt-2">
+          <JobStatus status={job.status} />
+        </span>
         <Actions job={job} />
       </div>
-      <p role="status" className="flex flex-wrap gap-x-3">
-        <strong>{job.status.replaceAll('_', ' ')}</strong>
-        <span className="text-quiet">{[job.model, ...facts].filter(Boolean).join(' · ')}</span>
-      </p>
+      <dl className="panel flex flex-wrap gap-x-10 gap-y-3 p-4 empty:hidden">
+        {facts.map(
+          ([name, value]) =>
+            value && (
+              <div key={name}>
+                <dt className="eyebrow">{name}</dt>
+                <dd className="text-xl font-semibold tabular-nums">{value}</dd>
+              </div>
+            ),
+        )}
+      </dl>
       {totalSteps !== undefined && !isOver(job) && (
-        <progress className="w-full accent-accent" aria-label="Steps" max={totalSteps} value={step ?? 0} />
+        <progress aria-label="Steps" max={totalSteps} value={step ?? 0} />
       )}
       {job.error?.message && (
         <p role="alert" className="break-words text-bad">
@@ -126,72 +145,6 @@ function duration(ms: number): string {
   return minutes < 90 ? `${minutes} min` : `${(minutes / 60).toFixed(1)} h`;
 }
 
-function Curves({ series, other }: { series: Series; other: History | undefined }) {
-  const loss = useMemo(
-    () => (other ? joined(series, other.series) : { x: series.step, lines: lossLines(series) }),
-    [series, other],
-  );
-  const rest = useMemo(
-    () =>
-      [
-        ['Learning rate', series.learningRate],
-        ['Gradient norm', series.gradientNorm],
-        ['Tokens per second', series.tokensPerSecond],
-      ] as const,
-    [series],
-  );
-  if (series.step.length === 0) return null;
-  return (
-    <Suspense fallback={<div className="h-80" />}>
-      <div className="grid grid-cols-1 gap-4">
-        <LineChart title={other ? `Loss, beside ${other.job.id}` : 'Loss'} x={loss.x} lines={loss.lines} />
-        <div className="grid grid-cols-1 gap-4 lg:grid-cols-3">
-          {rest.map(([title, values]) => (
-            <Small key={title} title={title} x={series.step} values={values} />
-          ))}
-        </div>
-      </div>
-    </Suspense>
-  );
-}
-
-function Small({
-  title,
-  x,
-  values,
-}: {
-  title: string;
-  x: readonly number[];
-  values: readonly (number | null)[];
-}) {
-  const lines = useMemo<Line[]>(
-    () => [{ label: title.toLowerCase(), colour: 'accent', values }],
-    [title, values],
-  );
-  return <LineChart title={title} x={x} lines={lines} />;
-}
-
-const lossLines = ({ trainLoss, validLoss }: Series): Line[] => [
-  { label: 'training', colour: 'accent', values: trainLoss },
-  ...(validLoss.some((value) => value !== null)
-    ? [{ label: 'validation', colour: 'warn' as const, values: validLoss, sparse: true }]
-    : []),
-];
-
-/** Two runs over the steps of both. */
-function joined(a: Series, b: Series): { x: number[]; lines: Line[] } {
-  const x = [...new Set([...a.step, ...b.step])].sort((m, n) => m - n);
-  const over = (from: Series, values: readonly (number | null)[]) => {
-    const known = new Map(from.step.map((step, i) => [step, values[i] ?? null]));
-    return x.map((step) => known.get(step) ?? null);
-  };
-  const own = lossLines(a).map((line) => ({ ...line, values: over(a, line.values) }));
-  return {
-    x,
-    lines: [...own, { label: 'training, the other', colour: 'quiet', values: over(b, b.trainLoss) }],
-  };
-}
-
 /** Another run beside this one. */
 function Compare({ id }: { id: string }) {
   const [params, setParams] = useSearchParams();
@@ -216,7 +169,7 @@ function Compare({ id }: { id: string }) {
         <option value="">no other run</option>
         {others.map((job) => (
           <option key={job.id} value={job.id}>
-            {job.fine_tuned_model ?? job.id} ({job.status})
+            {nameOf(job)} ({job.status})
           </option>
         ))}
       </select>
@@ -263,54 +216,35 @@ function Samples({ messages }: { messages: readonly FineTuningJobEvent[] }) {
 
 const LOOKS = { info: '', warn: 'text-warn', error: 'text-bad' } as const;
 
-function Events({ messages }: { messages: readonly FineTuningJobEvent[] }) {
+function Events({ id, messages }: { id: string; messages: readonly FineTuningJobEvent[] }) {
+  const lines = () =>
+    messages.map(
+      ({ created_at: at, level, message }) => `${new Date(at * 1000).toISOString()} ${level} ${message}\n`,
+    );
   return (
     <section>
-      <h2 className="mb-2">Events</h2>
-      <ol className="panel flex max-h-96 flex-col gap-1 overflow-auto p-3 text-sm">
-        {messages.slice(-SHOWN_EVENTS).map(({ id, created_at: at, level, message }) => (
-          <li key={id} className={`flex gap-3 ${LOOKS[level]}`}>
-            <time className="text-quiet tabular-nums" dateTime={new Date(at * 1000).toISOString()}>
-              {new Date(at * 1000).toISOString().slice(11, 19)}
-            </time>
-            <span className="min-w-0 break-words">{message}</span>
-          </li>
-        ))}
-      </ol>
-    </section>
-  );
-}
-
-function Checkpoints({ checkpoints }: Pick<History, 'checkpoints'>) {
-  const figure = (metrics: object, name: string) => {
-    const value = (metrics as Record<string, unknown>)[name];
-    return typeof value === 'number' ? value.toFixed(4) : '';
-  };
-  return (
-    <section>
-      <h2 className="mb-2">Checkpoints</h2>
-      <div className="overflow-x-auto">
-        <table className="table">
-          <thead>
-            <tr>
-              <th scope="col">Step</th>
-              <th scope="col">Training loss</th>
-              <th scope="col">Validation loss</th>
-              <th scope="col">Kept at</th>
-            </tr>
-          </thead>
-          <tbody>
-            {checkpoints.map(({ id, step_number: step, created_at: at, metrics }) => (
-              <tr key={id}>
-                <th scope="row">{step}</th>
-                <td>{figure(metrics, 'train_loss')}</td>
-                <td>{figure(metrics, 'full_valid_loss')}</td>
-                <td>{new Date(at * 1000).toISOString().slice(11, 19)}</td>
-              </tr>
-            ))}
-          </tbody>
-        </table>
-      </div>
+      <header className="mb-2 flex flex-wrap items-center gap-3">
+        <h2 className="flex-1">Events</h2>
+        <button
+          type="button"
+          className="button button-small"
+          onClick={() => saveText(`${id}.log`, lines().join(''))}
+        >
+          Download the log
+        </button>
+      </header>
+      <Scroll label="Events" className="panel max-h-96">
+        <ol className="flex flex-col gap-1 p-3 text-sm">
+          {messages.slice(-SHOWN_EVENTS).map(({ id, created_at: at, level, message }) => (
+            <li key={id} className={`flex gap-3 ${LOOKS[level]}`}>
+              <time className="text-quiet tabular-nums" dateTime={new Date(at * 1000).toISOString()}>
+                {new Date(at * 1000).toISOString().slice(11, 19)}
+              </time>
+              <span className="min-w-0 break-words">{message}</span>
+            </li>
+          ))}
+        </ol>
+      </Scroll>
     </section>
   );
 }

@@ -3,7 +3,10 @@ import type { FineTuningJob } from 'openai/resources/fine-tuning/jobs';
 import { useEffect, useState } from 'react';
 import { Link } from 'react-router';
 import { openai } from '../openai.ts';
-import { date } from '../parts/format.ts';
+import { count, time } from '../parts/format.ts';
+import { Table } from '../parts/table.tsx';
+import { nameOf } from '../parts/train/history.ts';
+import { JobStatus } from '../parts/train/job-status.tsx';
 
 const SHOWN = 100;
 
@@ -32,44 +35,26 @@ export function Component() {
           {failure}
         </p>
       )}
-      {jobs?.length === 0 && (
-        <p className="panel p-6 text-center text-quiet">You have not trained anything yet.</p>
-      )}
+      {jobs?.length === 0 && <p className="empty">You have not trained anything yet.</p>}
       {jobs && jobs.length > 0 && (
-        <div className="overflow-x-auto">
-          <table className="table">
-            <thead>
-              <tr>
-                <th scope="col">Job</th>
-                <th scope="col">Status</th>
-                <th scope="col">Base</th>
-                <th scope="col">Made</th>
-                <th scope="col">Started</th>
-              </tr>
-            </thead>
-            <tbody>
-              {jobs.map(({ id, status, model, fine_tuned_model: made, created_at: at }) => (
-                <tr key={id}>
-                  <th scope="row">
-                    <Link className="link" to={`/jobs/${id}`}>
-                      {id}
-                    </Link>
-                  </th>
-                  <td>{status}</td>
-                  <td>{model}</td>
-                  <td>
-                    {made && (
-                      <Link className="link" to={`/adapters/${made.split('@')[0]}`}>
-                        {made}
-                      </Link>
-                    )}
-                  </td>
-                  <td>{date(new Date(at * 1000).toISOString())}</td>
-                </tr>
-              ))}
-            </tbody>
-          </table>
-        </div>
+        <Table head={['Adapter', 'Status', 'From', 'Tokens trained', 'Started', 'Job']} label="Training jobs">
+          {jobs.map((job) => (
+            <tr key={job.id}>
+              <th scope="row">
+                <Link className="link" to={`/jobs/${job.id}`}>
+                  {nameOf(job)}
+                </Link>
+              </th>
+              <td>
+                <JobStatus status={job.status} />
+              </td>
+              <td>{job.model}</td>
+              <td className="tabular-nums">{job.trained_tokens === null ? '' : count(job.trained_tokens)}</td>
+              <td className="whitespace-nowrap">{time(job.created_at)}</td>
+              <td className="font-mono text-xs text-quiet">{job.id.slice(0, 14)}…</td>
+            </tr>
+          ))}
+        </Table>
       )}
     </div>
   );

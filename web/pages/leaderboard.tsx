@@ -3,7 +3,7 @@ import { Form, Link, useSearchParams } from 'react-router';
 import { dataOf } from '../api.ts';
 import { useLoaded } from '../loaded.ts';
 import { count, percent } from '../parts/format.ts';
-import { Gain } from '../parts/gain.tsx';
+import { GainFigure, Interval, scaleOf } from '../parts/gain.tsx';
 import { Table } from '../parts/table.tsx';
 import type { Asked } from '../routes.tsx';
 
@@ -32,6 +32,7 @@ export const loader = async ({ api, url }: Asked) => {
 export function Component() {
   const { adapters, bases, tasks } = useLoaded<typeof loader>();
   const [params] = useSearchParams();
+  const scale = scaleOf(adapters);
   const choice = (name: string, label: string, values: readonly (readonly [string, string])[]) => (
     <label className="flex flex-col gap-1 text-sm font-medium">
       {label}
@@ -78,10 +79,20 @@ export function Component() {
         </noscript>
       </Form>
       {adapters.length === 0 ? (
-        <p className="panel p-6 text-center text-quiet">Nothing was measured that way yet.</p>
+        <p className="empty">Nothing was measured that way yet.</p>
       ) : (
         <Table
-          head={['Place', 'Adapter', 'Gain over base', 'Right', 'Base', 'Task', 'Rank', 'Downloads']}
+          head={[
+            'Place',
+            'Adapter',
+            'Gain, nats/token',
+            '95% interval',
+            'Right',
+            'Base',
+            'Task',
+            'Rank',
+            'Downloads',
+          ]}
           label="Leaderboard"
         >
           {adapters.map((adapter, i) => (
@@ -93,18 +104,18 @@ export function Component() {
                 </Link>
               </th>
               <td className="whitespace-nowrap">
-                <Gain
-                  {...adapter}
-                  evaluation={
-                    adapter.evaluation && { ...adapter.evaluation, accuracy: { base: 0, adapter: 0 } }
-                  }
-                />
+                <GainFigure {...adapter} />
+              </td>
+              <td className="min-w-40 align-middle!">
+                {adapter.evaluation && adapter.evalGain !== null && (
+                  <Interval value={adapter.evalGain} {...adapter.evaluation.gain} scale={scale} />
+                )}
               </td>
               <td className="tabular-nums">
                 {adapter.evaluation ? percent(adapter.evaluation.accuracy.adapter) : ''}
               </td>
-              <td>{adapter.base}</td>
-              <td>{adapter.task}</td>
+              <td className="whitespace-nowrap">{adapter.base}</td>
+              <td className="whitespace-nowrap">{adapter.task}</td>
               <td>{adapter.rank}</td>
               <td>{count(adapter.downloads)}</td>
             </tr>

@@ -63,7 +63,7 @@ export function Component() {
   );
 }
 
-function Overview({ runner, adapters, people, drafts, stored, jobs, verifications, leases }: State) {
+function Overview({ runner, runners, adapters, people, drafts, stored, jobs, verifications, leases }: State) {
   const figures = [
     ['Adapters', adapters.toLocaleString('en')],
     ['People', people.toLocaleString('en')],
@@ -85,19 +85,47 @@ function Overview({ runner, adapters, people, drafts, stored, jobs, verification
         ))}
       </dl>
       <section>
-        <h2 className="mb-2">Runner</h2>
-        {runner ? (
-          <Table head={['Warm base', 'Context', 'Digest']} label="Bases in memory">
-            {runner.bases.map(({ id, contextLength, digest }) => (
-              <tr key={digest}>
-                <th scope="row">{id}</th>
-                <td>{contextLength.toLocaleString('en')}</td>
-                <td className="font-mono text-xs break-all">{digest}</td>
+        <h2 className="mb-2">Runners</h2>
+        {runners.length > 0 ? (
+          <Table
+            head={[
+              'Runner',
+              'Status',
+              'Provider',
+              'Bases in memory',
+              'Warm adapters',
+              'Answers',
+              'Waiting',
+              'Pace',
+            ]}
+            label="Runners"
+          >
+            {runners.map(({ url, health }) => (
+              <tr key={url}>
+                <th scope="row" className="break-all">
+                  {url}
+                </th>
+                <td className={health.status === 'ok' ? 'text-good' : 'text-warn'}>{health.status}</td>
+                <td>{health.provider}</td>
+                <td>
+                  {health.bases.map(({ id }) => id).join(', ') || 'none'}
+                  <span className="block text-xs text-quiet">up to {bytes(health.baseBytes)}</span>
+                </td>
+                <td className="tabular-nums">{health.adaptersInMemory}</td>
+                <td className="tabular-nums">
+                  {health.running} of {health.slots}
+                </td>
+                <td className="tabular-nums">
+                  {health.waiting} of {health.maxWaiting}
+                </td>
+                <td className="whitespace-nowrap tabular-nums">
+                  {health.answerSeconds === null ? '' : `${health.answerSeconds.toFixed(1)} s an answer`}
+                </td>
               </tr>
             ))}
           </Table>
         ) : (
-          <p className="text-bad">It cannot be reached.</p>
+          <p className="text-bad">No runner can be reached.</p>
         )}
       </section>
       <div className="grid gap-6 md:grid-cols-2">

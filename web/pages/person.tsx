@@ -4,7 +4,7 @@ import { Link } from 'react-router';
 import { dataOf, type Schemas } from '../api.ts';
 import { useLoaded } from '../loaded.ts';
 import { ActionButton, Failure, useAction } from '../parts/action.tsx';
-import { AdapterCard } from '../parts/adapter-card.tsx';
+import { AdapterCards } from '../parts/adapter-card.tsx';
 import { Field } from '../parts/field.tsx';
 import { count, date } from '../parts/format.ts';
 import { Table } from '../parts/table.tsx';
@@ -42,16 +42,8 @@ export function Component() {
           {counts?.total.toLocaleString('en')} adapters · {count(downloads)} downloads in 30 days
         </p>
       </header>
-      {adapters.length === 0 && (
-        <p className="panel p-6 text-center text-quiet">Nothing is listed under this name.</p>
-      )}
-      <ul className="grid grid-cols-1 gap-3 xl:grid-cols-2">
-        {adapters.map((adapter) => (
-          <li key={adapter.id} className="flex *:flex-1">
-            <AdapterCard adapter={adapter} warm={warm.includes(adapter.base)} />
-          </li>
-        ))}
-      </ul>
+      {adapters.length === 0 && <p className="empty">Nothing is listed under this name.</p>}
+      <AdapterCards adapters={adapters} warm={warm} />
       {next && (
         <Link className="button self-start" to={`/people/${name}?cursor=${encodeURIComponent(next)}`}>
           Next page
@@ -81,7 +73,7 @@ function Members({ organisation, members }: { organisation: string; members: rea
               <ActionButton
                 className="text-bad"
                 label={`Take ${name} out`}
-                confirm={`Take ${name} out of ${organisation}?`}
+                confirm={{ what: `Take ${name} out of ${organisation}?`, yes: 'Take out' }}
                 act={() => browserApi().DELETE(route, pathOf(name))}
               >
                 Take out

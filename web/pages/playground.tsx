@@ -1,7 +1,7 @@
 /** Chat with a base, adapters and mixes, side by side on one prompt. */
 import { type FormEvent, type KeyboardEvent, useState } from 'react';
 import { Link, useLocation, useSearchParams } from 'react-router';
-import { dataOf } from '../api.ts';
+import { dataOf, type Schemas } from '../api.ts';
 import { useViewer } from '../layout.tsx';
 import { useLoaded } from '../loaded.ts';
 import { CopyButton } from '../parts/copy-button.tsx';
@@ -24,10 +24,16 @@ export const loader = async ({ api, url }: Asked) => {
   return { bases: bases.map(({ id }) => id), adapters, origin: url.origin };
 };
 
+/** What is worth a first look: a base, and what is most used of it. */
+function sideBySide(bases: readonly string[], adapters: readonly Schemas['Adapter'][]): string[] {
+  const [adapter] = adapters.filter(({ base }) => bases.includes(base));
+  return adapter ? [adapter.base, adapter.id] : bases.slice(0, 1);
+}
+
 export function Component() {
   const { bases, adapters, origin } = useLoaded<typeof loader>();
   const [params] = useSearchParams();
-  const [setup, setSetup] = useState(() => readSetup(params, bases[0] ?? ''));
+  const [setup, setSetup] = useState(() => readSetup(params, sideBySide(bases, adapters)));
   const [probabilities, setProbabilities] = useState(false);
   const conversation = useConversation();
   const viewer = useViewer();
@@ -49,7 +55,7 @@ export function Component() {
       <title>Playground · Patchbay</title>
       <div className="flex flex-wrap items-center gap-3">
         <h1 className="flex-1">Playground</h1>
-        <CopyButton text={shared} what="a link to this playground" />
+        <CopyButton text={shared} what="to this playground" label="Share link" />
         <label className="flex items-center gap-2 text-sm">
           <input
             type="checkbox"
@@ -74,9 +80,9 @@ export function Component() {
             // biome-ignore lint/suspicious/noArrayIndexKey: two columns may ask the same
             key={column}
             aria-label={`Column ${column + 1}: ${model}`}
-            className="panel flex min-w-72 flex-1 flex-col"
+            className="panel flex min-h-80 min-w-72 flex-1 flex-col"
           >
-            <div className="flex items-start gap-2 border-b border-line p-3">
+            <div className="flex items-start gap-2 rounded-t-lg border-b border-line bg-sunken/60 p-3">
               <div className="min-w-0 flex-1">
                 <ModelPicker
                   model={model}
@@ -111,7 +117,9 @@ export function Component() {
                   stop={() => conversation.stop(column)}
                 />
               ))}
-              {conversation.turns.length === 0 && <p className="text-quiet">Its answers come here.</p>}
+              {conversation.turns.length === 0 && (
+                <p className="m-auto text-sm text-quiet">Its answers come here.</p>
+              )}
             </div>
           </section>
         ))}
@@ -252,7 +260,9 @@ function TurnView({
           </span>
         </form>
       ) : (
-        <p className="self-end rounded-lg bg-sunken px-3 py-1.5 break-words whitespace-pre-wrap">{prompt}</p>
+        <p className="max-w-[90%] self-end rounded-lg rounded-br-sm bg-sunken px-3 py-1.5 break-words whitespace-pre-wrap">
+          {prompt}
+        </p>
       )}
       {answer && <AnswerView answer={answer} probabilities={probabilities} />}
       <p className="flex gap-3 text-xs">

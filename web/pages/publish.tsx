@@ -253,12 +253,7 @@ function Progress({ what, done, of }: Doing) {
         {DOING[what]}
         {of > 0 && `: ${bytes(done)} of ${bytes(of)}`}
       </span>
-      <progress
-        className="w-full accent-accent"
-        max={1}
-        aria-label={DOING[what]}
-        {...(of > 0 ? { value: done / of } : {})}
-      />
+      <progress max={1} aria-label={DOING[what]} {...(of > 0 ? { value: done / of } : {})} />
     </div>
   );
 }

@@ -1,5 +1,5 @@
 /** Train an adapter: rows in, a job out. */
-import { type FormEvent, useState } from 'react';
+import { type FormEvent, useEffect, useRef, useState } from 'react';
 import { Link, useNavigate, useSearchParams } from 'react-router';
 import { dataOf } from '../api.ts';
 import { useLoaded } from '../loaded.ts';
@@ -9,26 +9,41 @@ import { Field } from '../parts/field.tsx';
 import { bytes, count } from '../parts/format.ts';
 import { Advanced, hyperparametersOf, PRESETS, type Preset } from '../parts/train/advanced.tsx';
 import { checkRows, type RowsReport } from '../parts/train/check-rows.ts';
+import { Estimate } from '../parts/train/estimate.tsx';
 import type { Asked } from '../routes.tsx';
 
 export const personal = true;
 
 export const loader = async ({ api, viewer }: Asked) => {
   const query = { owner: viewer!.name, limit: 100 };
-  const [{ bases }, { adapters }] = await Promise.all([
+  const [{ bases }, { adapters }, { prices }] = await Promise.all([
     dataOf(api.GET('/api/bases')),
     dataOf(api.GET('/api/adapters', { params: { query } })),
+    dataOf(api.GET('/api/prices')),
   ]);
-  return { bases: bases.map(({ id }) => id), own: adapters.map(({ id }) => id) };
+  const own = adapters.map(({ id, base }) => ({ id, base }));
+  const training = prices.filter(({ kind, since }) => kind === 'training' && Date.parse(since) <= Date.now());
+  return { bases: bases.map(({ id }) => id), own, training };
 };
 
 export function Component() {
-  const { bases, own } = useLoaded<typeof loader>();
+  const { bases, own, training } = useLoaded<typeof loader>();
   const [params] = useSearchParams();
   const navigate = useNavigate();
   const [file, setFile] = useState<File>();
   const [report, setReport] = useState<RowsReport>();
   const [preset, setPreset] = useState<Preset>('standard');
+  const form = useRef<HTMLFormElement>(null);
+  const [chosen, setChosen] = useState({ model: params.get('model') ?? bases[0], asked: {} });
+  // What is given in the form, in whichever of its fields.
+  const look = () => {
+    if (!form.current) return;
+    const given = new FormData(form.current);
+    setChosen({ model: String(given.get('model')), asked: hyperparametersOf(given, preset) });
+  };
+  useEffect(look, [preset]);
+  const base = own.find(({ id }) => id === chosen.model)?.base ?? chosen.model;
+  const price = training.find((one) => one.base === base) ?? training.find((one) => one.base === null);
   const [state, setState] = useState<'idle' | 'sending' | string>('idle');
 
   const take = async ([first]: File[]) => {
@@ -84,11 +99,11 @@ export function Component() {
         take={take}
       />
       {file && <Report file={file} report={report} />}
-      <form onSubmit={submit} className="flex flex-col gap-4">
+      <form ref={form} onSubmit={submit} onChange={look} className="flex flex-col gap-4">
         <div className="flex flex-wrap gap-4">
           <Field label="Base" hint="Or an adapter of yours, to go on from" className="min-w-60 flex-1">
             <select name="model" defaultValue={params.get('model') ?? bases[0]}>
-              {[...bases, ...own].map((id) => (
+              {[...bases, ...own.map(({ id }) => id)].map((id) => (
                 <option key={id}>{id}</option>
               ))}
             </select>
@@ -123,6 +138,7 @@ export function Component() {
           ))}
         </fieldset>
         <Advanced />
+        {usable && <Estimate report={report} asked={chosen.asked} perMillion={price?.perMillion} />}
         {state !== 'idle' && state !== 'sending' && (
           <p role="alert" className="break-words text-bad">
             {state}
@@ -133,9 +149,7 @@ export function Component() {
             {state === 'sending' ? 'Sending…' : 'Start training'}
           </button>
           <span className="text-sm text-quiet">
-            {usable
-              ? 'Steps and time are estimated when the job has read the rows; it can be cancelled at any time.'
-              : 'Choose a file first.'}
+            {!usable && (report ? 'The file cannot be used as it is.' : 'Choose a file first.')}
           </span>
         </div>
       </form>

@@ -1,6 +1,10 @@
 /** Something that is done on the server; what it refuses is told beside it. */
-import { type ReactNode, useState } from 'react';
+import { lazy, type ReactNode, Suspense, useState } from 'react';
 import { useRevalidator } from 'react-router';
+import type { Question } from './confirm.tsx';
+
+/** Most pages ask nothing. */
+const Confirm = lazy(() => import('./confirm.tsx'));
 
 /** Runs it, says what went wrong, and has the page ask anew for what it shows. */
 export function useAction() {
@@ -34,23 +38,34 @@ export function ActionButton({
   act: () => Promise<unknown>;
   /** Where the text alone does not tell what it is about. */
   label?: string;
-  /** What is asked first, of what cannot be taken back. */
-  confirm?: string;
+  /** What is asked first. */
+  confirm?: Question;
   className?: string;
   children: ReactNode;
 }) {
   const { busy, failure, run } = useAction();
+  const button = (
+    <button
+      type="button"
+      className={`button button-small ${className}`}
+      aria-label={label}
+      disabled={busy}
+      onClick={confirm ? undefined : () => run(act)}
+    >
+      {children}
+    </button>
+  );
   return (
     <span className="inline-flex flex-wrap items-center gap-2">
-      <button
-        type="button"
-        className={`button px-2 py-0.5 ${className}`}
-        aria-label={label}
-        disabled={busy}
-        onClick={() => (confirm === undefined || window.confirm(confirm)) && run(act)}
-      >
-        {children}
-      </button>
+      {confirm ? (
+        <Suspense fallback={button}>
+          <Confirm {...confirm} act={() => run(act)}>
+            {button}
+          </Confirm>
+        </Suspense>
+      ) : (
+        button
+      )}
       <Failure text={failure} />
     </span>
   );

@@ -2,7 +2,7 @@ import { useState } from 'react';
 
 const SHOWN_MS = 2_000;
 
-export function CopyButton({ text, what }: { text: string; what: string }) {
+export function CopyButton({ text, what, label = 'Copy' }: { text: string; what: string; label?: string }) {
   const [done, setDone] = useState<'copied' | 'failed'>();
   const copy = async () => {
     setDone(
@@ -14,9 +14,14 @@ export function CopyButton({ text, what }: { text: string; what: string }) {
     setTimeout(() => setDone(undefined), SHOWN_MS);
   };
   return (
-    <button type="button" className="button px-2 py-0.5 text-xs" onClick={copy} aria-label={`Copy ${what}`}>
+    <button
+      type="button"
+      className="button button-small font-sans text-xs"
+      onClick={copy}
+      aria-label={`${label} ${what}`}
+    >
       <span aria-live="polite">
-        {done === 'copied' ? 'Copied' : done === 'failed' ? 'Could not copy' : 'Copy'}
+        {done === 'copied' ? 'Copied' : done === 'failed' ? 'Could not copy' : label}
       </span>
     </button>
   );

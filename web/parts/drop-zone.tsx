@@ -45,7 +45,7 @@ export function DropZone({
           type="file"
           multiple={folder}
           accept={accept}
-          className="max-w-full text-sm font-normal"
+          className="max-w-full font-normal"
           onChange={(event) => event.target.files && take([...event.target.files])}
         />
       </label>

@@ -14,6 +14,10 @@ export function bytes(value: number): string {
 const dates = new Intl.DateTimeFormat('en', { dateStyle: 'medium', timeZone: 'UTC' });
 export const date = (iso: string): string => dates.format(new Date(iso));
 
+const times = new Intl.DateTimeFormat('en', { dateStyle: 'medium', timeStyle: 'short', timeZone: 'UTC' });
+/** @param seconds since 1970 */
+export const time = (seconds: number): string => `${times.format(new Date(seconds * 1000))} UTC`;
+
 export const percent = (share: number): string =>
   `${(share * 100).toFixed(share > 0 && share < 0.1 ? 1 : 0)}%`;
 

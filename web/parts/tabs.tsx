@@ -1,3 +1,4 @@
+import { useEffect, useRef } from 'react';
 import { Link } from 'react-router';
 
 /** Pages of one thing, each with its own URL. */
@@ -11,11 +12,19 @@ export function Tabs({
   /** The path of the one that is shown. */
   current: string;
 }) {
+  const shown = useRef<HTMLAnchorElement>(null);
+  // On a narrow screen it may lie beyond the edge.
+  // biome-ignore lint/correctness/useExhaustiveDependencies: when another one is shown
+  useEffect(() => {
+    const tab = shown.current;
+    if (tab?.parentElement) tab.parentElement.scrollLeft = tab.offsetLeft - tab.offsetWidth;
+  }, [current]);
   return (
-    <nav aria-label={label} className="mb-6 flex gap-1 overflow-x-auto border-b border-line">
+    <nav aria-label={label} className="relative mb-6 flex gap-1 overflow-x-auto border-b border-line">
       {tabs.map(([to, name]) => (
         <Link
           key={to}
+          ref={to === current ? shown : undefined}
           to={to}
           preventScrollReset
           aria-current={to === current ? 'page' : undefined}

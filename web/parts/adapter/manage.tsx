@@ -32,7 +32,11 @@ export function Manage({ adapter }: Shown) {
                   <ActionButton
                     className="text-bad"
                     label={`Withdraw version ${number}`}
-                    confirm={`Withdraw ${adapter.id}@${number}?`}
+                    confirm={{
+                      what: `Withdraw ${adapter.id}@${number}?`,
+                      why: 'Nobody finds, fetches or asks it any more.',
+                      yes: 'Withdraw it',
+                    }}
                     act={() =>
                       browserApi().DELETE('/api/adapters/{owner}/{name}/versions/{number}', {
                         params: { path: { owner: adapter.owner, name: adapter.name, number } },

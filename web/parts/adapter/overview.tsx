@@ -4,7 +4,7 @@ import { Link } from 'react-router';
 import { useViewer } from '../../layout.tsx';
 import type { Shown } from '../../pages/adapter.tsx';
 import { bytes, count, date } from '../format.ts';
-import { Gain } from '../gain.tsx';
+import { Comparison, scaleOf } from '../gain.tsx';
 import { AskForAccess, Report } from './concern.tsx';
 
 const TryIt = lazy(() => import('../try-it.tsx'));
@@ -32,18 +32,18 @@ export function Overview({ adapter, version, family, similar, role }: Shown) {
       <div className="flex min-w-0 flex-col gap-6">
         {viewer && adapter.gate && !role && <AskForAccess adapter={adapter} />}
         <Try reference={version.reference} base={version.base} />
-        {/* biome-ignore lint/security/noDangerouslySetInnerHtml: the API made it from Markdown and sanitised it */}
-        <div className="card-text" dangerouslySetInnerHTML={{ __html: adapter.cardHtml }} />
+        <Card html={withoutTitle(adapter.cardHtml, adapter.title)} />
         {adapter.cardHtml.trim() === '' && (
           <p className="text-quiet">Its publisher has not written a card.</p>
         )}
       </div>
       <aside className="flex flex-col gap-6 text-sm">
         <section className="panel p-4">
-          <h2 className="mb-2 text-base">Better than its base by</h2>
-          <Gain {...adapter} />
-          <p className="mt-2 text-quiet">
-            Nats per token on held-out rows, with a 95% interval.{' '}
+          <h2 className="mb-3 text-base">Beside its base</h2>
+          <Comparison {...adapter} scale={scaleOf([adapter])} />
+          <p className="mt-3 text-quiet">
+            {adapter.evaluation &&
+              `On ${adapter.evaluation.rows} held-out rows; the gain in nats per token, with its 95% interval. `}
             <Link className="link" to={`/adapters/${adapter.id}/verification`}>
               What was checked
             </Link>
@@ -81,6 +81,17 @@ export function Overview({ adapter, version, family, similar, role }: Shown) {
   );
 }
 
+function Card({ html }: { html: string }) {
+  // biome-ignore lint/security/noDangerouslySetInnerHtml: the API made it from Markdown and sanitised it
+  return <div className="card-text" dangerouslySetInnerHTML={{ __html: html }} />;
+}
+
+/** The title stands above already. What is left is as the API made it. */
+function withoutTitle(html: string, title: string): string {
+  const heading = /^\s*<h1>([^<]*)<\/h1>/.exec(html);
+  return heading?.[1] === title ? html.slice(heading[0].length) : html;
+}
+
 function Try({ reference, base }: { reference: string; base: string }) {
   const viewer = useViewer();
   if (!viewer)
@@ -107,25 +118,27 @@ function Lineage({
   family: { base, ancestors, descendants },
   reference,
 }: Pick<Shown, 'family'> & { reference: string }) {
-  const line = [...ancestors].reverse();
   return (
     <section>
       <h2 className="mb-2 text-base">Lineage</h2>
-      <ol className="border-l border-line">
-        <Step to={`/bases/${base}`}>{base}</Step>
-        {line.map((one) => (
-          <Step key={one} to={pageOf(one)}>
-            {one}
-          </Step>
+      <ol className="lineage">
+        <li>
+          <Link className="link" to={`/bases/${base}`}>
+            {base}
+          </Link>{' '}
+          <span className="text-quiet">base</span>
+        </li>
+        {[...ancestors].reverse().map((one) => (
+          <li key={one}>
+            <Named reference={one} />
+          </li>
         ))}
-        <li className="ml-3 py-0.5 font-semibold" aria-current="true">
+        <li className="font-semibold" aria-current="true">
           {reference}
         </li>
         {descendants.map(({ reference: child, parent }) => (
-          <li key={child} className="ml-6 py-0.5">
-            <Link className="link" to={pageOf(child)}>
-              {child}
-            </Link>
+          <li key={child} className="ml-4">
+            <Named reference={child} />
             {parent !== reference && <span className="text-quiet"> from {parent}</span>}
           </li>
         ))}
@@ -134,17 +147,11 @@ function Lineage({
   );
 }
 
-const pageOf = (reference: string) => {
+function Named({ reference }: { reference: string }) {
   const [id, version] = reference.split('@');
-  return `/adapters/${id}?version=${version}`;
-};
-
-function Step({ to, children }: { to: string; children: string }) {
   return (
-    <li className="ml-3 py-0.5">
-      <Link className="link" to={to}>
-        {children}
-      </Link>
-    </li>
+    <Link className="link" to={`/adapters/${id}?version=${version}`}>
+      {reference}
+    </Link>
   );
 }

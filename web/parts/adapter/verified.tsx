@@ -3,9 +3,9 @@ import { Link } from 'react-router';
 import type { Schemas } from '../../api.ts';
 import type { Shown } from '../../pages/adapter.tsx';
 import { CopyButton } from '../copy-button.tsx';
-import { date, percent, signed } from '../format.ts';
-import { Ranges } from '../ranges.tsx';
+import { date, signed } from '../format.ts';
 import { Spectrum } from '../spectrum.tsx';
+import { Beside } from './beside.tsx';
 
 type Verification = NonNullable<Schemas['Verification']>;
 type Findings = NonNullable<Verification['findings']>;
@@ -50,11 +50,13 @@ function Checked({ status, checkedAt, rules, problems, findings, record }: Verif
         </p>
         {record && (
           <p className="mt-2 flex flex-wrap items-center gap-2 text-sm">
-            The record is signed with a{' '}
-            <a className="link" href="/.well-known/jwks.json">
-              key of this server
-            </a>
-            .
+            <span>
+              The record is signed with a{' '}
+              <a className="link" href="/.well-known/jwks.json">
+                key of this server
+              </a>
+              .
+            </span>
             <CopyButton text={record} what="the signed record" />
           </p>
         )}
@@ -91,15 +93,9 @@ function Evaluation({ of, rows, loss, lossDifference, accuracy }: NonNullable<Fi
         {loss.adapter.toFixed(2)}), 95% interval {signed(lossDifference.low)} to {signed(lossDifference.high)}
         .
       </p>
-      <Ranges
-        title="Rows whose whole answer is right, with 95% intervals"
-        from={0}
-        to={1}
-        format={percent}
-        rows={[
-          { label: 'base', ...accuracy.base },
-          { label: 'adapter', ...accuracy.adapter },
-        ]}
+      <Beside
+        base={{ loss: loss.base, accuracy: accuracy.base }}
+        adapter={{ loss: loss.adapter, accuracy: accuracy.adapter }}
       />
     </section>
   );
@@ -146,6 +142,7 @@ function Answers({
 
 function RunsOn({ runsOn }: { runsOn: Shown['version']['runsOn'] }) {
   const look = { yes: 'text-good', 'with changes': 'text-warn', no: 'text-bad' } as const;
+  const sign = { yes: '✓', 'with changes': '~', no: '✗' } as const;
   return (
     <section>
       <h2 className="mb-1">Runs on</h2>
@@ -171,7 +168,9 @@ function RunsOn({ runsOn }: { runsOn: Shown['version']['runsOn'] }) {
                 <th scope="row" className="text-ink!">
                   {platform}
                 </th>
-                <td className={look[runs]}>{runs}</td>
+                <td className={`whitespace-nowrap ${look[runs]}`}>
+                  <span aria-hidden>{sign[runs]}</span> {runs}
+                </td>
                 <td>{reasons.join(' ')}</td>
                 <td className="whitespace-nowrap text-quiet">
                   {/^https:/.test(source) ? (

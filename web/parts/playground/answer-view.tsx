@@ -14,7 +14,12 @@ export function AnswerView({ answer, probabilities }: { answer: Answer; probabil
         <Tokens tokens={tokens} />
       ) : (
         <p className="min-h-6 break-words whitespace-pre-wrap">
-          {text || (state === 'running' ? <span className="animate-pulse">…</span> : '')}
+          {text ||
+            (state === 'running' ? (
+              <span className="animate-pulse">…</span>
+            ) : (
+              state === 'done' && <span className="text-quiet">(it said nothing)</span>
+            ))}
         </p>
       )}
       {failure && (
@@ -27,17 +32,16 @@ export function AnswerView({ answer, probabilities }: { answer: Answer; probabil
   );
 }
 
+/** The rate is over the whole answer, waiting for its first token included: what comes in one piece has no other. */
 function Figures({ state, firstMs, totalMs, count }: Answer) {
-  if (firstMs === undefined) return null;
-  const rate = totalMs && count && count > 1 ? ((count - 1) / (totalMs - firstMs)) * 1000 : undefined;
-  return (
-    <p className="text-xs text-quiet tabular-nums">
-      first token {Math.round(firstMs)} ms
-      {rate !== undefined && Number.isFinite(rate) && ` · ${rate.toFixed(0)} tokens/s`}
-      {count !== undefined && ` · ${count} tokens`}
-      {state === 'stopped' && ' · stopped'}
-    </p>
-  );
+  const facts = [
+    firstMs !== undefined && `first token ${Math.round(firstMs)} ms`,
+    totalMs !== undefined && count !== undefined && `${((count / totalMs) * 1000).toFixed(0)} tokens/s`,
+    count !== undefined && `${count} tokens`,
+    state === 'stopped' && 'stopped',
+  ].filter(Boolean);
+  if (facts.length === 0) return null;
+  return <p className="text-xs text-quiet tabular-nums">{facts.join(' · ')}</p>;
 }
 
 function Tokens({ tokens }: { tokens: readonly Token[] }) {

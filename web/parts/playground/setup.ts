@@ -18,7 +18,8 @@ export interface Setup {
 
 const MAX_PROMPTS = 32;
 
-export function readSetup(params: URLSearchParams, fallback: string): Setup {
+/** @param fallback models, where none is named */
+export function readSetup(params: URLSearchParams, fallback: readonly string[]): Setup {
   const number = (name: string, otherwise: number, low: number, high: number) => {
     const value = Number(params.get(name) ?? otherwise);
     return Number.isFinite(value) ? Math.min(high, Math.max(low, value)) : otherwise;
@@ -26,7 +27,7 @@ export function readSetup(params: URLSearchParams, fallback: string): Setup {
   const models = params.getAll('model').filter(Boolean).slice(0, MAX_COLUMNS);
   const seed = params.get('seed');
   return {
-    models: models.length > 0 ? models : [fallback],
+    models: models.length > 0 ? models : fallback,
     system: params.get('system') ?? '',
     temperature: number('temperature', 0.7, 0, 2),
     topP: number('top_p', 1, 0.01, 1),

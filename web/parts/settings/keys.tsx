@@ -45,7 +45,11 @@ export function Keys({ keys }: { keys: readonly Schemas['Key'][] }) {
                 <ActionButton
                   className="text-bad"
                   label={`Revoke ${name}`}
-                  confirm={`Revoke ${name}? Programs that use it will be refused at once.`}
+                  confirm={{
+                    what: `Revoke ${name}?`,
+                    why: 'Programs that use it will be refused at once.',
+                    yes: 'Revoke it',
+                  }}
                   act={() => browserApi().DELETE('/api/keys/{id}', { params: { path: { id } } })}
                 >
                   Revoke

@@ -56,7 +56,7 @@ export function Usage({
             {usage.items.map(({ model, kind, quantity, charge }) => (
               <tr key={model + kind}>
                 <th scope="row">{model}</th>
-                <td>{kind}</td>
+                <td>{kind} tokens</td>
                 <td className="tabular-nums">{quantity.toLocaleString('en')}</td>
                 <td className="tabular-nums">{dollars.format(charge)}</td>
               </tr>

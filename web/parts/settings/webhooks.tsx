@@ -32,7 +32,7 @@ export function Webhooks({ webhooks }: { webhooks: readonly WebhookLog[] }) {
             <span className="text-sm text-quiet">since {date(webhook.createdAt)}</span>
             <ActionButton
               className="text-bad"
-              confirm={`Tell ${webhook.url} no more?`}
+              confirm={{ what: `Tell ${webhook.url} no more?`, yes: 'Remove it' }}
               act={() => browserApi().DELETE('/api/webhooks/{id}', { params: { path: { id: webhook.id } } })}
             >
               Remove

@@ -11,6 +11,7 @@ const ASK_AGAIN_MS = 1_000;
 /** After an error: the server may be starting again. */
 const AFTER_ERROR_MS = 3_000;
 const EVENTS_AT_ONCE = 1_000;
+const CHECKPOINTS_SHOWN = 100;
 
 /** By step; several figures at once, null where there is none. */
 export interface Series {
@@ -28,7 +29,7 @@ export interface History {
   /** Oldest first; one a step is not among them. */
   readonly messages: readonly FineTuningJobEvent[];
   readonly totalSteps: number | undefined;
-  readonly checkpoints: readonly { id: string; step_number: number; created_at: number; metrics: object }[];
+  readonly checkpoints: readonly FineTuningJobCheckpoint[];
 }
 
 interface Metrics {
@@ -43,6 +44,12 @@ interface Metrics {
 
 export const isOver = ({ status }: Pick<FineTuningJob, 'status'>): boolean =>
   ['succeeded', 'failed', 'cancelled'].includes(status);
+
+/** What it trains, as owner/name; the version, once there is one. */
+export function nameOf(job: FineTuningJob): string {
+  const { user_provided_suffix: suffix } = job as FineTuningJob & { user_provided_suffix?: string };
+  return job.fine_tuned_model ?? (suffix ? `${job.organization_id}/${suffix}` : job.id);
+}
 
 /** @returns what is known; or why nothing is */
 export function useHistory(id: string | undefined): { history?: History; failure?: string } {
@@ -66,7 +73,11 @@ async function watch(id: string, signal: AbortSignal, tell: Tell): Promise<void>
       // Before its events: those of a job that is over are all there.
       const job = await openai().fineTuning.jobs.retrieve(id, { signal });
       events.push(...(await eventsAfter(id, events.at(-1)?.id, signal)));
-      const { data: checkpoints } = await openai().fineTuning.jobs.checkpoints.list(id, {}, { signal });
+      const { data: checkpoints } = await openai().fineTuning.jobs.checkpoints.list(
+        id,
+        { limit: CHECKPOINTS_SHOWN },
+        { signal },
+      );
       tell(() => ({ history: historyOf(job, events, checkpoints) }));
       if (isOver(job)) return;
     } catch (error) {

@@ -239,13 +239,13 @@ async function checkpointSource({ blobs }: ModelDeps, checkpoint: JobCheckpoint)
   };
 }
 
-/** @throws ApiError conflict where it was kept before checkpoints were adapters too */
+/** @throws ApiError conflict where its files are gone: jobs that are long over keep none */
 export function checkpointFile({ files, step }: JobCheckpoint, name: string): CheckpointFile {
   const file = files.find(({ path }) => path === name);
   if (file) return file;
   throw new ApiError(
     'conflict',
-    `The checkpoint of step ${step} has no ${name}: it was kept before checkpoints could be asked and promoted.`,
+    `The checkpoint of step ${step} has no ${name}: files of checkpoints are kept for a week after their job is over.`,
   );
 }
 

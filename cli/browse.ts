@@ -95,6 +95,7 @@ export function single(reference: string): { id: string; version: number | undef
     const { terms } = parseReference(reference);
     const [term] = terms;
     if (!term || terms.length > 1) throw new Error('one adapter, please');
+    if (term.checkpoint) throw new Error('a version, please: a checkpoint becomes one by promoting it');
     return { id: `${term.owner}/${term.name}`, version: term.version };
   } catch (error) {
     throw new CliError(EXIT.usage, (error as Error).message);

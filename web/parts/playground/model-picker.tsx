@@ -42,6 +42,7 @@ export function ModelPicker({
           <span className="min-w-0 flex-1 truncate" title={idOf(term)}>
             {idOf(term)}
             {term.version !== undefined && `@${term.version}`}
+            {term.checkpoint && ', a checkpoint'}
           </span>
           <input
             type="range"

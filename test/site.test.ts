@@ -285,7 +285,7 @@ describe.skipIf(!chromiumPath)('the site', { timeout: 180_000 }, () => {
     await page.goto(`${server.url}/playground`, { waitUntil: 'networkidle' });
     await page.getByLabel('Prompt').fill('Attack.');
     await page.keyboard.press('Enter');
-    await page.locator('article').getByText('<img src=x onerror=hacked=1>').waitFor();
+    await page.locator('article').getByText('<img src=x onerror=hacked=1>').first().waitFor();
     expect(await hacked()).toBe(false);
     await page.close();
   });

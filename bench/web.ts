@@ -10,6 +10,8 @@ import { TestServer } from '../test/harness.ts';
 import { type Figure, median, note } from './measure.ts';
 
 const PAGES = ['/', '/adapters/patchbay/sentiment'];
+/** One column: what is measured is the way of one answer. */
+const PLAYGROUND = '/playground?model=patchbay/tiny';
 const DEBUG_PORT = 9333;
 const ROUNDS = 5;
 const STREAMS = 20;
@@ -53,12 +55,12 @@ async function firstVisit(browser: Browser, url: string): Promise<{ paint: numbe
 }
 
 async function signUp(page: Page, url: string): Promise<void> {
-  await page.goto(`${url}/sign-in?new&to=/playground`);
+  await page.goto(`${url}/sign-in?new&to=${encodeURIComponent(PLAYGROUND)}`);
   await page.getByLabel('Name').fill('bench');
   await page.getByLabel('E-mail').fill('bench@example.org');
   await page.getByLabel('Password').fill('a long enough password');
   await page.getByRole('button', { name: 'Make the account' }).click();
-  await page.waitForURL(`${url}/playground`);
+  await page.waitForURL(url + PLAYGROUND);
 }
 
 interface Timed {

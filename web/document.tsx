@@ -40,9 +40,10 @@ export function Document({
           <link key={file} rel="stylesheet" href={`/${file}`} />
         ))}
         {scripts.map((file) => (
-          <link key={file} rel="modulepreload" href={`/${file}`} />
+          // The page can be read before they are there.
+          <link key={file} rel="modulepreload" href={`/${file}`} fetchPriority="low" />
         ))}
-        <script type="module" src={entry} />
+        <script type="module" src={entry} fetchPriority="low" />
       </head>
       <body>
         <div id="app">{children}</div>

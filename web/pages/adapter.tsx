@@ -44,8 +44,28 @@ export const loader = async ({ api, viewer, url, params }: Asked) => {
     dataOf(api.GET('/api/adapters', { params: { query: { limit: 1 } } })),
   ]);
   const isWarm = warm.includes(version.base);
-  return { adapter, version, family, similar, other, isWarm, tab: tab as Tab, role, origin: url.origin };
+  const shown = tab === 'verification' ? version : { ...version, verification: withoutFindings(version) };
+  return {
+    adapter,
+    version: shown,
+    family,
+    similar,
+    other,
+    isWarm,
+    tab: tab as Tab,
+    role,
+    origin: url.origin,
+  };
 };
+
+/** What the gate found is long, and goes along only where all of it is shown; the differences of versions need its evaluation. */
+function withoutFindings({
+  verification,
+}: Schemas['VersionDetail']): Schemas['VersionDetail']['verification'] {
+  const { findings } = verification ?? {};
+  if (!verification || !findings) return verification;
+  return { ...verification, record: null, findings: { ...findings, spectrum: [] } };
+}
 const roleIn = (viewer: Viewer | null, name: string) =>
   viewer?.organisations.find((one) => one.name === name)?.role;
 

@@ -11,6 +11,7 @@ import { fileURLToPath } from 'node:url';
 import OpenAI from 'openai';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { z } from 'zod';
+import { check, isInstalled } from '../infra/checkers.ts';
 import { copies, environmentOf, readDockerfile, userOf, withBases, wordsOf } from './dockerfile.ts';
 import { freePort } from './servers/postgres.ts';
 
@@ -195,6 +196,10 @@ describe.each(Object.entries(IMAGES))('the Dockerfile of %s', (_name, path) => {
     expect(userOf(withBases(stages, stages.at(-1)!.name))).toBe('1000');
     for (const { name } of stages.filter(({ base }) => base === 'runner'))
       expect(userOf(withBases(stages, name))).toBe('1000');
+  });
+
+  it.skipIf(!isInstalled('hadolint'))('has nothing that hadolint finds (skipped without it)', () => {
+    expect(check('hadolint', join(root, path))).toEqual({ status: 0, output: '' });
   });
 
   it('runs the Node that the tests run on', () => {

@@ -17,7 +17,7 @@ const STREAMS = 3;
 const PUBLISHERS = 2;
 const BROWSERS = 2;
 /** Clients ask again for so long after the load has ended. */
-const INSISTS_MS = 60_000;
+const INSISTS_MS = 150_000;
 /** Published before anything goes wrong. */
 const FIXED = ['faults-one', 'faults-two'];
 
@@ -62,7 +62,7 @@ export class Faults {
     const plan = planOf(seed, RECIPES.length);
     const prefix = `r${seed}-${this.runs++}`;
     timeline.restart();
-    for (const { ends } of deployment.processes) ends.length = 0;
+    for (const { away } of deployment.processes) away.length = 0;
     const before = await this.rows();
     const load = this.load(prefix, seed, [baseId, ...FIXED.map((name) => `admin/${name}`)]);
     const [streams, publishings, looks]: [Stream[], Publishing[], Look[]] = [[], [], []];
@@ -85,7 +85,7 @@ export class Faults {
     const answers = new Map([...this.answers, ...undisturbed.map(keyed)]);
     streams.push(...undisturbed); // they are paid for, too
     const { api, trainer } = deployment;
-    const losses = settled.jumps + [...api.ends, ...trainer.ends].length;
+    const losses = settled.jumps + api.away.length + trainer.away.length;
     const seen = {
       prefix,
       streams,

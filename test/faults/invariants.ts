@@ -34,10 +34,8 @@ export interface Trained {
 
 /** What a client may be told while others are away: each says what it is, and that it passes. */
 const PASSING = new Set(['unavailable', 'busy']);
-/** A connection that breaks without a word is forgiven when the API ended around then. */
+/** A connection that breaks without a word is forgiven when the API was away around then. */
 const AROUND_MS = 250;
-/** From its end until it listens again. */
-const START_MS = 15_000;
 
 export async function violations(deployment: Deployment, seen: Seen): Promise<string[]> {
   const checks = [
@@ -61,7 +59,7 @@ export async function violations(deployment: Deployment, seen: Seen): Promise<st
 
 /** The API was away at some time between these. */
 function isExcused({ api }: Deployment, { beganAt, endedAt }: { beganAt: number; endedAt: number }): boolean {
-  return api.ends.some((end) => end > beganAt - START_MS && end < endedAt + AROUND_MS);
+  return api.away.some(({ from, to }) => from < endedAt + AROUND_MS && beganAt < to + AROUND_MS);
 }
 
 async function streamsEnd(deployment: Deployment, { streams, answers }: Seen): Promise<string[]> {

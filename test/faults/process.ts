@@ -33,8 +33,8 @@ export class Supervised {
   isUp = false;
   /** Ends that nobody asked for, once it was up: exit codes or signals. */
   readonly crashes: string[] = [];
-  /** When it was last seen to end, on the timeline. */
-  readonly ends: number[] = [];
+  /** When it was away, on the timeline; `to` is open while it is. */
+  readonly away: { readonly from: number; to: number }[] = [];
   private readonly options: ProcessOptions;
   private child: ChildProcess | undefined;
   private frozen = false;
@@ -100,11 +100,15 @@ export class Supervised {
       stream.on('data', (chunk) => {
         this.log = (this.log + chunk).slice(-KEPT_LOG);
         this.life = (this.life + chunk).slice(-KEPT_LOG);
-        this.isUp ||= this.life.includes(upWhen);
+        if (this.isUp || !this.life.includes(upWhen)) return;
+        this.isUp = true;
+        const last = this.away.at(-1);
+        if (last) last.to = timeline.ms;
       });
     this.exited = new Promise((resolve) => {
       child.once('exit', (code, signal) => {
-        this.ends.push(timeline.ms);
+        if (this.away.at(-1)?.to !== Number.POSITIVE_INFINITY)
+          this.away.push({ from: timeline.ms, to: Number.POSITIVE_INFINITY });
         if (this.isUp && !this.expected && !this.stopping)
           this.crashes.push(`${code ?? signal}: ${this.log.slice(-LAST_WORDS)}`);
         this.isUp = false;

@@ -10,7 +10,7 @@ const BETWEEN_JUMPS_MS = 3_000;
 const LOOK_MS = 250;
 /** A lease that was given is in its runner's log a little later. */
 const UNSEEN_MS = 2_000;
-const GIVES_UP_MS = 90_000;
+const GIVES_UP_MS = 120_000;
 
 interface Open {
   readonly jobs: number;

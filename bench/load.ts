@@ -1,6 +1,6 @@
 /**
- * 500 answers streamed at the same time, over one runner: an API and a runner, each a process, on Postgres and S3, with the clients
- * on the same two cores.
+ * 500 answers streamed at the same time: an API and two runners of one thread each, all processes of their own, on Postgres and S3,
+ * with the clients on the same two cores.
  */
 import { Deployment } from '../test/faults/deployment.ts';
 import { Timeline } from '../test/faults/timeline.ts';
@@ -63,12 +63,17 @@ async function streamed(deployment: Deployment, model: string): Promise<Streamed
   let firstMs = Number.NaN;
   let text = '';
   try {
-    const response = await deployment.client().send('POST', '/v1/chat/completions', {
-      model,
-      stream: true,
-      stream_options: { include_usage: true },
-      max_tokens: MAX_TOKENS,
-      messages: [{ role: 'user', content: 'The soup was cold, and the waiter was kind. What do you say?' }],
+    const { url, key } = deployment.client();
+    const response = await fetch(`${url}/v1/chat/completions`, {
+      method: 'POST',
+      headers: { authorization: `Bearer ${key}`, 'content-type': 'application/json' },
+      body: JSON.stringify({
+        model,
+        stream: true,
+        stream_options: { include_usage: true },
+        max_tokens: MAX_TOKENS,
+        messages: [{ role: 'user', content: 'The soup was cold, and the waiter was kind. What do you say?' }],
+      }),
     });
     if (!response.ok) return { error: await response.text(), firstMs, tokens: 0 };
     for await (const piece of response.body!.pipeThrough(

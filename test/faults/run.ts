@@ -18,11 +18,18 @@ const { values } = parseArgs({
 const first = Number(values.seed);
 const runs = Number(values.runs);
 
+/** Ctrl-C ends it after the run that is under way, so that no process is left behind. */
+let stopping = false;
+process.once('SIGINT', () => {
+  stopping = true;
+});
+
 const faults = await Faults.start();
-let failed = 0;
+let [done, failed] = [0, 0];
 try {
-  for (let seed = first; seed < first + runs; seed++) {
+  for (let seed = first; seed < first + runs && !stopping; seed++) {
     const run = await faults.run(seed);
+    done++;
     if (run.violations.length > 0) failed++;
     if (run.violations.length > 0 || !values.quiet) process.stdout.write(`${run.story}\n`);
     process.stdout.write(`${run.summary}\n`);
@@ -35,5 +42,5 @@ try {
 } finally {
   await faults.stop();
 }
-process.stdout.write(`${runs} runs, ${failed} with violations\n`);
+process.stdout.write(`${done} runs, ${failed} with violations\n`);
 process.exit(failed > 0 ? 1 : 0);

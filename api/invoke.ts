@@ -103,17 +103,16 @@ export async function resolveModel(
   model: string,
 ): Promise<ResolvedModel> {
   const { base, terms } = await pinModel(deps.db, principal, model);
-  const sources = terms.map(async ({ weight, ...pinned }) => ({
+  const adapter = async ({ weight, ...pinned }: (typeof terms)[number]) => ({
     ...('version' in pinned
       ? await adapterSource(deps, pinned.version)
       : await checkpointSource(deps, pinned.checkpoint)),
     weight,
-  }));
-  return {
-    base: await baseSource(deps, base),
-    adapterIds: terms.map((term) => ('version' in term ? term.version.adapterId : term.job.target)),
-    adapters: await Promise.all(sources),
-  };
+  });
+  // All are awaited together: one that fails while another is waited for would be nobody's, and end the process.
+  const [source, ...adapters] = await Promise.all([baseSource(deps, base), ...terms.map(adapter)]);
+  const adapterIds = terms.map((term) => ('version' in term ? term.version.adapterId : term.job.target));
+  return { base: source, adapterIds, adapters };
 }
 
 /** What one adapter of a name means. */

@@ -63,12 +63,13 @@ function eventOf(deps: PublishDeps, task: Task): Promise<unknown> {
 async function modelOf(deps: PublishDeps, { base, adapters }: Order<'merge'>) {
   const found = await findBase(deps.db, base);
   if (!found) throw new Error(`base ${base} of a task is missing`);
-  const sources = adapters.map(async ({ id, number, weight }) => {
+  const adapter = async ({ id, number, weight }: (typeof adapters)[number]) => {
     const version = await findSubmitted(deps.db, id, number);
     if (!version) throw new Error(`${id}@${number} of a task is missing`);
     return { ...(await adapterSource(deps, version)), weight };
-  });
-  return { base: await baseSource(deps, found), adapters: await Promise.all(sources) };
+  };
+  const [source, ...sources] = await Promise.all([baseSource(deps, found), ...adapters.map(adapter)]);
+  return { base: source, adapters: sources };
 }
 
 async function evaluation(deps: PublishDeps, order: Order<'evaluate'>) {

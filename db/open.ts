@@ -35,7 +35,8 @@ export async function openDatabase(location: DatabaseLocation): Promise<OpenData
     const pool = new Pool({
       connectionString: location.url,
       max: 10,
-      connectionTimeoutMillis: 5_000,
+      // Also the wait for one of these connections: hundreds of requests that come at once take their turns.
+      connectionTimeoutMillis: 30_000,
       // The catalog looks at tens of thousands of rows by their places in memory, which 4 MB do not hold; and a statement that is
       // over in 30 ms is not worth compiling. Set here, not at the connection's start: poolers refuse that.
       onConnect: (client) => {

@@ -196,7 +196,7 @@ export class Deployment {
       if (!this.key) this.key = / key (pb_\S+)/.exec(this.api.log)?.[1] ?? '';
       if (!this.key) return false;
       const answers = this.probes.map((probe) => fetch(probe));
-      return (await Promise.all(answers)).every(({ ok }) => ok) && this.trainer.isUp;
+      return (await Promise.all(answers)).every(({ ok }) => ok) && this.processes.every(({ isUp }) => isUp);
     };
     while (!(await isUp().catch(() => false))) {
       if (performance.now() > deadline) throw new Error('not everything answers');

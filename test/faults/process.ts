@@ -60,7 +60,14 @@ export class Supervised {
   /** As a platform stops a container. */
   terminate(): void {
     this.expected = true;
+    this.leave(); // it takes nothing new from here on
     this.child?.kill('SIGTERM');
+  }
+
+  private leave(): void {
+    this.isUp = false;
+    if (this.away.at(-1)?.to !== Number.POSITIVE_INFINITY)
+      this.away.push({ from: this.options.timeline.ms, to: Number.POSITIVE_INFINITY });
   }
 
   freeze(): void {
@@ -100,18 +107,16 @@ export class Supervised {
       stream.on('data', (chunk) => {
         this.log = (this.log + chunk).slice(-KEPT_LOG);
         this.life = (this.life + chunk).slice(-KEPT_LOG);
-        if (this.isUp || !this.life.includes(upWhen)) return;
+        if (this.isUp || this.expected || !this.life.includes(upWhen)) return;
         this.isUp = true;
         const last = this.away.at(-1);
         if (last) last.to = timeline.ms;
       });
     this.exited = new Promise((resolve) => {
       child.once('exit', (code, signal) => {
-        if (this.away.at(-1)?.to !== Number.POSITIVE_INFINITY)
-          this.away.push({ from: timeline.ms, to: Number.POSITIVE_INFINITY });
         if (this.isUp && !this.expected && !this.stopping)
           this.crashes.push(`${code ?? signal}: ${this.log.slice(-LAST_WORDS)}`);
-        this.isUp = false;
+        this.leave();
         timeline.note(this.name, `ended (${code ?? signal})`);
         resolve();
         if (!this.stopping) setTimeout(() => this.stopping || this.start(), RESTART_MS);

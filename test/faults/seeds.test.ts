@@ -14,6 +14,7 @@ import { planOf } from './plan.ts';
 const SEEDS = [
   [4, 'a full disk of the runner that trains: jobs failed, and versions were refused'],
   [6, 'Postgres crashes: the API ended with it, and what was asked was answered 500'],
+  [2005, 'Postgres crashes while answers are got together: the API ended with a failure that nobody awaited'],
 ] as const;
 
 /** A run takes a quarter of a minute; a machine that is busy with something else takes longer to settle. */

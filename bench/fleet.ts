@@ -38,6 +38,8 @@ export async function run(): Promise<Figure[]> {
   });
   try {
     await fleet.loadBase(files.base);
+    const cold = await coldStarts(files, (asked) => ask(fleet, asked));
+    note(`${cold.toFixed(0)} ms`);
     const draw = draws(1);
     /** @returns seconds that a round took */
     const round = async (adapters: number): Promise<number> => {
@@ -60,11 +62,10 @@ export async function run(): Promise<Figure[]> {
     await round(MANY);
     const [few, many]: [number[], number[]] = [[], []];
     for (let i = 1; i <= ROUNDS; i++) {
-      note(`round ${i} of ${ROUNDS}`);
       few.push(await round(FEW));
       many.push(await round(MANY));
+      note(`round ${i} of ${ROUNDS}: ${few.at(-1)!.toFixed(0)} and ${many.at(-1)!.toFixed(0)} tokens/s`);
     }
-    const cold = await coldStarts(files, (asked) => ask(fleet, asked));
     return [
       { key: 'throughput_5', value: median(few), unit: 'tokens/s' },
       { key: 'throughput_2000', value: median(many), unit: 'tokens/s' },

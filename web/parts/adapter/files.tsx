@@ -1,14 +1,17 @@
 /** Files of a version, and what is in the weights. */
 import { useState } from 'react';
 import type { SafetensorsHeader } from '../../../adapter/safetensors.ts';
+import { useViewer } from '../../layout.tsx';
 import type { Shown } from '../../pages/adapter.tsx';
 import { CopyButton } from '../copy-button.tsx';
 import { bytes, count } from '../format.ts';
 import { Scroll } from '../scroll.tsx';
+import { Merged } from './merged.tsx';
 
 const WEIGHTS = 'adapter_model.safetensors';
 
-export function Files({ adapter, version: { number, files } }: Shown) {
+export function Files({ adapter, version: { number, reference, files } }: Shown) {
+  const viewer = useViewer();
   const urlOf = (path: string) => `/api/adapters/${adapter.id}/versions/${number}/files/${path}`;
   const weights = files.find(({ path }) => path === WEIGHTS);
   return (
@@ -42,6 +45,7 @@ export function Files({ adapter, version: { number, files } }: Shown) {
           </tbody>
         </table>
       </div>
+      {viewer && <Merged key={reference} reference={reference} />}
       {weights && <Header key={number} url={urlOf(WEIGHTS)} size={weights.size} />}
     </div>
   );

@@ -1,17 +1,20 @@
 /** What the publish gate looked at, and what it found. */
 import { Link } from 'react-router';
 import type { Schemas } from '../../api.ts';
+import { useViewer } from '../../layout.tsx';
 import type { Shown } from '../../pages/adapter.tsx';
 import { CopyButton } from '../copy-button.tsx';
 import { date, signed } from '../format.ts';
 import { Spectrum } from '../spectrum.tsx';
 import { Beside } from './beside.tsx';
+import { Measure } from './measure.tsx';
 
 type Verification = NonNullable<Schemas['Verification']>;
 type Findings = NonNullable<Verification['findings']>;
 
 export function Verified({ version }: Shown) {
   const { verification, runsOn } = version;
+  const viewer = useViewer();
   return (
     <div className="flex flex-col gap-8">
       {verification ? (
@@ -19,6 +22,7 @@ export function Verified({ version }: Shown) {
       ) : (
         <p>It has not been verified yet. It is listed once it was.</p>
       )}
+      {viewer && <Measure key={version.reference} reference={version.reference} />}
       <RunsOn runsOn={runsOn} />
     </div>
   );

@@ -1,0 +1,53 @@
+/** How good an adapter is at what a visitor needs it for: on rows of theirs. */
+import { useState } from 'react';
+import { dataOf } from '../../api.ts';
+import { openai } from '../../openai.ts';
+import { browserApi } from '../../routes.tsx';
+import { Failure } from '../action.tsx';
+import { DropZone } from '../drop-zone.tsx';
+import { signed } from '../format.ts';
+import { Beside } from './beside.tsx';
+import { TaskProgress, useTask } from './task.tsx';
+
+export function Measure({ reference }: { reference: string }) {
+  const { task, start } = useTask();
+  const [failure, setFailure] = useState<string>();
+  const take = async ([file]: File[]) => {
+    if (!file) return;
+    setFailure(undefined);
+    try {
+      const { id } = await openai().files.create({ file, purpose: 'fine-tune' });
+      const body = { model: reference, file: id };
+      await start(dataOf(browserApi().POST('/api/tasks/evaluate', { body })));
+    } catch (error) {
+      setFailure((error as Error).message);
+    }
+  };
+  const result = task?.result && 'rows' in task.result ? task.result : undefined;
+  return (
+    <section className="flex flex-col gap-3">
+      <h2>On rows of yours</h2>
+      <DropZone
+        label="Drop a JSONL file here, or choose one"
+        hint='{"messages": […]} that end with the right answer, or {"prompt", "completion"}; only you see what comes of it'
+        accept=".jsonl,.json,.txt"
+        take={take}
+      />
+      <Failure text={failure} />
+      {task && (
+        <TaskProgress task={task}>
+          {result?.model && result.gain && (
+            <>
+              <p>
+                On {result.rows.toLocaleString('en')} rows its loss is lower by{' '}
+                <strong>{signed(result.gain.value)}</strong> nats per token, 95% interval{' '}
+                {signed(result.gain.low)} to {signed(result.gain.high)}.
+              </p>
+              <Beside base={result.base} adapter={result.model} />
+            </>
+          )}
+        </TaskProgress>
+      )}
+    </section>
+  );
+}

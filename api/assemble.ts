@@ -16,6 +16,7 @@ import type { AppEnv } from './context.ts';
 import { DownloadCounter } from './downloads.ts';
 import { Demand } from './fleet/demand.ts';
 import { createFleet } from './fleet/fleet.ts';
+import type { Outlive } from './outlive.ts';
 import { loadedBases } from './runner-client.ts';
 import { createSigner } from './signer.ts';
 import type { Site } from './site.ts';
@@ -42,6 +43,7 @@ export interface Parts {
   readonly createHasher: () => Hasher;
   /** The address at the other end of a request's connection. */
   readonly peerOf: (c: Context<AppEnv>) => string | undefined;
+  readonly outlive: Outlive;
   readonly now: () => Date;
   readonly log: Log;
   /** What /metrics answers; absent where there is none. */
@@ -59,15 +61,15 @@ export interface Marketplace {
 }
 
 export async function assemble(parts: Parts): Promise<Marketplace> {
-  const { config, secrets, db, queue, blobs, embeddedRunner, site, createHasher, peerOf, now, log, scrape } =
-    parts;
+  const { config, secrets, db, queue, blobs, embeddedRunner, site } = parts;
+  const { createHasher, peerOf, outlive, now, log, scrape } = parts;
   const auth = createAuth(db, {
     secret: secrets.auth,
     baseUrl: config.publicUrl ?? `http://${config.host}:${config.port}`,
     signUp: config.signUp,
     github: config.github,
   });
-  const demand = new Demand(db, log);
+  const demand = new Demand(db, log, outlive);
   const runner = createFleet({
     token: secrets.runner,
     registered: () => liveRunners(db, SILENT_MS),
@@ -75,6 +77,7 @@ export async function assemble(parts: Parts): Promise<Marketplace> {
       embeddedRunner ? [embeddedRunner()].flatMap((url) => url ?? []) : (config.runner?.urls ?? []),
     coldStartMs: embeddedRunner ? RESTART_MS : COLD_START_MS,
     asked: (baseId, answers) => demand.count(baseId, answers),
+    outlive,
   });
   const deps = {
     db,
@@ -96,6 +99,7 @@ export async function assemble(parts: Parts): Promise<Marketplace> {
     otherRunnerToken: config.otherRunnerToken,
     metrics: scrape && { scrape, token: config.metricsToken },
     createHasher,
+    outlive,
     now,
     log,
   };

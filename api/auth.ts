@@ -88,7 +88,12 @@ export function createAuth(db: Database, settings: AuthSettings) {
     const [person] = await db.select().from(schema.user).where(eq(schema.user.id, userId));
     if (person) await addEvent(db, { actor: userId, kind, subject: person.name, data });
   };
-  const believed = new LRUCache<string, Principal>({ max: BELIEVED_KEYS, ttl: BELIEVED_MS });
+  // No resolution: it would stop the clock with a timer, which at the edge ends with the request, and never starts it again.
+  const believed = new LRUCache<string, Principal>({
+    max: BELIEVED_KEYS,
+    ttl: BELIEVED_MS,
+    ttlResolution: 0,
+  });
   /** Counts revocations: what was verified before one and arrives after it is not believed. */
   let revocations = 0;
 

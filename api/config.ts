@@ -74,6 +74,9 @@ const Environment = z
     message: 'needs PATCHBAY_RUNNER_TOKEN, the same as the runners have',
   });
 
+/** By the names that they have in the environment. */
+export const SETTINGS: readonly string[] = Object.keys(Environment.shape);
+
 export interface Config {
   readonly port: number;
   readonly host: string;

@@ -7,6 +7,7 @@ import { Hono } from 'hono';
 import { isMigrated } from '../db/migrated.ts';
 import type { Database } from '../db/open.ts';
 import type { BlobStore } from './blob-store.ts';
+import { byItself, type Outlive } from './outlive.ts';
 import type { RunnerClient } from './runner-client.ts';
 
 /** What was found is believed this long: a probe in every millisecond costs no more than one in every second. */
@@ -19,16 +20,16 @@ export interface HealthDeps {
   readonly blobs: BlobStore;
   readonly runner: Pick<RunnerClient, 'health'>;
   readonly log: { error(fields: object, message: string): void };
+  readonly outlive: Outlive;
 }
 
-export function healthRoutes({ db, blobs, runner, log }: HealthDeps): Hono {
+export function healthRoutes({ db, blobs, runner, log, outlive }: HealthDeps): Hono {
   const failing = (what: string) => (error: Error) =>
     log.error({ what, error: error.message }, 'not ready: something this server needs is failing');
-  const database = new Probe(() => isMigrated(db), failing('database'));
-  const objectStore = new Probe((signal) => blobs.probe(signal), failing('object store'));
-  const fleet = new Probe(async () => {
-    await runner.health();
-  }, failing('runner'));
+  const database = new Probe(() => isMigrated(db), failing('database'), outlive);
+  const objectStore = new Probe((signal) => blobs.probe(signal), failing('object store'), outlive);
+  const health = async () => void (await runner.health());
+  const fleet = new Probe(health, failing('runner'), outlive);
   const app = new Hono();
   // By their paths: these routes lie at the root, where a rule without one would be a rule for the whole API.
   for (const path of ['/healthz', '/readyz'])
@@ -60,13 +61,19 @@ export function healthRoutes({ db, blobs, runner, log }: HealthDeps): Hono {
 export class Probe {
   private readonly check: (signal: AbortSignal) => Promise<void>;
   private readonly onFailure: (error: Error) => void;
+  private readonly outlive: Outlive;
   private running: Promise<boolean> | undefined;
   /** A check that is still under way when its time is up: no second one is started beside it. */
   private checking: Promise<void> | undefined;
   private known: { readonly at: number; readonly passes: boolean } | undefined;
 
   /** @param check throws where it fails. @param onFailure told when it begins to fail, not while it does */
-  constructor(check: (signal: AbortSignal) => Promise<void>, onFailure: (error: Error) => void) {
+  constructor(
+    check: (signal: AbortSignal) => Promise<void>,
+    onFailure: (error: Error) => void,
+    outlive: Outlive = byItself,
+  ) {
+    this.outlive = outlive;
     this.check = check;
     this.onFailure = onFailure;
   }
@@ -87,6 +94,7 @@ export class Probe {
     this.checking ??= this.check(signal).finally(() => {
       this.checking = undefined;
     });
+    this.outlive(this.checking.catch(() => undefined));
     const passes = await Promise.race([this.checking, late]).then(
       () => true,
       (error: unknown) => {

@@ -29,6 +29,7 @@ import type { BlobStore } from './blob-store.ts';
 import { readJson } from './content.ts';
 import { ApiError } from './errors.ts';
 import { metered, requireBudget } from './metering.ts';
+import type { Outlive } from './outlive.ts';
 import type { RunnerClient } from './runner-client.ts';
 
 export interface InvokeDeps {
@@ -36,6 +37,7 @@ export interface InvokeDeps {
   readonly blobs: BlobStore;
   readonly runner: RunnerClient;
   readonly now: () => Date;
+  readonly outlive: Outlive;
 }
 
 type ModelDeps = Pick<InvokeDeps, 'db' | 'blobs'>;

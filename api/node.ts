@@ -2,7 +2,6 @@
  * Patchbay on Node: reads the settings, opens the parts, embedded or not, and serves. Prints one line on standard output
  * when all of it is up; everything else is structured log on standard error.
  */
-import { createHash } from 'node:crypto';
 import { type ServerType, serve } from '@hono/node-server';
 import { getConnInfo } from '@hono/node-server/conninfo';
 import type { Logger } from 'pino';
@@ -16,24 +15,20 @@ import { startTelemetry } from '../observe/start.ts';
 import { assemble } from './assemble.ts';
 import { type Auth, SCOPES } from './auth.ts';
 import { type Config, readConfig } from './config.ts';
-import type { Hasher } from './content.ts';
 import { openDataFolder, StartError } from './embedded/data-folder.ts';
 import { openBlobs, openDatabaseOf, reason, startRunner, startTrainRunner } from './embedded/open-parts.ts';
 import { safePost } from './embedded/safe-post.ts';
 import { seedCatalog } from './embedded/seed-catalog.ts';
 import { Shutdown } from './embedded/shutdown.ts';
 import { openSite } from './embedded/site.ts';
+import { createHasher } from './hasher.ts';
 import { baseSource } from './invoke.ts';
+import { byItself } from './outlive.ts';
 import { watchServer } from './server-gauges.ts';
 
 const BOOTSTRAP_OWNER = 'admin';
 /** Streams get this long to end when the server is asked to stop. */
 const GRACE_MS = 10_000;
-
-function createHasher(): Hasher {
-  const hash = createHash('sha256');
-  return { update: (chunk) => hash.update(chunk), digest: () => hash.digest('hex') };
-}
 
 function listen(
   fetch: (request: Request) => Response | Promise<Response>,
@@ -103,6 +98,7 @@ async function open(config: Config, log: Logger, shutdown: Shutdown): Promise<st
     site: await openSite(),
     createHasher,
     peerOf: (c) => getConnInfo(c).remote.address,
+    outlive: byItself,
     now,
     log,
     scrape: telemetry.scrape,

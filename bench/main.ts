@@ -24,6 +24,7 @@ const BENCHES: Readonly<Record<string, () => Promise<{ run(args: readonly string
     fleet: () => import('./fleet.ts'),
     scale: () => import('./scale.ts'),
     observe: () => import('./observe.ts'),
+    edge: () => import('./edge.ts'),
   };
 
 const [name = '', ...rest] = process.argv.slice(2);

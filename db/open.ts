@@ -7,7 +7,7 @@ import { migrate as migrateNodePostgres } from 'drizzle-orm/node-postgres/migrat
 import type { PgDatabase, PgQueryResultHKT } from 'drizzle-orm/pg-core';
 import { drizzle as drizzlePglite } from 'drizzle-orm/pglite';
 import { migrate as migratePglite } from 'drizzle-orm/pglite/migrator';
-import { Pool } from 'pg';
+import { createPool } from './postgres.ts';
 import * as schema from './schema.ts';
 
 export type Database = PgDatabase<PgQueryResultHKT, typeof schema>;
@@ -32,21 +32,7 @@ const migrationsFolder = fileURLToPath(new URL('./migrations', import.meta.url))
 /** Opens and brings the schema up to date. @throws what the driver throws when the server cannot be reached */
 export async function openDatabase(location: DatabaseLocation): Promise<OpenDatabase> {
   if ('url' in location) {
-    const pool = new Pool({
-      connectionString: location.url,
-      max: 10,
-      // Also the wait for one of these connections: hundreds of requests that come at once take their turns.
-      connectionTimeoutMillis: 30_000,
-      // The catalog looks at tens of thousands of rows by their places in memory, which 4 MB do not hold; and a statement that is
-      // over in 30 ms is not worth compiling. Set here, not at the connection's start: poolers refuse that.
-      onConnect: (client) => {
-        // In the middle of a transaction the pool does not listen: a server that dies then would end the process. The statement fails.
-        client.on('error', () => undefined);
-        return client.query("set work_mem = '32MB'; set jit = off");
-      },
-    });
-    // A connection that the server closes while it is idle must not end the process.
-    pool.on('error', () => undefined);
+    const pool = createPool(location.url);
     const db = drizzleNodePostgres(pool, { schema });
     try {
       await migrateNodePostgres(db, { migrationsFolder });

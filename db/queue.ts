@@ -3,7 +3,7 @@
  * is put and taken in the transaction that changes the job's row: so neither can be without the other.
  */
 import { sql } from 'drizzle-orm';
-import { type DrizzleTransactionLike, fromDrizzle, fromPglite, PgBoss } from 'pg-boss';
+import { type DrizzleTransactionLike, fromDrizzle, fromPglite, PgBoss, systemClock } from 'pg-boss';
 import { z } from 'zod';
 import type { Database, OpenDatabase } from './open.ts';
 
@@ -40,18 +40,42 @@ export async function openTrainingQueue(
   await boss.createQueue(QUEUE, { retentionSeconds: YEAR_SECONDS, retryLimit: 0 });
   // Makes the library read the queue's settings now: inside a transaction it would wait for the only connection of PGlite.
   await boss.cancel(QUEUE, crypto.randomUUID());
-  return {
-    async put(transaction, jobId) {
-      const id = await boss.send(QUEUE, { jobId }, { db: within(transaction) });
-      if (!id) throw new Error(`the queue did not take job ${jobId}`);
-    },
-    async take(transaction) {
-      const db = within(transaction);
-      const [message] = await boss.fetch(QUEUE, { db });
-      if (!message) return undefined;
-      await boss.complete(QUEUE, message.id, null, { db });
-      return Message.parse(message.data).jobId;
-    },
-    close: () => boss.stop({ graceful: false, close: true }),
-  };
+  return queueOf(boss);
 }
+
+/**
+ * The queue where nothing runs between requests: it is put into and taken from, and somebody else keeps house.
+ * @throws where nobody has opened the queue in this database yet
+ */
+export async function joinTrainingQueue(db: Database): Promise<TrainingQueue> {
+  const boss = new PgBoss({
+    db: within(db),
+    migrate: false,
+    supervise: false,
+    schedule: false,
+    registerInstance: false,
+    clock: NO_TIMERS,
+  });
+  await boss.start();
+  return queueOf(boss);
+}
+
+const NO_TIMERS: typeof systemClock = {
+  ...systemClock,
+  setInterval: () => undefined as unknown as ReturnType<typeof systemClock.setInterval>,
+};
+
+const queueOf = (boss: PgBoss): TrainingQueue => ({
+  async put(transaction, jobId) {
+    const id = await boss.send(QUEUE, { jobId }, { db: within(transaction) });
+    if (!id) throw new Error(`the queue did not take job ${jobId}`);
+  },
+  async take(transaction) {
+    const db = within(transaction);
+    const [message] = await boss.fetch(QUEUE, { db });
+    if (!message) return undefined;
+    await boss.complete(QUEUE, message.id, null, { db });
+    return Message.parse(message.data).jobId;
+  },
+  close: () => boss.stop({ graceful: false, close: true }),
+});

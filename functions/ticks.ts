@@ -30,3 +30,19 @@ export async function runClaimed(definition: Scheduled, claimId: string, ports: 
     throw error;
   }
 }
+
+/** Runs what is due, for a process that is woken now and then. What fails is reported, and its next tick comes all the same. */
+export async function runDue(
+  functions: readonly ServerFunction[],
+  ports: Ports,
+  log: { error(fields: object, message: string): void },
+): Promise<void> {
+  for (const definition of functions.filter(isScheduled)) {
+    try {
+      const claimed = await claim(definition, ports);
+      if (claimed.isMine) await runClaimed(definition, claimed.id, ports);
+    } catch (error) {
+      log.error({ function: definition.name, error: (error as Error).message }, 'a function failed');
+    }
+  }
+}

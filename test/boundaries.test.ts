@@ -55,6 +55,8 @@ const NODE_ENTRY = [
   'api/node.ts',
   'api/lambda.ts',
   'api/lambda-function.ts',
+  'api/edge.ts',
+  'api/hasher.ts',
   'api/embedded/',
   'observe/start.ts',
   'observe/log.ts',
@@ -74,6 +76,9 @@ const READS_ENVIRONMENT = [
   'cli/settings.ts',
   'bench/',
   'test/',
+  // Do not read it: what they settle for the code that they build does.
+  'infra/edge/build.ts',
+  'web/vite.config.ts',
   // Do not read it: what they show to be pasted elsewhere does.
   'web/parts/adapter/use.tsx',
   'web/parts/playground/setup.ts',

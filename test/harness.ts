@@ -15,11 +15,59 @@ export interface Finished {
   readonly stderr: string;
 }
 
-export class TestServer {
+/** What people use a server with. */
+export class TestClient {
+  /** Of the command's own files. */
   readonly folder: string;
-  url = '';
-  /** The bootstrap key of the folder's first start. */
-  key = '';
+  url: string;
+  key: string;
+
+  constructor(folder: string, url = '', key = '') {
+    this.folder = folder;
+    this.url = url;
+    this.key = key;
+  }
+
+  openai(key = this.key): OpenAI {
+    return new OpenAI({ baseURL: `${this.url}/v1`, apiKey: key, maxRetries: 0 });
+  }
+
+  /** A call of the API. */
+  call(method: string, path: string, body?: unknown, key: string | undefined = this.key): Promise<Response> {
+    return fetch(`${this.url}${path}`, {
+      method,
+      redirect: 'manual',
+      headers: { ...(key ? { authorization: `Bearer ${key}` } : {}), 'content-type': 'application/json' },
+      ...(body === undefined ? {} : { body: typeof body === 'string' ? body : JSON.stringify(body) }),
+    });
+  }
+
+  /** Runs `patchbay` against this server. */
+  cli(...args: string[]): Promise<Finished> {
+    return run('node', [join(root, 'cli/bin/patchbay.js'), ...args], this.cliEnvironment());
+  }
+
+  /** `patchbay` in the background. */
+  spawnCli(...args: string[]): ChildProcess {
+    return spawn('node', [join(root, 'cli/bin/patchbay.js'), ...args], {
+      env: { ...process.env, ...this.cliEnvironment() },
+      stdio: 'ignore',
+    });
+  }
+
+  private cliEnvironment(): Record<string, string> {
+    const home = join(this.folder, 'home');
+    return {
+      PATCHBAY_URL: this.url,
+      PATCHBAY_KEY: this.key,
+      XDG_CONFIG_HOME: home,
+      XDG_CACHE_HOME: home,
+    };
+  }
+}
+
+/** Its key is the bootstrap key of the folder's first start. */
+export class TestServer extends TestClient {
   /** Everything on standard output since the last start. */
   stdout = '';
   log = '';
@@ -27,7 +75,7 @@ export class TestServer {
   private readonly environment: Record<string, string>;
 
   private constructor(folder: string, environment: Record<string, string>) {
-    this.folder = folder;
+    super(folder);
     this.environment = environment;
   }
 
@@ -88,43 +136,6 @@ export class TestServer {
   async remove(): Promise<void> {
     await this.stop();
     await rm(this.folder, { recursive: true, force: true, maxRetries: 5 });
-  }
-
-  openai(key = this.key): OpenAI {
-    return new OpenAI({ baseURL: `${this.url}/v1`, apiKey: key, maxRetries: 0 });
-  }
-
-  /** A call of the API. */
-  call(method: string, path: string, body?: unknown, key: string | undefined = this.key): Promise<Response> {
-    return fetch(`${this.url}${path}`, {
-      method,
-      redirect: 'manual',
-      headers: { ...(key ? { authorization: `Bearer ${key}` } : {}), 'content-type': 'application/json' },
-      ...(body === undefined ? {} : { body: typeof body === 'string' ? body : JSON.stringify(body) }),
-    });
-  }
-
-  /** Runs `patchbay` against this server. */
-  cli(...args: string[]): Promise<Finished> {
-    return run('node', [join(root, 'cli/bin/patchbay.js'), ...args], this.cliEnvironment());
-  }
-
-  /** `patchbay` in the background. */
-  spawnCli(...args: string[]): ChildProcess {
-    return spawn('node', [join(root, 'cli/bin/patchbay.js'), ...args], {
-      env: { ...process.env, ...this.cliEnvironment() },
-      stdio: 'ignore',
-    });
-  }
-
-  private cliEnvironment(): Record<string, string> {
-    const home = join(this.folder, 'home');
-    return {
-      PATCHBAY_URL: this.url,
-      PATCHBAY_KEY: this.key,
-      XDG_CONFIG_HOME: home,
-      XDG_CACHE_HOME: home,
-    };
   }
 }
 

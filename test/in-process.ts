@@ -13,7 +13,9 @@ import { DownloadCounter } from '../api/downloads.ts';
 import { type EmbeddedS3, startEmbeddedS3 } from '../api/embedded/s3.ts';
 import type { TrainingDeps } from '../api/fine-tuning.ts';
 import { createFleet, type Fleet } from '../api/fleet/fleet.ts';
+import { createHasher } from '../api/hasher.ts';
 import type { Upstream } from '../api/hub/proxy.ts';
+import { byItself } from '../api/outlive.ts';
 import { createSigner, type Signer } from '../api/signer.ts';
 import type { Site } from '../api/site.ts';
 import { type DatabaseLocation, type OpenDatabase, openDatabase } from '../db/open.ts';
@@ -126,10 +128,6 @@ export class InProcess {
     const { db } = database;
     const { endpoint, read } = s3;
     this.blobs = createBlobStore({ endpoint, bucket: 'patchbay', ...credentials }, read && { read });
-    const createHasher = () => {
-      const hash = createHash('sha256');
-      return { update: (chunk: Uint8Array) => hash.update(chunk), digest: () => hash.digest('hex') };
-    };
     this.deps = { db, queue, blobs: this.blobs, createHasher, now: () => this.now };
     this.auth = createAuth(db, {
       secret: 'secret-of-the-test-secret-of-the-test',
@@ -157,6 +155,7 @@ export class InProcess {
       loadedBases: async () => this.loaded,
       addressOf: () => '127.0.0.1',
       runner: this.fleet,
+      outlive: byItself,
       runnerToken,
       otherRunnerToken,
       log,

@@ -45,6 +45,8 @@ export default defineConfig(({ isSsrBuild }) => ({
         assetsInlineLimit: 0,
         rollupOptions: { input: fileURLToPath(new URL('./entry-client.tsx', import.meta.url)) },
       },
+  // Else a server that says nothing of NODE_ENV renders with React's code for development.
+  ...(isSsrBuild ? { define: { 'process.env.NODE_ENV': JSON.stringify('production') } } : {}),
   // The server's part holds all it needs.
   ssr: { noExternal: true },
 }));

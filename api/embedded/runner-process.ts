@@ -9,8 +9,8 @@ const MAX_DELAY_MS = 10_000;
 /** A runner that lived this long was healthy: the next one starts without delay. */
 const HEALTHY_MS = 60_000;
 const DRAIN_MS = 20_000;
-/** A runner reads by presigned URLs: what opens the database or the object store is not for it. */
-const WITHHELD = /^(DATABASE_URL$|S3_)/;
+/** A runner reads by presigned URLs: what opens the database or the object store, or signs, is not for it. */
+const WITHHELD = /^(DATABASE_URL|S3_.*|PATCHBAY_(AUTH_SECRET|SIGNING_KEY)|GITHUB_CLIENT_SECRET)$/;
 
 export interface RunnerProcessOptions {
   /** File of gpu-runner/ that it runs. */

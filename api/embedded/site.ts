@@ -25,11 +25,11 @@ export async function openSite(): Promise<Site> {
   const { renderPage } = (await import(pathToFileURL(entry).href)) as { renderPage: RenderPage };
   const manifest = JSON.parse(await readFile(join(built, 'client/.vite/manifest.json'), 'utf8')) as object;
   const files = new Hono().use(
-    serveStatic({
-      root: join(built, 'client'),
-      precompressed: true,
-      onFound: (_path, c) => c.header('cache-control', YEAR),
-    }),
+    async (c, next) => {
+      await next();
+      c.header('cache-control', YEAR);
+    },
+    serveStatic({ root: join(built, 'client'), precompressed: true }),
   );
   return {
     page: (request, ask) => renderPage(request, ask, manifest),

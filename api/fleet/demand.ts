@@ -4,16 +4,19 @@
  */
 import type { Database } from '../../db/open.ts';
 import { addArrivals } from '../../db/runners.ts';
+import { byItself, type Outlive } from '../outlive.ts';
 
 const WRITE_MS = 1_000;
 
 export class Demand {
   private readonly db: Database;
   private readonly log: { error(fields: object, message: string): void };
+  private readonly outlive: Outlive;
   private counts = new Map<string, number>();
   private writtenAt = Number.NEGATIVE_INFINITY;
 
-  constructor(db: Database, log: Demand['log']) {
+  constructor(db: Database, log: Demand['log'], outlive: Outlive = byItself) {
+    this.outlive = outlive;
     this.db = db;
     this.log = log;
   }
@@ -25,8 +28,10 @@ export class Demand {
     this.writtenAt = performance.now();
     const { counts } = this;
     this.counts = new Map();
-    addArrivals(this.db, counts).catch((error: unknown) =>
-      this.log.error({ error: String(error) }, 'demand could not be counted'),
+    this.outlive(
+      addArrivals(this.db, counts).catch((error: unknown) =>
+        this.log.error({ error: String(error) }, 'demand could not be counted'),
+      ),
     );
   }
 }

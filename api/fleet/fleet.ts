@@ -4,6 +4,7 @@
  */
 import type { BaseSource, GenerateEvent, GenerateRequest, RunnerHealth } from '../../functions/generate.ts';
 import { ApiError } from '../errors.ts';
+import { byItself, type Outlive } from '../outlive.ts';
 import {
   createRunnerClient,
   type RunnerClient,
@@ -22,6 +23,7 @@ export interface FleetOptions extends Pick<MemberSources, 'registered' | 'fixed'
   /** Told of every request: what the number of runners is decided by. */
   readonly asked: (baseId: string, answers: number) => void;
   readonly clock?: () => number;
+  readonly outlive?: Outlive;
 }
 
 export interface Fleet extends RunnerClient {
@@ -73,24 +75,34 @@ interface Trail {
 }
 
 export function createFleet(options: FleetOptions): Fleet {
-  const { token, registered, fixed, coldStartMs, asked, clock = () => performance.now() } = options;
+  const {
+    token,
+    registered,
+    fixed,
+    coldStartMs,
+    asked,
+    clock = () => performance.now(),
+    outlive = byItself,
+  } = options;
   const clients = new Map<string, RunnerClient>();
   const clientOf = (url: string): RunnerClient => {
     const client = clients.get(url) ?? createRunnerClient(() => ({ url, token }));
     clients.set(url, client);
     return client;
   };
-  const members = new Members({ registered, fixed, ask: (url) => clientOf(url).health() }, clock);
+  const members = new Members({ registered, fixed, ask: (url) => clientOf(url).health() }, clock, outlive);
   const preloading = new Set<string>();
 
   /** Not waited for: the request is served by another one. A runner that cannot is found out when it is chosen. */
   const preload = (base: BaseSource, url: string): void => {
     if (preloading.has(base.digest)) return;
     preloading.add(base.digest);
-    clientOf(url)
-      .loadBase(base)
-      .catch(() => undefined)
-      .finally(() => preloading.delete(base.digest));
+    outlive(
+      clientOf(url)
+        .loadBase(base)
+        .catch(() => undefined)
+        .finally(() => preloading.delete(base.digest)),
+    );
   };
 
   /** Notes that a runner failed. @throws the failure, where no other runner is to be asked */

@@ -4,6 +4,7 @@
  */
 import type { KnownRunner } from '../../db/runners.ts';
 import type { RunnerHealth } from '../../functions/generate.ts';
+import { byItself, type Outlive } from '../outlive.ts';
 import type { RunnerView } from './choose.ts';
 import { InFlight } from './in-flight.ts';
 import { hashOf } from './rendezvous.ts';
@@ -35,12 +36,18 @@ export class Members {
   readonly inFlight: InFlight;
   private readonly sources: MemberSources;
   private readonly clock: () => number;
+  private readonly outlive: Outlive;
   private known: { readonly at: number; readonly members: readonly Member[] } | undefined;
   private renewing: Promise<void> | undefined;
   /** When a runner failed: it is left out until it is heard of again. */
   private readonly failures = new Map<string, number>();
 
-  constructor(sources: MemberSources, clock: () => number = () => performance.now()) {
+  constructor(
+    sources: MemberSources,
+    clock: () => number = () => performance.now(),
+    outlive: Outlive = byItself,
+  ) {
+    this.outlive = outlive;
     this.sources = sources;
     this.clock = clock;
     this.inFlight = new InFlight(clock);
@@ -50,7 +57,7 @@ export class Members {
   async all(): Promise<readonly Member[]> {
     const age = this.known ? this.clock() - this.known.at : Number.POSITIVE_INFINITY;
     if (age > USABLE_MS) await this.renew();
-    else if (age > FRESH_MS) this.renew().catch(() => undefined); // tried again, and then thrown, once it is too old
+    else if (age > FRESH_MS) this.outlive(this.renew().catch(() => undefined)); // tried again, and then thrown, once it is too old
     return this.known?.members ?? [];
   }
 

@@ -1,6 +1,6 @@
 /** OpenAI's protocol: models, chat completions, completions. Its clients need nothing changed but baseURL, key and model. */
 import { Hono } from 'hono';
-import { streamSSE } from 'hono/streaming';
+import { type SSEStreamingApi, streamSSE } from 'hono/streaming';
 import { findBase, listBases } from '../../db/bases.ts';
 import { searchCatalog } from '../../db/catalog.ts';
 import type { GenerateEvent } from '../../functions/generate.ts';
@@ -9,6 +9,7 @@ import type { Principal } from '../auth.ts';
 import { type AppEnv, requirePrincipal } from '../context.ts';
 import { ApiError, asApiError } from '../errors.ts';
 import { type Invocation, type InvokeDeps, invoke, parseSingle } from '../invoke.ts';
+import type { Outlive } from '../outlive.ts';
 import { readJsonBody } from '../request.ts';
 import { type AnswerShape, chatShape, collect, completionShape, type Envelope, stream } from './answers.ts';
 import { ChatBody, CompletionBody, parseBody, samplingOf } from './schemas.ts';
@@ -75,7 +76,7 @@ export function openaiRoutes(deps: InvokeDeps) {
       n: body.n ?? 1,
     };
     const envelope = envelopeOf('chatcmpl', invocation, deps.now());
-    return answer(c, invocation, chatShape(envelope, body.logprobs ?? false), body, (signal) =>
+    return answer(c, deps.outlive, invocation, chatShape(envelope, body.logprobs ?? false), body, (signal) =>
       invoke(deps, principal, invocation, signal),
     );
   });
@@ -92,8 +93,13 @@ export function openaiRoutes(deps: InvokeDeps) {
     const { answerId: id, requestId } = c.var;
     const invocation = { id, requestId, model: body.model, prompt, sampling, n: body.n ?? 1 };
     const envelope = envelopeOf('cmpl', invocation, deps.now());
-    return answer(c, invocation, completionShape(envelope, body.logprobs != null, ''), body, (signal) =>
-      invoke(deps, principal, invocation, signal),
+    return answer(
+      c,
+      deps.outlive,
+      invocation,
+      completionShape(envelope, body.logprobs != null, ''),
+      body,
+      (signal) => invoke(deps, principal, invocation, signal),
     );
   });
 
@@ -125,6 +131,7 @@ async function findModel({ db }: InvokeDeps, principal: Principal, id: string) {
 
 async function answer(
   c: Context,
+  outlive: Outlive,
   { n }: Invocation,
   shape: AnswerShape,
   body: {
@@ -148,8 +155,14 @@ async function answer(
     if (gone.signal.aborted) return new Response(null, { status: CLIENT_CLOSED });
     throw error;
   }
-  return streamSSE(c, async (sse) => {
+  return streamSSE(c, (sse) => {
     sse.onAbort(() => gone.abort());
+    const sending = send(sse);
+    outlive(sending); // what was used is entered at its end, however it ends
+    return sending;
+  });
+
+  async function send(sse: SSEStreamingApi): Promise<void> {
     try {
       while (!(await settles(starting, WAIT_MS))) await sse.write(STILL_WAITING);
       for await (const chunk of stream(
@@ -165,7 +178,7 @@ async function answer(
       if (gone.signal.aborted) return;
       await sse.writeSSE({ data: JSON.stringify(openaiError(asApiError(error))) });
     }
-  });
+  }
 }
 
 /** Whether it is settled, one way or the other, within `ms`. */

@@ -1,0 +1,38 @@
+/** Connections to a Postgres server. */
+import { drizzle } from 'drizzle-orm/node-postgres';
+import { Pool } from 'pg';
+import type { Database } from './open.ts';
+import * as schema from './schema.ts';
+
+/** What a process that lives on keeps open. */
+const PROCESS_CONNECTIONS = 10;
+
+export interface PoolLimits {
+  readonly max?: number;
+  readonly idleTimeoutMillis?: number;
+}
+
+/** A database that somebody else migrates. */
+export const connect = (url: string, limits: PoolLimits): Database =>
+  drizzle(createPool(url, limits), { schema });
+
+/** @param limits in place of a long-lived process's */
+export function createPool(url: string, limits: PoolLimits = {}): Pool {
+  const pool = new Pool({
+    connectionString: url,
+    max: PROCESS_CONNECTIONS,
+    // Also the wait for one of these connections: hundreds of requests that come at once take their turns.
+    connectionTimeoutMillis: 30_000,
+    // The catalog looks at tens of thousands of rows by their places in memory, which 4 MB do not hold; and a statement that is
+    // over in 30 ms is not worth compiling. Set here, not at the connection's start: poolers refuse that.
+    onConnect: (client) => {
+      // In the middle of a transaction the pool does not listen: a server that dies then would end the process. The statement fails.
+      client.on('error', () => undefined);
+      return client.query("set work_mem = '32MB'; set jit = off");
+    },
+    ...limits,
+  });
+  // A connection that the server closes while it is idle must not end the process.
+  pool.on('error', () => undefined);
+  return pool;
+}

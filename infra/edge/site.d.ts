@@ -1,0 +1,13 @@
+/** What the build of the site leaves below web/dist; infra/edge/build.ts says where. */
+declare module 'site:pages' {
+  export function renderPage(
+    request: Request,
+    ask: (request: Request) => Promise<Response>,
+    manifest: object,
+  ): Promise<Response>;
+}
+
+declare module 'site:manifest' {
+  const manifest: object;
+  export default manifest;
+}

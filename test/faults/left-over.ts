@@ -40,7 +40,11 @@ async function compare({ database, store }: Deployment): Promise<string[]> {
       ? []
       : [`${key} of ${of} is ${there.get(key) ?? 'no'} bytes instead of ${size}`],
   );
-  const named = new Set(rows.map(({ key }) => key));
+  // Checkpoints that were declared, and whose runner died: perhaps there, and swept with their job.
+  const { rows: declared } = await database.query<{ key: string }>(
+    `select f->>'key' as key from training_checkpoints, jsonb_array_elements(files) f where metrics is null`,
+  );
+  const named = new Set([...rows, ...declared].map(({ key }) => key));
   for (const key of there.keys())
     if (!named.has(key) && [BLOBS, UPLOADS, FILES, CHECKPOINTS].some((prefix) => key.startsWith(prefix)))
       found.push(`${key} belongs to nothing`);

@@ -21,6 +21,7 @@ import { adapterSource, baseSource, fileSource } from './invoke.ts';
 import { expiry, leaseOver, sameFiles } from './job-lease.ts';
 import { userFile } from './leases.ts';
 import { missingParts, partSizeOf, viewFile } from './publish.ts';
+import { reproduction } from './reproduction.ts';
 import { EVALUATION_FILE, ORDERS, type Order } from './tasks.ts';
 import type { PublishDeps } from './versions.ts';
 
@@ -54,6 +55,8 @@ function eventOf(deps: PublishDeps, task: Task): Promise<unknown> {
       return evaluation(deps, ORDERS.evaluate.parse(task.order));
     case 'merge':
       return modelOf(deps, ORDERS.merge.parse(task.order));
+    case 'reproduce':
+      return reproduction(deps, ORDERS.reproduce.parse(task.order));
     default:
       throw new Error(`${task.id} is for ${task.function}, which nobody can be asked for`);
   }

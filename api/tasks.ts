@@ -1,4 +1,4 @@
-/** Tasks, for whoever asks for them: evaluations and merges. What a runner does with them is in task-leases.ts. */
+/** Tasks, for whoever asks for them. What it takes to train again is in reproduction.ts; what a runner does with them is in task-leases.ts. */
 import { z } from 'zod';
 import { filesOfBase } from '../db/bases.ts';
 import { changeTask, countOpen, findByKey, findTask, insertTask, isOver, type Task } from '../db/tasks.ts';
@@ -21,13 +21,21 @@ const Model = z.object({
   adapters: z.array(z.object({ id: z.string(), number: z.int(), weight: z.number() })),
 });
 
+const OwnFile = z.object({ id: z.string(), sha256: z.string() });
+
 /** By function: what is kept of what was asked. */
 export const ORDERS = {
   evaluate: Model.extend({
     /** Null: the base's own rows. */
-    file: z.object({ id: z.string(), sha256: z.string() }).nullable(),
+    file: OwnFile.nullable(),
   }),
   merge: Model,
+  reproduce: Model.extend({
+    file: OwnFile,
+    validationFile: OwnFile.nullable(),
+    /** What it was trained from, if not from the base alone. */
+    parent: z.object({ id: z.string(), number: z.int() }).nullable(),
+  }),
 };
 export type Order<F extends keyof typeof ORDERS> = z.infer<(typeof ORDERS)[F]>;
 
@@ -71,7 +79,12 @@ export async function orderMerge(
   return pinned;
 }
 
-async function pin(deps: PublishDeps, principal: Principal, model: string): Promise<z.infer<typeof Model>> {
+/** What a name means now. @throws ApiError naming the field */
+export async function pin(
+  deps: PublishDeps,
+  principal: Principal,
+  model: string,
+): Promise<z.infer<typeof Model>> {
   const { base, terms } = await pinModel(deps.db, principal, model);
   const adapters = terms.map((term) => {
     if (!('version' in term))
@@ -116,18 +129,23 @@ export async function createTask<F extends keyof typeof ORDERS>(
       status: 'queued',
       createdAt: deps.now(),
     },
-    fileOf(order),
+    filesOf(order),
   );
-  if (!task) throw new ApiError('not_found', 'The file was deleted meanwhile.', { field: 'file' });
+  if (!task) throw new ApiError('not_found', 'A file was deleted meanwhile.', { field: 'file' });
   return same(task, name, order);
 }
 
-const fileOf = (order: object) => (order as { file?: { id: string } | null }).file?.id;
+const Files = z.object({ file: OwnFile.nullish(), validationFile: OwnFile.nullish() });
+function filesOf(order: object): string[] {
+  const { file, validationFile } = Files.parse(order);
+  return [file, validationFile].flatMap((one) => one?.id ?? []);
+}
 
 /** What a name means may have changed since: the words of the request are compared. */
 function same(task: Task, name: string, order: Order<'merge'>): Task {
   const { model } = task.order;
-  if (task.function === name && model === order.model && fileOf(task.order) === fileOf(order)) return task;
+  const hasSameFiles = String(filesOf(task.order)) === String(filesOf(order));
+  if (task.function === name && model === order.model && hasSameFiles) return task;
   throw new ApiError('conflict', `This Idempotency-Key was used for ${task.id}, which is something else.`, {
     field: 'idempotency-key',
   });

@@ -83,7 +83,12 @@ export function deleteFile(db: Database, id: string): Promise<string | undefined
     const [task] = await tx
       .select({ id: tasks.id })
       .from(tasks)
-      .where(and(sql`${tasks.order}->'file'->>'id' = ${id}`, inArray(tasks.status, ['queued', 'running'])))
+      .where(
+        and(
+          sql`${id} in (${tasks.order}->'file'->>'id', ${tasks.order}->'validationFile'->>'id')`,
+          inArray(tasks.status, ['queued', 'running']),
+        ),
+      )
       .limit(1);
     if (task) return task.id;
     await tx.delete(files).where(eq(files.id, id));

@@ -12,19 +12,17 @@ export const isOver = ({ status }: Pick<Task, 'status'>): boolean =>
   status !== 'queued' && status !== 'running';
 
 /**
- * @param file that it needs: locked, so that it is not deleted meanwhile
- * @returns the one that there is, where the same user has used its key before; undefined: the file is gone
+ * @param needed files: locked, so that none is deleted meanwhile
+ * @returns the one that there is, where the same user has used its key before; undefined: one of them is gone
  */
 export function insertTask(
   db: Database,
   task: typeof tasks.$inferInsert,
-  file: string | undefined,
+  needed: readonly string[],
 ): Promise<Task | undefined> {
   return db.transaction(async (tx) => {
-    if (file !== undefined) {
-      const there = await tx.select({ id: files.id }).from(files).where(eq(files.id, file)).for('share');
-      if (there.length === 0) return undefined;
-    }
+    const there = await tx.select({ id: files.id }).from(files).where(inArray(files.id, needed)).for('share');
+    if (there.length < new Set(needed).size) return undefined;
     const [made] = await tx.insert(tasks).values(task).onConflictDoNothing().returning();
     return made ?? findByKey(tx, task.userId, task.idempotencyKey!);
   });

@@ -2,10 +2,11 @@
 import type { FunctionDefinition } from './definition.ts';
 import { evaluate } from './evaluate.ts';
 import { merge } from './merge.ts';
+import { reproduce } from './reproduce.ts';
 import { train } from './train.ts';
 import { verify } from './verify.ts';
 
-export const ON_RUNNERS: readonly FunctionDefinition[] = [evaluate, merge, train, verify];
+export const ON_RUNNERS: readonly FunctionDefinition[] = [evaluate, merge, reproduce, train, verify];
 
 /** Of a function that is no more, in a server that was upgraded: none. */
 export const retriesOf = (name: string): number =>

@@ -107,11 +107,8 @@ export const LeaseRequest = z.object({
 });
 export type LeaseRequest = z.infer<typeof LeaseRequest>;
 
-export const TrainLease = z.object({
-  /** Of the request that made the job: https://www.w3.org/TR/trace-context/ */
-  traceparent: z.string().max(64).optional(),
-  leaseId: z.uuid(),
-  jobId: z.string(),
+/** All that the bytes of an adapter depend on, but for the engine. */
+export const Training = z.object({
   base: BaseSource,
   /** The adapter that training continues from; absent: a new one. */
   parent: AdapterSource.optional(),
@@ -123,6 +120,14 @@ export const TrainLease = z.object({
     .int()
     .min(0)
     .max(2 ** 31 - 1),
+});
+export type Training = z.infer<typeof Training>;
+
+export const TrainLease = Training.extend({
+  /** Of the request that made the job: https://www.w3.org/TR/trace-context/ */
+  traceparent: z.string().max(64).optional(),
+  leaseId: z.uuid(),
+  jobId: z.string(),
   /** The last one that was kept: continue from there. */
   checkpoint: z.object({ step, files: z.array(FileSource).min(1) }).optional(),
   /** Set once the job was validated by an earlier lease: validating again would tell nothing new. */

@@ -1,5 +1,6 @@
 /** A runner process that trains, and verifies what is published. Started by the API's Node entry on one machine, as a container on many. */
 import { constants, setPriority } from 'node:os';
+import { reproduce } from '../functions/reproduce.ts';
 import { train } from '../functions/train.ts';
 import { verify } from '../functions/verify.ts';
 import { createLog } from '../observe/log.ts';
@@ -13,6 +14,7 @@ import { probeRoutes } from './probes.ts';
 import { RunnerApi } from './runner-api.ts';
 import { runTasks } from './tasks/task-runner.ts';
 import { TrainRunner } from './train/train-runner.ts';
+import { TrainerPool } from './train/trainer-pool.ts';
 import { tryProvider } from './try-provider.ts';
 import { runVerifications } from './verify/verify-runner.ts';
 
@@ -36,11 +38,19 @@ app.route('/', metricsRoute({ tokens, metricsToken, scrape: telemetry.scrape }))
 listen(app, config, log);
 const downloads = new Downloads(config);
 const { signal } = stop;
-const tasks = leasedBy(config).filter((one) => one !== train && one !== verify);
+const pool = new TrainerPool(config);
+const leased = leasedBy(config);
+// Training again takes as long as it took: what is asked for in between does not wait for it.
+const [long, short] = [
+  leased.filter((one) => one === reproduce),
+  leased.filter((one) => one !== reproduce && one !== train && one !== verify),
+];
+const tasks = { config, api, downloads, pool, log };
 await Promise.all([
-  leasedBy(config).includes(train) && new TrainRunner(config, api, downloads, log).run(signal),
-  leasedBy(config).includes(verify) && runVerifications(config, api, downloads, log, signal),
-  tasks.length > 0 && runTasks(tasks, { config, api, downloads, log }, signal),
+  leased.includes(train) && new TrainRunner(config, api, downloads, pool, log).run(signal),
+  leased.includes(verify) && runVerifications(config, api, downloads, log, signal),
+  short.length > 0 && runTasks(short, tasks, signal),
+  long.length > 0 && runTasks(long, tasks, signal),
 ]);
 await telemetry.stop();
 log.info('stopped');

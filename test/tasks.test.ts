@@ -1,11 +1,14 @@
 /** What the API makes of tasks: who may ask for what, every state that they can be in, and what happens when runners are lost. */
 import { createHash } from 'node:crypto';
+import { and, eq } from 'drizzle-orm';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { sampleAdapter } from '../adapter/sample-adapter.ts';
 import { MAX_OPEN } from '../api/tasks.ts';
+import { versions } from '../db/schema.ts';
 import { invoke } from '../functions/definition.ts';
 import { EvaluateEvent, type EvaluateResult } from '../functions/evaluate.ts';
 import { MergeEvent } from '../functions/merge.ts';
+import { ReproduceEvent } from '../functions/reproduce.ts';
 import { sweep } from '../functions/sweep.ts';
 import { TaskLease } from '../functions/tasks.ts';
 import { LEASE_SECONDS, ResultUploads } from '../functions/train.ts';
@@ -362,5 +365,134 @@ describe('what a task makes', () => {
     expect((await invoke(sweep, {}, api.deps)).files).toBeGreaterThan(0);
     expect((await invoke(sweep, {}, api.deps)).files).toBe(0);
     expect((await Array.fromAsync(api.blobs.list(`tasks/${id}/`))).flat()).toEqual([]);
+  });
+});
+
+describe('training again', () => {
+  const rows = '{"text":"what it was trained on"}\n';
+  const held = '{"text":"what it was measured with"}\n';
+  const digestOf = (content: string) => createHash('sha256').update(content).digest('hex');
+  const engine = { version: 1, provider: 'cpu', threads: 2 };
+  const decided = { n_epochs: 2 };
+  let trainedOn: string;
+  let measuredWith: string;
+  let receipt: Record<string, unknown>;
+
+  /** As if it had been trained here. */
+  async function tell(id: string, facts: { receipt: object | null; parent?: string }) {
+    const lineage = {
+      jobId: 'ftjob-x',
+      base: { id: baseId, digest: '' },
+      trainingFile: '',
+      validationFile: null,
+      parent: facts.parent ?? null,
+    };
+    await api.deps.db
+      .update(versions)
+      .set({ receipt: facts.receipt as Record<string, unknown> | null, lineage })
+      .where(and(eq(versions.adapterId, id), eq(versions.number, 1)));
+  }
+  const again = (body: object = { model: 'alice/public' }, key = alice) =>
+    post('/api/tasks/reproduce', body, key);
+
+  beforeAll(async () => {
+    trainedOn = await upload(alice, rows);
+    measuredWith = await upload(alice, held);
+    const { digest } = await json(get(`/api/bases/${baseId}`));
+    receipt = {
+      base: { id: baseId, digest },
+      training_file: { id: trainedOn, sha256: digestOf(rows) },
+      hyperparameters: { n_epochs: 2 },
+      decided,
+      seed: 7,
+      engine,
+    };
+  });
+  beforeEach(() => tell('alice/public', { receipt }));
+
+  it('tells the runner all that the receipt says, and keeps what it answers', async () => {
+    const made = await json(again());
+    expect(made).toMatchObject({ function: 'reproduce', status: 'queued', file: trainedOn });
+    const lease = (await take(['reproduce']))!;
+    const event = ReproduceEvent.parse(lease.event);
+    expect(event).toMatchObject({ hyperparameters: { n_epochs: 2 }, seed: 7, before: { engine, decided } });
+    expect(event.parent).toBeUndefined();
+    expect(await (await fetch(event.trainingFile.url)).text()).toBe(rows);
+    const { files } = await json(get('/api/adapters/alice/public/versions/1'));
+    for (const { path, sha256 } of event.before.files)
+      expect(files.find((one: Body) => one.path === path).sha256).toBe(sha256);
+    const digests = event.before.files.map(({ path, sha256 }) => ({
+      path,
+      before: sha256,
+      again: digestOf('others'),
+    }));
+    expect(digests.map(({ path }) => path)).toEqual(['adapter_config.json', 'adapter_model.safetensors']);
+    const result = {
+      same: false,
+      digests,
+      differences: [{ what: 'engine.threads', before: 2, again: 4 }],
+    };
+    expect((await runner(`/${lease.leaseId}/result`, { result: { same: true } })).status).toBe(400);
+    expect((await runner(`/${lease.leaseId}/result`, { result })).status).toBe(204);
+    expect(await task(made.id)).toMatchObject({ status: 'succeeded', result });
+    expect((await json(get('/api/adapters/alice/public'))).latest).toBe(1);
+  });
+
+  it('takes the bytes of the receipt from whoever has them, and no others', async () => {
+    const missing = await again({ model: 'alice/public' }, bob);
+    expect([missing.status, (await json(missing)).detail]).toEqual([
+      404,
+      expect.stringContaining(digestOf(rows)),
+    ]);
+    expect((await again({ model: 'alice/public', file: trainedOn }, bob)).status).toBe(404);
+    const other = await again({ model: 'alice/public', file: await upload(bob) }, bob);
+    expect([other.status, (await json(other)).field]).toEqual([400, 'file']);
+    const own = await upload(bob, rows);
+    const { id } = await json(again({ model: 'alice/public', file: own }, bob));
+    expect((await api.call('DELETE', `/v1/files/${own}`, undefined, bob)).status).toBe(409);
+    await post(`/api/tasks/${id}/cancel`, {}, bob);
+    expect((await api.call('DELETE', `/v1/files/${own}`, undefined, bob)).status).toBe(200);
+  });
+
+  it('needs the validation file where there was one', async () => {
+    const superfluous = await again({ model: 'alice/public', validationFile: measuredWith });
+    expect([superfluous.status, (await json(superfluous)).field]).toEqual([400, 'validationFile']);
+    const validation_file = { id: measuredWith, sha256: digestOf(held) };
+    await tell('alice/public', { receipt: { ...receipt, validation_file } });
+    const swapped = await again({ model: 'alice/public', validationFile: trainedOn });
+    expect([swapped.status, (await json(swapped)).field]).toEqual([400, 'validationFile']);
+    expect((await again()).status).toBe(202);
+    const event = ReproduceEvent.parse((await take(['reproduce']))!.event);
+    expect(await (await fetch(event.validationFile!.url)).text()).toBe(held);
+    expect((await api.call('DELETE', `/v1/files/${measuredWith}`, undefined, alice)).status).toBe(409);
+  });
+
+  it('goes on from the same parent, for those who may use it', async () => {
+    const { digest } = await json(get('/api/adapters/alice/private/versions/1'));
+    const parent = 'alice/private@1';
+    await tell('alice/public', { receipt: { ...receipt, parent: { digest } }, parent });
+    expect((await again()).status).toBe(202);
+    const event = ReproduceEvent.parse((await take(['reproduce']))!.event);
+    expect(event.parent!.digest).toBe(digest);
+    expect((await again({ model: 'alice/public', file: await upload(bob, rows) }, bob)).status).toBe(404);
+    await tell('alice/public', { receipt: { ...receipt, parent: { digest: '0'.repeat(64) } }, parent });
+    expect((await again()).status).toBe(409);
+  });
+
+  it.each([
+    ['a base', { model: baseId }, /no single version/],
+    ['a mix', { model: 'alice/public:0.5+alice/private:0.5' }, /no single version/],
+    ['what was brought in from elsewhere', { model: 'alice/private' }, /alice\/private@1 has no receipt/],
+  ])('is not for %s', async (_what, body, detail) => {
+    const answer = await again(body);
+    expect(answer.status).toBe(400);
+    expect(await json(answer)).toMatchObject({ field: 'model', detail: expect.stringMatching(detail) });
+  });
+
+  it('is not for a base that is no longer the same, nor for a receipt that says too little', async () => {
+    await tell('alice/public', { receipt: { ...receipt, base: { id: baseId, digest: '0'.repeat(64) } } });
+    expect((await again()).status).toBe(409);
+    await tell('alice/public', { receipt: { seed: 7 } });
+    expect((await json(again())).detail).toMatch(/does not say all/);
   });
 });

@@ -2184,6 +2184,58 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/tasks/reproduce": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Train a version again from its receipt, and compare the bytes; nothing is published */
+        post: {
+            parameters: {
+                query?: never;
+                header?: {
+                    /** @description A request that comes again with it is the same task */
+                    "idempotency-key"?: string;
+                };
+                path?: never;
+                cookie?: never;
+            };
+            requestBody: {
+                content: {
+                    "application/json": components["schemas"]["NewReproduction"];
+                };
+            };
+            responses: {
+                /** @description The task, which waits for a runner */
+                202: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Task"];
+                    };
+                };
+                /** @description RFC 9457 problem */
+                default: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Problem"];
+                    };
+                };
+            };
+        };
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/tasks": {
         parameters: {
             query?: never;
@@ -3480,6 +3532,18 @@ export interface components {
                     high: number;
                 } | null;
             } | {
+                same: boolean;
+                digests: {
+                    path: string;
+                    before: string;
+                    again: string;
+                }[];
+                differences: {
+                    what: string;
+                    before?: unknown;
+                    again?: unknown;
+                }[];
+            } | {
                 files: {
                     path: string;
                     size: number;
@@ -3506,6 +3570,14 @@ export interface components {
         NewMerge: {
             /** @description A base, `owner/name`, `owner/name@3`, or a mix such as `owner/a:0.7+owner/b:0.3` */
             model: string;
+        };
+        NewReproduction: {
+            /** @description A version with a receipt: `owner/name@3` */
+            model: string;
+            /** @description An uploaded file with the bytes of the training file; without it, the one of the job, if it is yours */
+            file?: string;
+            /** @description The same for the validation file, where there was one */
+            validationFile?: string;
         };
         MadeWebhook: components["schemas"]["Webhook"] & {
             secret: string;

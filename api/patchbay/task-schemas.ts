@@ -3,6 +3,7 @@ import { z } from '@hono/zod-openapi';
 import { TASK_STATUSES } from '../../db/schema.ts';
 import { EvaluateResult } from '../../functions/evaluate.ts';
 import { MergeResult } from '../../functions/merge.ts';
+import { ReproduceResult } from '../../functions/reproduce.ts';
 import { storable } from './schemas.ts';
 
 const model = storable(1000).min(3).openapi({
@@ -20,6 +21,20 @@ export const NewEvaluation = z
   .openapi('NewEvaluation');
 
 export const NewMerge = z.strictObject({ model }).openapi('NewMerge');
+
+const receiptFile = storable(200).min(1).optional();
+export const NewReproduction = z
+  .strictObject({
+    model: storable(1000).min(3).openapi({ description: 'A version with a receipt: `owner/name@3`' }),
+    file: receiptFile.openapi({
+      description:
+        'An uploaded file with the bytes of the training file; without it, the one of the job, if it is yours',
+    }),
+    validationFile: receiptFile.openapi({
+      description: 'The same for the validation file, where there was one',
+    }),
+  })
+  .openapi('NewReproduction');
 
 export const IdempotencyKey = z.object({
   'idempotency-key': z
@@ -44,7 +59,7 @@ export const Task = z
     file: z.string().nullable(),
     status: z.enum(TASK_STATUSES),
     progress: z.object({ what: z.string(), done: z.number(), total: z.number() }).nullable(),
-    result: z.union([EvaluateResult, MergeResult]).nullable(),
+    result: z.union([EvaluateResult, ReproduceResult, MergeResult]).nullable(),
     filesExpireAt: z.string().nullable().openapi({ description: 'Until then its files can be fetched' }),
     error: z.object({ code: z.string(), message: z.string(), field: z.string().optional() }).nullable(),
     createdAt: z.string(),

@@ -1,7 +1,8 @@
-/** Work that is asked for and takes a while: evaluating a model, merging adapters into their base. */
+/** Work that is asked for and takes a while: evaluating a model, merging adapters into their base, training again. */
 import { z } from '@hono/zod-openapi';
 import { isOver, listTasks, type Task } from '../../db/tasks.ts';
 import { requirePrincipal } from '../context.ts';
+import { orderReproduction } from '../reproduction.ts';
 import {
   cancelTask,
   createTask,
@@ -16,6 +17,8 @@ import { type App, json, needs, ok, problems, route } from './kit.ts';
 import * as t from './task-schemas.ts';
 
 const SHOWN = 20;
+/** Whoever may ask for some task may look after his own. */
+const FOLLOW = ['infer', 'train'] as const;
 const made = { 202: ok(t.Task, 'The task, which waits for a runner'), ...problems };
 
 export function taskRoutes(app: App, deps: PublishDeps): void {
@@ -55,10 +58,27 @@ export function taskRoutes(app: App, deps: PublishDeps): void {
 
   app.openapi(
     route({
+      method: 'post',
+      path: '/tasks/reproduce',
+      summary: 'Train a version again from its receipt, and compare the bytes; nothing is published',
+      ...needs('train'),
+      request: { headers: t.IdempotencyKey, body: { ...json(t.NewReproduction), required: true } },
+      responses: made,
+    }),
+    async (c) => {
+      const principal = requirePrincipal(c, 'train');
+      const order = await orderReproduction(deps, principal, c.req.valid('json'));
+      const key = c.req.valid('header')['idempotency-key'];
+      return c.json(view(await createTask(deps, principal, 'reproduce', order, key)), 202);
+    },
+  );
+
+  app.openapi(
+    route({
       method: 'get',
       path: '/tasks',
       summary: 'Your tasks, newest first',
-      ...needs('infer'),
+      ...needs(...FOLLOW),
       request: {
         query: z.object({
           limit: z.coerce.number().int().min(1).max(100).default(SHOWN),
@@ -71,7 +91,7 @@ export function taskRoutes(app: App, deps: PublishDeps): void {
       },
     }),
     async (c) => {
-      const principal = requirePrincipal(c, 'infer');
+      const principal = requirePrincipal(c, ...FOLLOW);
       const { limit, after } = c.req.valid('query');
       const last = after === undefined ? undefined : await ownTask(deps, principal, after);
       const found = await listTasks(deps.db, principal.userId, { limit, after: last });
@@ -86,12 +106,12 @@ export function taskRoutes(app: App, deps: PublishDeps): void {
       method: 'get',
       path: '/tasks/{task}',
       summary: 'A task: how far it is, and what came of it',
-      ...needs('infer'),
+      ...needs(...FOLLOW),
       request: { params: t.TaskId },
       responses: { 200: ok(t.Task, 'The task'), ...problems },
     }),
     async (c) => {
-      const principal = requirePrincipal(c, 'infer');
+      const principal = requirePrincipal(c, ...FOLLOW);
       return c.json(view(await ownTask(deps, principal, c.req.valid('param').task)), 200);
     },
   );
@@ -101,12 +121,12 @@ export function taskRoutes(app: App, deps: PublishDeps): void {
       method: 'post',
       path: '/tasks/{task}/cancel',
       summary: 'Cancel a task that is not over',
-      ...needs('infer'),
+      ...needs(...FOLLOW),
       request: { params: t.TaskId },
       responses: { 200: ok(t.Task, 'The task'), ...problems },
     }),
     async (c) => {
-      const principal = requirePrincipal(c, 'infer');
+      const principal = requirePrincipal(c, ...FOLLOW);
       return c.json(view(await cancelTask(deps, principal, c.req.valid('param').task)), 200);
     },
   );

@@ -4,18 +4,21 @@ import type { Logger } from 'pino';
 import { type FunctionDefinition, invoke } from '../../functions/definition.ts';
 import type { EvaluateEngine } from '../../functions/evaluate.ts';
 import type { MergeEngine } from '../../functions/merge.ts';
+import type { ReproduceEngine } from '../../functions/reproduce.ts';
 import { type Progress, type TaskContext, TaskLease, TaskRefusal } from '../../functions/tasks.ts';
 import type { TrainRunnerConfig } from '../config.ts';
 import type { Downloads } from '../downloads.ts';
 import { Fault } from '../faults.ts';
 import { LeasedWork } from '../leased-work.ts';
 import type { RunnerApi } from '../runner-api.ts';
+import type { TrainerPool } from '../train/trainer-pool.ts';
 import { KeptBase } from '../verify/kept-base.ts';
 import { measureModel } from './evaluation.ts';
 import { mergeAndHandIn } from './merging.ts';
+import { trainAgain } from './training-again.ts';
 
 /** What the functions of tasks are handed. */
-export type TaskEngine = EvaluateEngine & MergeEngine;
+export type TaskEngine = EvaluateEngine & MergeEngine & ReproduceEngine;
 
 /** Resolves when what it was working on is given back. @param functions that it can do */
 export async function runTasks(
@@ -24,8 +27,9 @@ export async function runTasks(
     config,
     api,
     downloads,
+    pool,
     log,
-  }: { config: TrainRunnerConfig; api: RunnerApi; downloads: Downloads; log: Logger },
+  }: { config: TrainRunnerConfig; api: RunnerApi; downloads: Downloads; pool: TrainerPool; log: Logger },
   stop: AbortSignal,
 ): Promise<void> {
   await using kept = new KeptBase(config, downloads);
@@ -36,6 +40,7 @@ export async function runTasks(
       const folder = join(config.cacheFolder, 'merged', leaseId);
       return mergeAndHandIn(event, { api, downloads, leaseId, folder }, context);
     },
+    reproduce: (event) => trainAgain(event, { config, downloads, pool, leaseId }, context),
   });
   const work = {
     path: 'tasks' as const,

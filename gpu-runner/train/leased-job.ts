@@ -3,7 +3,7 @@
  * job whose runner died goes on elsewhere and ends as it would have here.
  */
 import { createHash } from 'node:crypto';
-import type { CheckpointMetrics, TrainLease } from '../../functions/train.ts';
+import type { CheckpointMetrics } from '../../functions/train.ts';
 import { count, observe, secondsSince } from '../../observe/metrics.ts';
 import { pastSpan } from '../../observe/trace.ts';
 import { Fault } from '../faults.ts';
@@ -51,16 +51,24 @@ export interface JobFacts {
 /** What an adapter consists of, with these weights. */
 export type AdapterFiles = (weights: Uint8Array<ArrayBuffer>, facts: JobFacts) => Files;
 
+/** What it tells its owner, and what it hears of it. */
+export type JobReporter = Pick<
+  LeaseReporter,
+  'action' | 'check' | 'event' | 'flush' | 'message' | 'progress'
+>;
+/** Where its checkpoints are kept. */
+type Keeper = Pick<LeaseClient, 'checkpoint'>;
+
 /** How a job left its runner; `stopped` goes back to the queue. */
 export type Outcome = 'finished' | 'paused' | 'cancelled' | 'stopped';
 
 export class LeasedJob {
-  private readonly lease: TrainLease;
+  private readonly leaseId: string;
   private readonly plan: JobPlan;
   private readonly data: JobData;
   private readonly trainer: Trainer;
-  private readonly client: LeaseClient;
-  private readonly reporter: LeaseReporter;
+  private readonly client: Keeper;
+  private readonly reporter: JobReporter;
   private readonly samples: Samples | undefined;
   private readonly filesOf: AdapterFiles;
   private readonly job: TrainingJob;
@@ -74,16 +82,16 @@ export class LeasedJob {
   private readonly steps = new StepSpans();
 
   constructor(parts: {
-    lease: TrainLease;
+    leaseId: string;
     plan: JobPlan;
     data: JobData;
     trainer: Trainer;
-    client: LeaseClient;
-    reporter: LeaseReporter;
+    client: Keeper;
+    reporter: JobReporter;
     samples: Samples | undefined;
     filesOf: AdapterFiles;
   }) {
-    this.lease = parts.lease;
+    this.leaseId = parts.leaseId;
     this.plan = parts.plan;
     this.data = parts.data;
     this.trainer = parts.trainer;
@@ -250,7 +258,7 @@ export class LeasedJob {
     ]);
     await this.reporter.flush();
     await this.client.checkpoint(
-      this.lease.leaseId,
+      this.leaseId,
       { step, files: declared(files) },
       files,
       this.checkpointMetrics(),

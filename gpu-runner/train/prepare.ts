@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import type { BaseConfig } from '../../adapter/base-config.ts';
 import { AdapterError, AdapterProblems } from '../../adapter/error.ts';
 import type { FileSource } from '../../functions/generate.ts';
-import type { Hyperparameters, TrainEvent, TrainLease } from '../../functions/train.ts';
+import type { Hyperparameters, TrainEvent, Training } from '../../functions/train.ts';
 import type { Downloads } from '../downloads.ts';
 import { readAdapterFile, WEIGHTS_FILE } from '../model/adapter-file.ts';
 import { type Checkpoint, CheckpointError, openCheckpoint } from '../model/checkpoint.ts';
@@ -60,7 +60,7 @@ export interface PrepareSettings {
 
 export type Tell = (message: string, level?: TrainEvent['level'], data?: Record<string, unknown>) => void;
 
-/** Makes jobs from leases. */
+/** Makes jobs from what leases name. */
 export class Preparation {
   private readonly downloads: Downloads;
   private readonly settings: PrepareSettings;
@@ -75,23 +75,23 @@ export class Preparation {
    * @throws JobRefusal; Fault where files cannot be fetched
    */
   async prepare(
-    lease: TrainLease,
+    training: Training,
     held: DisposableStack,
     tell: Tell,
     signal: AbortSignal,
   ): Promise<PreparedJob> {
-    const folder = await this.downloads.base(lease.base, held);
+    const folder = await this.downloads.base(training.base, held);
     const checkpoint = await openCheckpoint(folder).catch(unusableBase);
-    const data = await this.readData(lease, checkpoint, held, tell, signal);
-    const parent = lease.parent && (await this.parentOf(lease.parent, checkpoint.config, held));
-    const prepared = refusing(() => this.decide(lease, checkpoint, data, parent, tell));
+    const data = await this.readData(training, checkpoint, held, tell, signal);
+    const parent = training.parent && (await this.parentOf(training.parent, checkpoint.config, held));
+    const prepared = refusing(() => this.decide(training, checkpoint, data, parent, tell));
     const { plan } = prepared;
     if (!plan.dora || parent) return prepared;
     return { ...prepared, plan: { ...plan, initial: await withMagnitudes(checkpoint, plan.initial) } };
   }
 
   private async readData(
-    { hyperparameters: asked, trainingFile, validationFile, seed }: TrainLease,
+    { hyperparameters: asked, trainingFile, validationFile, seed }: Training,
     checkpoint: Checkpoint,
     held: DisposableStack,
     tell: Tell,
@@ -122,7 +122,7 @@ export class Preparation {
   }
 
   private decide(
-    { hyperparameters: asked, base, seed }: TrainLease,
+    { hyperparameters: asked, base, seed }: Training,
     checkpoint: Checkpoint,
     { dataset, template, maxLength, train, valid, validExamples }: ReadData,
     parent: Parent | undefined,
@@ -176,7 +176,7 @@ export class Preparation {
   }
 
   private async parentOf(
-    parent: NonNullable<TrainLease['parent']>,
+    parent: NonNullable<Training['parent']>,
     base: BaseConfig,
     held: DisposableStack,
   ): Promise<Parent> {

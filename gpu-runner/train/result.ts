@@ -1,5 +1,5 @@
 /** What a finished job gives to the catalog: PEFT's two files, a card, and the receipt. */
-import type { DeclaredResult, TrainLease } from '../../functions/train.ts';
+import type { DeclaredResult, Training } from '../../functions/train.ts';
 import { chosenProvider } from '../provider.ts';
 import { ORT_VERSION } from '../session.ts';
 import { cardOf } from './card.ts';
@@ -17,7 +17,7 @@ export interface EngineFacts {
 
 /** @param isResult of the whole job, for which there is a receipt; else of a checkpoint */
 export function adapterFiles(
-  lease: TrainLease,
+  training: Training,
   { plan, report }: PreparedJob,
   weights: Uint8Array<ArrayBuffer>,
   facts: JobFacts,
@@ -25,10 +25,10 @@ export function adapterFiles(
 ): Files {
   const text = (content: string) => new TextEncoder().encode(content);
   const card = cardOf({
-    baseId: lease.base.id,
+    baseId: training.base.id,
     examples: report.examples,
     config: plan.config,
-    continues: lease.parent !== undefined,
+    continues: training.parent !== undefined,
     isResult,
     ...facts,
   });
@@ -39,25 +39,34 @@ export function adapterFiles(
   ]);
 }
 
+/** What else the bytes depend on: this process. */
+export const engineOf = ({ threads, maxTokens }: EngineFacts) => ({
+  version: ENGINE_VERSION,
+  onnxruntime: ORT_VERSION,
+  provider: chosenProvider(),
+  threads,
+  maxTokens,
+});
+
 /** Enough to train the same adapter again, to the byte, on a machine of the same kind. */
 export function receiptOf(
-  lease: TrainLease,
+  training: Training,
   { decided, plan, memory, template, maxLength, report }: PreparedJob,
   facts: JobFacts,
-  engine: EngineFacts,
+  settings: EngineFacts,
 ): DeclaredResult['receipt'] {
-  const file = ({ path, sha256 }: TrainLease['trainingFile']) => ({
+  const file = ({ path, sha256 }: Training['trainingFile']) => ({
     id: path.replace(/\.jsonl$/, ''),
     sha256,
   });
   const { epochs, batchSize, learningRate, multiplier } = decided;
   return {
-    base: { id: lease.base.id, digest: lease.base.digest },
-    ...(lease.parent ? { parent: { digest: lease.parent.digest } } : {}),
-    training_file: file(lease.trainingFile),
-    ...(lease.validationFile ? { validation_file: file(lease.validationFile) } : {}),
+    base: { id: training.base.id, digest: training.base.digest },
+    ...(training.parent ? { parent: { digest: training.parent.digest } } : {}),
+    training_file: file(training.trainingFile),
+    ...(training.validationFile ? { validation_file: file(training.validationFile) } : {}),
     template,
-    hyperparameters: lease.hyperparameters,
+    hyperparameters: training.hyperparameters,
     decided: {
       n_epochs: epochs,
       batch_size: batchSize,
@@ -67,8 +76,8 @@ export function receiptOf(
       gradient_checkpointing: memory.gradientCheckpointing,
       ...plan.settings,
     },
-    seed: lease.seed,
-    engine: { version: ENGINE_VERSION, onnxruntime: ORT_VERSION, provider: chosenProvider(), ...engine },
+    seed: training.seed,
+    engine: engineOf(settings),
     examples: report.examples,
     ...facts,
   };

@@ -26,7 +26,7 @@ import { Preparation, type PreparedJob, type Tell } from './prepare.ts';
 import { JobRefusal } from './refusal.ts';
 import { adapterFiles, receiptOf } from './result.ts';
 import { Samples } from './samples.ts';
-import { TrainerPool } from './trainer-pool.ts';
+import { needsOf, type TrainerPool } from './trainer-pool.ts';
 
 /** How soon an idle runner asks again. */
 const IDLE_MS = 1_000;
@@ -42,12 +42,18 @@ export class TrainRunner {
   private readonly jobs = new Set<Promise<void>>();
   private readonly rest = new Rest();
 
-  constructor(config: TrainRunnerConfig, api: RunnerApi, downloads: Downloads, log: Logger) {
+  constructor(
+    config: TrainRunnerConfig,
+    api: RunnerApi,
+    downloads: Downloads,
+    pool: TrainerPool,
+    log: Logger,
+  ) {
     this.config = config;
     this.log = log;
     this.client = new LeaseClient(api, config.name);
     this.preparation = new Preparation(downloads, config);
-    this.pool = new TrainerPool(config);
+    this.pool = pool;
     gaugeOf('patchbay_training_jobs', (result) => result.observe(this.jobs.size));
   }
 
@@ -111,14 +117,13 @@ export class TrainRunner {
       if (!lease.validated) reporter.message(message, level, data); // whoever validated it said so
     };
     const prepared = await this.preparation.prepare(lease, held, tell, stop);
-    const { checkpoint, plan, memory, data } = prepared;
-    const { modules, initial } = plan;
-    const dora = plan.dora ? [...initial.values()].map(({ rank }) => rank).join() : undefined;
-    await using trainer = await this.pool.hold({ checkpoint, modules, dora, ...memory });
+    const { plan, data } = prepared;
+    await using trainer = await this.pool.hold(needsOf(prepared));
     await using samples = await this.samples(lease, prepared);
     const filesOf: AdapterFiles = (weights, facts) => adapterFiles(lease, prepared, weights, facts, false);
     const { client } = this;
-    const job = new LeasedJob({ lease, plan, data, ...trainer, client, reporter, samples, filesOf });
+    const { leaseId } = lease;
+    const job = new LeasedJob({ leaseId, plan, data, ...trainer, client, reporter, samples, filesOf });
     if (lease.checkpoint) job.restore(await this.checkpointFiles(lease, lease.checkpoint, stop));
     if (!lease.validated) await this.validated(lease, prepared, reporter);
     const outcome = await job.run(stop);
@@ -158,9 +163,8 @@ export class TrainRunner {
   }
 
   private async publish(lease: TrainLease, prepared: PreparedJob, job: LeasedJob): Promise<string> {
-    const { threads, maxTokens } = this.config;
     const files = adapterFiles(lease, prepared, job.weights, job.facts, true);
-    const receipt = receiptOf(lease, prepared, job.facts, { threads, maxTokens });
+    const receipt = receiptOf(lease, prepared, job.facts, this.config);
     const result = { files: declared(files), receipt, trainedTokens: job.facts.trained_tokens };
     return this.client.result(lease.leaseId, result, files);
   }

@@ -4,6 +4,7 @@
  */
 import type { Checkpoint } from '../model/checkpoint.ts';
 import { HEAD_MODULE } from '../model/llama.ts';
+import type { PreparedJob } from './prepare.ts';
 import { Trainer } from './trainer.ts';
 import { TrainingHost } from './training-host.ts';
 import { Turns } from './turns.ts';
@@ -20,6 +21,12 @@ export interface TrainerNeeds {
   readonly gradientCheckpointing: boolean;
   /** Of a pass, base included. */
   readonly bytes: number;
+}
+
+export function needsOf({ checkpoint, plan, memory }: PreparedJob): TrainerNeeds {
+  const { modules, initial } = plan;
+  const dora = plan.dora ? [...initial.values()].map(({ rank }) => rank).join() : undefined;
+  return { checkpoint, modules, dora, ...memory };
 }
 
 interface Shared {

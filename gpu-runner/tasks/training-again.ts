@@ -1,0 +1,132 @@
+/** Trains a version again, as jobs are trained, and compares what comes of it with what there is. */
+import { isDeepStrictEqual } from 'node:util';
+import type { ReproduceEvent, ReproduceResult } from '../../functions/reproduce.ts';
+import { type TaskContext, TaskRefusal } from '../../functions/tasks.ts';
+import type { Heartbeat } from '../../functions/train.ts';
+import type { TrainRunnerConfig } from '../config.ts';
+import type { Downloads } from '../downloads.ts';
+import { type AdapterFiles, declared, type JobReporter, LeasedJob } from '../train/leased-job.ts';
+import { Preparation } from '../train/prepare.ts';
+import { JobRefusal } from '../train/refusal.ts';
+import { adapterFiles, engineOf, receiptOf } from '../train/result.ts';
+import { needsOf, type TrainerPool } from '../train/trainer-pool.ts';
+
+type Facts = Readonly<Record<string, unknown>>;
+
+/** Whoever trained with another of these had other bytes: to train first would tell nothing more. */
+const DECISIVE = ['version', 'provider'];
+const NOT_FOUND = '(none)';
+/** What a job calls its files -> what a task does. */
+const FIELDS: Readonly<Record<string, string>> = { training_file: 'file', validation_file: 'validationFile' };
+
+export interface AgainParts {
+  readonly config: TrainRunnerConfig;
+  readonly downloads: Downloads;
+  /** Shared with the jobs of this process: they fill the memory together. */
+  readonly pool: TrainerPool;
+  readonly leaseId: string;
+}
+
+/** @throws TaskRefusal, Fault */
+export async function trainAgain(
+  event: ReproduceEvent,
+  parts: AgainParts,
+  context: TaskContext,
+): Promise<ReproduceResult> {
+  const { before } = event;
+  requireSame(before.engine, engineOf(parts.config));
+  try {
+    const { files, receipt } = await train(event, parts, context);
+    const digests = before.files.map(({ path, sha256 }) => {
+      const again = files.find((file) => file.path === path);
+      if (!again) throw new Error(`training made no ${path}`);
+      return { path, before: sha256, again: again.sha256 };
+    });
+    return {
+      same: digests.every((one) => one.before === one.again),
+      digests,
+      differences: [
+        ...differences('engine', before.engine, receipt.engine as Facts),
+        ...differences('decided', before.decided, receipt.decided as Facts),
+      ],
+    };
+  } catch (error) {
+    throw error instanceof JobRefusal ? refusalOf(error) : error;
+  }
+}
+
+async function train(
+  event: ReproduceEvent,
+  { config, downloads, pool, leaseId }: AgainParts,
+  { signal, report }: TaskContext,
+) {
+  using held = new DisposableStack();
+  report({ what: 'reading', done: 0, total: 1 });
+  const prepared = await new Preparation(downloads, config).prepare(event, held, () => undefined, signal);
+  const { plan, data } = prepared;
+  await using trainer = await pool.hold(needsOf(prepared));
+  const reporter = new StepsOnly((step) => report({ what: 'steps', done: step, total: plan.steps }));
+  const filesOf: AdapterFiles = (weights, facts) => adapterFiles(event, prepared, weights, facts, true);
+  const client = { checkpoint: async () => undefined }; // nothing is kept
+  const samples = undefined; // they show what it learns, and change nothing
+  const job = new LeasedJob({ leaseId, plan, data, ...trainer, client, reporter, samples, filesOf });
+  await job.run(signal);
+  signal.throwIfAborted();
+  const receipt = receiptOf(event, prepared, job.facts, config);
+  return {
+    files: declared(filesOf(job.weights, job.facts)),
+    receipt: JSON.parse(JSON.stringify(receipt)) as typeof receipt, // as it would have been kept: without what is undefined
+  };
+}
+
+/** A job tells its owner much; of this one, how far it is. That it is cancelled comes by the signal. */
+class StepsOnly implements JobReporter {
+  readonly action = 'continue';
+  private readonly onStep: (step: number) => void;
+
+  constructor(onStep: (step: number) => void) {
+    this.onStep = onStep;
+  }
+
+  set progress({ step }: Heartbeat) {
+    if (step !== undefined) this.onStep(step);
+  }
+
+  check(): void {}
+  event(): void {}
+  message(): void {}
+  async flush(): Promise<void> {}
+}
+
+/** @throws TaskRefusal */
+function requireSame(before: Facts, here: Facts): void {
+  const others = differences('engine', before, here).filter(({ what }) =>
+    DECISIVE.some((name) => what === `engine.${name}`),
+  );
+  if (others.length === 0) return;
+  const told = others.map(
+    ({ what, before: was, again }) => `${what} was ${was ?? NOT_FOUND} and is ${again ?? NOT_FOUND} here`,
+  );
+  throw new TaskRefusal({
+    code: 'not_repeatable',
+    message: `It was trained by another engine, which comes to other bytes: ${told.join('; ')}.`,
+    field: 'model',
+  });
+}
+
+function differences(part: string, before: Facts, again: Facts): ReproduceResult['differences'] {
+  return Object.keys({ ...before, ...again })
+    .filter((name) => !isDeepStrictEqual(before[name], again[name]))
+    .map((name) => ({
+      what: `${part}.${name}`,
+      ...only('before', before[name]),
+      ...only('again', again[name]),
+    }));
+}
+
+const only = (name: 'before' | 'again', value: unknown) => (value === undefined ? {} : { [name]: value });
+
+function refusalOf({ failure: { code, message, param } }: JobRefusal): TaskRefusal {
+  const field = FIELDS[param ?? ''];
+  return new TaskRefusal({ code, message, ...(field ? { field } : {}) });
+}

@@ -186,7 +186,7 @@ program
     (await load.tasks()).merge(await client(), output(), model, folder),
   );
 
-const tasks = program.command('tasks').description('evaluations and merges');
+const tasks = program.command('tasks').description('evaluations, merges and versions trained again');
 tasks
   .command('list', { isDefault: true })
   .action(async () => (await load.tasks()).listTasks(await client(), output()));

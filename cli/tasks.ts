@@ -1,4 +1,4 @@
-/** `patchbay evaluate`, `merge` and `tasks`: work that a runner does for somebody. */
+/** `patchbay evaluate`, `merge` and `tasks`, and what `reproduce` shares with them: work that a runner does for somebody. */
 import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { logUpdateStderr } from 'log-update';
@@ -22,6 +22,14 @@ const Evaluation = z.looseObject({
   gain: Share.nullable(),
 });
 const Merge = z.object({ files: z.array(File) });
+export const Reproduction = z.object({
+  same: z.boolean(),
+  digests: z.array(z.object({ path: z.string(), before: z.string(), again: z.string() })),
+  differences: z.array(
+    z.object({ what: z.string(), before: z.unknown().optional(), again: z.unknown().optional() }),
+  ),
+});
+type Reproduction = z.infer<typeof Reproduction>;
 const Task = z.looseObject({
   id: z.string(),
   function: z.string(),
@@ -45,7 +53,7 @@ export async function evaluate(
   data: string | undefined,
 ): Promise<void> {
   const file = data === undefined ? {} : { file: await uploadFile(client, output, data) };
-  const task = await finished(client, output, await start(client, 'evaluate', { model, ...file }));
+  const task = await finished(client, output, await startTask(client, 'evaluate', { model, ...file }));
   result(output, task, () => describeEvaluation(Evaluation.parse(task.result)));
 }
 
@@ -55,7 +63,7 @@ export async function merge(
   model: string,
   folder: string | undefined,
 ): Promise<void> {
-  const task = await finished(client, output, await start(client, 'merge', { model }));
+  const task = await finished(client, output, await startTask(client, 'merge', { model }));
   const { files } = Merge.parse(task.result);
   const target = folder ?? `${task.versions[0]!.version.split(/[/@]/)[1]!}-merged`;
   await downloadInto(client, output, target, files, (path) => `${route(task.id)}/files/${path}`);
@@ -68,12 +76,12 @@ export async function merge(
 }
 
 /** The key makes a request that is sent again the same task. */
-async function start(client: Client, name: string, body: object): Promise<Task> {
+export async function startTask(client: Client, name: string, body: object): Promise<Task> {
   return client.post(Task, `/api/tasks/${name}`, body, { 'idempotency-key': randomUUID() });
 }
 
 /** Waits until it is over, and shows how far it is. @throws CliError where it failed */
-async function finished(client: Client, output: Output, begun: Task): Promise<Task> {
+export async function finished(client: Client, output: Output, begun: Task): Promise<Task> {
   const shows = output.isTerminal && !output.json;
   if (!shows && !output.json) note(`${begun.id} waits for a runner`);
   let task = begun;
@@ -109,6 +117,18 @@ function describeEvaluation({ rows, tokens, base, model, gain }: z.infer<typeof 
   ].join('\n');
 }
 
+export function describeReproduction({ digests, differences }: Reproduction): string {
+  const shown = (value: unknown) => (value === undefined ? 'not told' : JSON.stringify(value));
+  return [
+    ...digests.map(({ path, before, again }) =>
+      before === again
+        ? `The same bytes: ${path} has sha256 ${again}`
+        : `Other bytes: ${path} has sha256 ${again}, not ${before}`,
+    ),
+    ...differences.map(({ what, before, again }) => `${what} was ${shown(before)} and is ${shown(again)}`),
+  ].join('\n');
+}
+
 const names = ({ versions, base }: Task): string =>
   versions.map(({ version, weight }) => (weight === 1 ? version : `${version}:${weight}`)).join(' + ') ||
   base;
@@ -124,7 +144,7 @@ export async function listTasks(client: Client, output: Output): Promise<void> {
   ];
   result(output, { tasks }, () =>
     tasks.length === 0
-      ? 'No tasks yet: patchbay evaluate, patchbay merge'
+      ? 'No tasks yet: patchbay evaluate, patchbay merge, patchbay reproduce'
       : table(['task', 'what', 'status', 'made', 'model'], tasks.map(row)),
   );
 }
@@ -136,6 +156,8 @@ export async function showTask(client: Client, output: Output, id: string): Prom
     if (task.error) return `${line}\n${task.error.message}`;
     const evaluation = Evaluation.safeParse(task.result).data;
     if (evaluation) return `${line}\n${describeEvaluation(evaluation)}`;
+    const reproduction = Reproduction.safeParse(task.result).data;
+    if (reproduction) return `${line}\n${describeReproduction(reproduction)}`;
     const files = Merge.safeParse(task.result).data?.files ?? [];
     return [line, ...files.map(({ path, size, sha256 }) => `${sha256}  ${path}  ${bytes(size)}`)].join('\n');
   });

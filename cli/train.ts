@@ -59,7 +59,7 @@ export async function followToTheEnd(client: Client, output: Output, id: string)
   result(output, job, () => `Made ${model}\nTalk to it: patchbay chat ${model?.replace('@v', '@')}`);
 }
 
-export const startJob = (client: Client, body: object): Promise<Job> =>
+const startJob = (client: Client, body: object): Promise<Job> =>
   client.post(Job, '/v1/fine_tuning/jobs', body);
 
 /** Options by the names that the API has for them. @throws CliError */

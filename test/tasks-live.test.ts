@@ -1,9 +1,11 @@
-/** Tasks with a real runner: what it measures is what the publish gate measures, and what it merges answers as base and adapters do. */
+/** Tasks with a real runner: it measures what the publish gate does, merges what answers as the parts do, and trains the same bytes again. */
 import { createHash } from 'node:crypto';
 import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { and, eq } from 'drizzle-orm';
 import { afterAll, beforeAll, expect, it } from 'vitest';
+import { versions } from '../db/schema.ts';
 import { openCheckpoint } from '../gpu-runner/model/checkpoint.ts';
 import { largestDifference, openParity, openStepper } from '../gpu-runner/testing/parity.ts';
 import { run } from './harness.ts';
@@ -54,9 +56,13 @@ const get = async (path: string): Promise<Body> => (await api.call('GET', path))
 
 async function task(name: string, body: object): Promise<Body> {
   const made = (await (await api.call('POST', `/api/tasks/${name}`, body)).json()) as Body;
+  return over(() => get(`/api/tasks/${made.id}`), ['succeeded', 'failed', 'cancelled']);
+}
+
+async function over(look: () => Promise<Body>, statuses: readonly string[]): Promise<Body> {
   for (;;) {
-    const now = await get(`/api/tasks/${made.id}`);
-    if (now.status !== 'queued' && now.status !== 'running') return now;
+    const now = await look();
+    if (statuses.includes(now.status)) return now;
     await new Promise((resolve) => setTimeout(resolve, 50));
   }
 }
@@ -141,6 +147,49 @@ it('does not merge what no mix is defined of', { timeout: TIMEOUT_MS }, async ()
     status: 'failed',
     error: { code: 'adapter_invalid', field: 'model' },
   });
+});
+
+it('trains a version again, to the same bytes, and publishes nothing', { timeout: TIMEOUT_MS }, async () => {
+  const hyperparameters = { n_epochs: 1, batch_size: 4, r: 2, validation_split: 0.25, eval_steps: 1 };
+  const order = {
+    model: 'parity/smollm2',
+    training_file: await upload(rows),
+    suffix: 'trained',
+    seed: 5,
+    method: { type: 'supervised', supervised: { hyperparameters } },
+  };
+  const job = (await (await api.call('POST', '/v1/fine_tuning/jobs', order)).json()) as Body;
+  const ended = await over(() => get(`/v1/fine_tuning/jobs/${job.id}`), ['succeeded', 'failed']);
+  const [id] = ended.fine_tuned_model.split('@');
+  const before = await get(`/api/adapters/${id}/versions/1`);
+  const { receipt } = before;
+  const weights = 'adapter_model.safetensors';
+  const digestOf = (path: string) => before.files.find((file: Body) => file.path === path).sha256;
+
+  const same = await task('reproduce', { model: id });
+  expect(same).toMatchObject({ status: 'succeeded', error: null });
+  const digests = ['adapter_config.json', weights].map((path) => {
+    return { path, before: digestOf(path), again: digestOf(path) };
+  });
+  expect(same.result).toEqual({ same: true, digests, differences: [] });
+  expect((await get(`/api/adapters/${id}`)).latest).toBe(1);
+
+  const told = (changed: object) =>
+    api.deps.db
+      .update(versions)
+      .set({ receipt: { ...receipt, ...changed } })
+      .where(and(eq(versions.adapterId, id), eq(versions.number, 1)));
+  const threads = receipt.engine.threads + 1;
+  await told({ seed: 6, engine: { ...receipt.engine, threads } });
+  const { result } = await task('reproduce', { model: id });
+  expect(result.same).toBe(false);
+  expect(result.digests.find(({ path }: Body) => path === weights).again).not.toBe(digestOf(weights));
+  expect(result.differences).toEqual([{ what: 'engine.threads', before: threads, again: threads - 1 }]);
+
+  await told({ engine: { ...receipt.engine, provider: 'cuda' } });
+  const elsewhere = await task('reproduce', { model: id });
+  expect(elsewhere).toMatchObject({ status: 'failed', error: { code: 'not_repeatable', field: 'model' } });
+  expect(elsewhere.error.message).toMatch(/engine\.provider was cuda and is cpu here/);
 });
 
 it('does all of it from the command line', { timeout: TIMEOUT_MS }, async () => {

@@ -67,6 +67,13 @@ async function over(look: () => Promise<Body>, statuses: readonly string[]): Pro
   }
 }
 
+/** As if its training had been told so. */
+const tell = (id: string, receipt: Record<string, unknown>) =>
+  api.deps.db
+    .update(versions)
+    .set({ receipt })
+    .where(and(eq(versions.adapterId, id), eq(versions.number, 1)));
+
 async function upload(content: string): Promise<string> {
   const form = new FormData();
   form.set('purpose', 'fine-tune');
@@ -174,19 +181,14 @@ it('trains a version again, to the same bytes, and publishes nothing', { timeout
   expect(same.result).toEqual({ same: true, digests, differences: [] });
   expect((await get(`/api/adapters/${id}`)).latest).toBe(1);
 
-  const told = (changed: object) =>
-    api.deps.db
-      .update(versions)
-      .set({ receipt: { ...receipt, ...changed } })
-      .where(and(eq(versions.adapterId, id), eq(versions.number, 1)));
   const threads = receipt.engine.threads + 1;
-  await told({ seed: 6, engine: { ...receipt.engine, threads } });
+  await tell(id, { ...receipt, seed: 6, engine: { ...receipt.engine, threads } });
   const { result } = await task('reproduce', { model: id });
   expect(result.same).toBe(false);
   expect(result.digests.find(({ path }: Body) => path === weights).again).not.toBe(digestOf(weights));
   expect(result.differences).toEqual([{ what: 'engine.threads', before: threads, again: threads - 1 }]);
 
-  await told({ engine: { ...receipt.engine, provider: 'cuda' } });
+  await tell(id, { ...receipt, engine: { ...receipt.engine, provider: 'cuda' } });
   const elsewhere = await task('reproduce', { model: id });
   expect(elsewhere).toMatchObject({ status: 'failed', error: { code: 'not_repeatable', field: 'model' } });
   expect(elsewhere.error.message).toMatch(/engine\.provider was cuda and is cpu here/);
@@ -219,4 +221,21 @@ it('does all of it from the command line', { timeout: TIMEOUT_MS }, async () => 
   const [id] = /task-\S+(?= +evaluate +failed)/.exec(listed.stdout)!;
   expect((await command('tasks', 'show', id)).stdout).toMatch(/line \d/);
   expect((await command('tasks', 'cancel', id)).code).not.toBe(0);
+});
+
+it('gives back what it trains again once it is stopped', { timeout: TIMEOUT_MS }, async () => {
+  const id = (await get('/v1/fine_tuning/jobs')).data[0].fine_tuned_model.split('@')[0];
+  const { receipt } = await get(`/api/adapters/${id}/versions/1`);
+  const { engine, hyperparameters } = receipt;
+  const long = { ...hyperparameters, n_epochs: 50, batch_size: 1 };
+  await tell(id, { ...receipt, hyperparameters: long, engine: { ...engine, provider: 'cpu' } });
+  const made = (await (await api.call('POST', '/api/tasks/reproduce', { model: id })).json()) as Body;
+  const look = () => get(`/api/tasks/${made.id}`);
+  await over(look, ['running']);
+  expect(await runner.stop()).toBe(0);
+  expect(await look()).toMatchObject({ status: 'queued', error: null });
+  runner = await TrainRunnerProcess.start(url);
+  await over(look, ['running']);
+  await api.call('POST', `/api/tasks/${made.id}/cancel`);
+  expect(await look()).toMatchObject({ status: 'cancelled', result: null });
 });

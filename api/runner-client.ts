@@ -6,6 +6,7 @@ import {
   RunnerError,
   RunnerHealth,
 } from '../functions/generate.ts';
+import { WARM_PATH } from '../functions/warm.ts';
 import { traceHeaders } from '../observe/trace.ts';
 import { ApiError, type ApiErrorCode } from './errors.ts';
 
@@ -87,7 +88,7 @@ export function createRunnerClient(endpoint: () => RunnerEndpoint | undefined): 
       return events(response.body);
     },
     async loadBase(base) {
-      await send('/bases', { method: 'POST', body: JSON.stringify(BaseSource.parse(base)) });
+      await send(WARM_PATH, { method: 'POST', body: JSON.stringify(BaseSource.parse(base)) });
     },
     async health() {
       return RunnerHealth.parse(

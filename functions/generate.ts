@@ -148,7 +148,7 @@ export const shortDigest = (digest: string): string => digest.slice(0, 16);
 
 /**
  * `GET {runner}/health`, and what a runner reports of itself: what it is, what it has in memory and how much it does, for routing
- * and for the operator. `POST {runner}/bases` loads a BaseSource ahead of time.
+ * and for the operator. `POST {runner}/bases` loads a BaseSource ahead of time (warm.ts).
  */
 export const RunnerHealth = z.object({
   status: z.enum(['ok', 'draining']),

@@ -5,8 +5,9 @@ import { merge } from './merge.ts';
 import { reproduce } from './reproduce.ts';
 import { train } from './train.ts';
 import { verify } from './verify.ts';
+import { warm } from './warm.ts';
 
-export const ON_RUNNERS: readonly FunctionDefinition[] = [evaluate, merge, reproduce, train, verify];
+export const ON_RUNNERS: readonly FunctionDefinition[] = [evaluate, merge, reproduce, train, verify, warm];
 
 /** Of a function that is no more, in a server that was upgraded: none. */
 export const retriesOf = (name: string): number =>

@@ -4,7 +4,9 @@ import { type Context, Hono } from 'hono';
 import { stream } from 'hono/streaming';
 import type { Logger } from 'pino';
 import type { z } from 'zod';
-import { BaseSource, type GenerateEvent, GenerateRequest } from '../functions/generate.ts';
+import { invoke } from '../functions/definition.ts';
+import { type GenerateEvent, GenerateRequest } from '../functions/generate.ts';
+import { WARM_PATH, warm } from '../functions/warm.ts';
 import { count, observe, secondsSince } from '../observe/metrics.ts';
 import { contextOf, inSpan } from '../observe/trace.ts';
 import { type MetricsAccess, metricsRoute, showsToken } from './access.ts';
@@ -42,10 +44,7 @@ export function createRunnerApp(runner: Runner, access: MetricsAccess, log: Logg
 
   app.get('/health', (c) => c.json(runner.health()));
 
-  app.post('/bases', async (c) => {
-    const { contextLength } = await runner.open(parse(BaseSource, await json(c)));
-    return c.json({ contextLength });
-  });
+  app.post(WARM_PATH, async (c) => c.json(await invoke(warm, parse(warm.event, await json(c)), runner)));
 
   app.post('/generate', async (c) => {
     const request = parse(GenerateRequest, await json(c));

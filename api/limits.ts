@@ -67,6 +67,7 @@ async function take(limiter: RateLimiterMemory, who: string): Promise<{ left: nu
 }
 
 function bucketOf(path: string): Bucket {
-  if (path.startsWith('/v1/chat/') || path.startsWith('/v1/completions')) return 'inference';
+  if (path.startsWith('/v1/chat/') || path.startsWith('/v1/completions') || path === '/api/warm')
+    return 'inference';
   return /^\/[^/]+\/[^/]+\/(resolve|raw)\//.test(path) || path.includes('/files/') ? 'resolvers' : 'api';
 }

@@ -37,6 +37,7 @@ const load = {
   reproduce: () => import('./reproduce.ts'),
   tasks: () => import('./tasks.ts'),
   train: () => import('./train.ts'),
+  warm: () => import('./warm.ts'),
 };
 
 const client = async (): Promise<Client> => new Client(await readSettings(process.env));
@@ -167,6 +168,12 @@ program
   .action(async (reference: string, options: ReproduceOptions) =>
     (await load.reproduce()).reproduce(await client(), output(), reference, options),
   );
+
+program
+  .command('warm')
+  .description('have a runner load a base and adapters before anybody waits for them; it costs one token')
+  .argument('<model>', 'owner/name, owner/name@version, a base, or owner/a:0.7+owner/b:0.3')
+  .action(async (model: string) => (await load.warm()).warm(await client(), output(), model));
 
 program
   .command('evaluate')

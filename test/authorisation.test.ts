@@ -145,6 +145,7 @@ const RULES: Readonly<Record<string, Rule>> = {
   'GET /api/tasks/{task}': { scope: ['infer', 'train'], own: true },
   'POST /api/tasks/{task}/cancel': { scope: ['infer', 'train'], own: true },
   'GET /api/tasks/{task}/files/{path}': { scope: ['infer'], own: true },
+  'POST /api/warm': { scope: ['infer'], see: true, use: true, body: () => ({ model: modelAsked }) },
   'POST /api/webhooks': { scope: ['manage'], body: () => ({ url: 'https://example.org/hook' }) },
   'GET /api/webhooks': { scope: ['manage'] },
   'DELETE /api/webhooks/{id}': { scope: ['manage'], own: true },

@@ -1,6 +1,7 @@
 /** Two APIs over one Postgres, and real runners that report to them, come, go and die. */
 import { sql } from 'drizzle-orm';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { sampleAdapter } from '../adapter/sample-adapter.ts';
 import { createFleet, type Fleet } from '../api/fleet/fleet.ts';
 import { baseSource } from '../api/invoke.ts';
 import { findBase } from '../db/bases.ts';
@@ -11,7 +12,7 @@ import { SILENT_MS } from '../functions/fleet.ts';
 import { GenerateRequest, RunnerHealth } from '../functions/generate.ts';
 import { scale } from '../functions/scale.ts';
 import { RunnerProcess } from '../gpu-runner/testing/runner-process.ts';
-import { baseId, InProcess, runnerToken } from './in-process.ts';
+import { base, baseId, InProcess, runnerToken } from './in-process.ts';
 import { type PostgresForTests, startPostgres } from './servers/postgres.ts';
 
 const PROMPT = [5, 6, 7];
@@ -240,6 +241,28 @@ describe('a fleet', () => {
     expect(after.every(({ finish }) => finish === 'length')).toBe(true);
     expect(await stopped).toEqual({ code: 0, signal: null });
     await unknown(stopping!.url);
+  });
+
+  it('has in memory what was to be warm, which counts as one token', async () => {
+    const runner = await startRunner();
+    const living = await urls();
+    for (const one of started) if (one !== runner && living.includes(one.url)) await one.stop();
+    const { config, weights } = sampleAdapter(base);
+    const files = { 'adapter_config.json': config, 'adapter_model.safetensors': weights };
+    expect((await api.publish('/api/adapters/warm/one/versions', files)).status).toBe(200);
+    const key = await api.key('eager', ['read', 'infer']);
+    const warm = (model: string) => api.call('POST', '/api/warm', { model }, key);
+    expect((await warm('warm/none')).status).toBe(404);
+    expect(await healthOf(runner)).toMatchObject({ bases: [], adaptersInMemory: 0 });
+    const answer = await (await warm('warm/one')).json();
+    expect(answer).toEqual({ base: baseId, versions: ['warm/one@1'], seconds: expect.any(Number) });
+    expect(await healthOf(runner)).toMatchObject({ bases: [{ id: baseId }], adaptersInMemory: 1 });
+    const { items } = await (await api.call('GET', '/api/usage', undefined, key)).json();
+    const counted = items.map(({ kind, quantity }: { kind: string; quantity: number }) => [kind, quantity]);
+    expect(counted.sort()).toEqual([
+      ['completion', 1],
+      ['prompt', 1],
+    ]);
   });
 });
 

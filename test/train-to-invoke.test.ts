@@ -129,6 +129,9 @@ describe('training', () => {
     const again = await server.cli('reproduce', 'admin/shell@1');
     expect(again.stdout).toMatch(/^The same bytes: adapter_model.safetensors has sha256 [0-9a-f]{64}$/m);
     expect(again.code).toBe(0);
+    expect((await server.cli('warm', 'admin/shell')).stdout).toMatch(
+      /^patchbay\/tiny \+ admin\/shell@1: in memory after \d+\.\d\d s$/m,
+    );
   });
 
   it('with the command: what is wrong ends with a reason and an exit code', async () => {

@@ -2428,6 +2428,55 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/warm": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Load a base and adapters where they would be asked; it counts as a request for one token */
+        post: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path?: never;
+                cookie?: never;
+            };
+            requestBody: {
+                content: {
+                    "application/json": components["schemas"]["Wanted"];
+                };
+            };
+            responses: {
+                /** @description They are in the memory of a runner */
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Warm"];
+                    };
+                };
+                /** @description RFC 9457 problem */
+                default: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Problem"];
+                    };
+                };
+            };
+        };
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/webhooks": {
         parameters: {
             query?: never;
@@ -3578,6 +3627,17 @@ export interface components {
             file?: string;
             /** @description The same for the validation file, where there was one */
             validationFile?: string;
+        };
+        Warm: {
+            base: string;
+            /** @description The adapters, as `owner/name@3` */
+            versions: string[];
+            /** @description What the first request would have waited for */
+            seconds: number;
+        };
+        Wanted: {
+            /** @description A base, a version or a mix, as for a chat */
+            model: string;
         };
         MadeWebhook: components["schemas"]["Webhook"] & {
             secret: string;

@@ -3,6 +3,7 @@ import { OpenAPIHono } from '@hono/zod-openapi';
 import type { Auth } from '../auth.ts';
 import type { AppEnv } from '../context.ts';
 import { ApiError } from '../errors.ts';
+import type { InvokeDeps } from '../invoke.ts';
 import type { TrustDeps } from '../trusted-publishing.ts';
 import { accessRoutes } from './access-routes.ts';
 import { baseRoutes } from './bases.ts';
@@ -15,9 +16,10 @@ import { taskRoutes } from './tasks.ts';
 import { trustedPublishingRoutes } from './trusted-publishing.ts';
 import { usageRoutes } from './usage.ts';
 import { verificationRoutes } from './verifications.ts';
+import { warmRoutes } from './warm.ts';
 import { webhookRoutes } from './webhooks.ts';
 
-export type PatchbayDeps = CatalogDeps & TrustDeps & OperatorDeps & { readonly auth: Auth };
+export type PatchbayDeps = CatalogDeps & TrustDeps & OperatorDeps & InvokeDeps & { readonly auth: Auth };
 
 export function patchbayRoutes(deps: PatchbayDeps) {
   const app = new OpenAPIHono<AppEnv>({
@@ -40,6 +42,7 @@ export function patchbayRoutes(deps: PatchbayDeps) {
   trustedPublishingRoutes(app, deps);
   usageRoutes(app, deps);
   taskRoutes(app, deps);
+  warmRoutes(app, deps);
   webhookRoutes(app, deps);
   operatorRoutes(app, deps);
   return app;

@@ -1,6 +1,6 @@
 /** Connections to a Postgres server. */
 import { drizzle } from 'drizzle-orm/node-postgres';
-import { Pool } from 'pg';
+import { Pool, type PoolClient } from 'pg';
 import type { Database } from './open.ts';
 import * as schema from './schema.ts';
 
@@ -18,7 +18,7 @@ export const connect = (url: string, limits: PoolLimits): Database =>
 
 /** @param limits in place of a long-lived process's */
 export function createPool(url: string, limits: PoolLimits = {}): Pool {
-  const pool = new Pool({
+  const pool = new ReturningPool({
     connectionString: url,
     max: PROCESS_CONNECTIONS,
     // Also the wait for one of these connections: hundreds of requests that come at once take their turns.
@@ -35,4 +35,35 @@ export function createPool(url: string, limits: PoolLimits = {}): Pool {
   // A connection that the server closes while it is idle must not end the process.
   pool.on('error', () => undefined);
   return pool;
+}
+
+/**
+ * Takes a connection back that ended while somebody had it. Drizzle sends `begin` before it promises to give a connection back, so each
+ * that dies there would be missing for good: after ten of them nobody could ask anything, until the server was started again.
+ */
+class ReturningPool extends Pool {
+  override connect(): Promise<PoolClient>;
+  override connect(callback: ConnectCallback): void;
+  override connect(callback?: ConnectCallback): Promise<PoolClient> | undefined {
+    if (!callback) return super.connect().then(returning);
+    super.connect(callback); // the pool's own statements, which it gives back in any case
+    return undefined;
+  }
+}
+
+type ConnectCallback = Parameters<Pool['connect']>[0];
+
+function returning(client: PoolClient): PoolClient {
+  const release = client.release.bind(client);
+  let isOut = true;
+  const giveBack = (error?: Error | boolean) => {
+    if (!isOut) return;
+    isOut = false;
+    client.off('end', lost);
+    release(error);
+  };
+  const lost = () => giveBack(true);
+  client.once('end', lost);
+  client.release = giveBack;
+  return client;
 }

@@ -7,6 +7,7 @@ import {
   type Attributes,
   type Context,
   context,
+  isSpanContextValid,
   propagation,
   ROOT_CONTEXT,
   type Span,
@@ -55,8 +56,9 @@ export const traceparent = (): string | undefined => traceHeaders()['traceparent
 
 /** For lines of the log; nothing where nothing is traced. */
 export function traceFields(): { traceId?: string; spanId?: string } {
-  const { traceId, spanId } = trace.getActiveSpan()?.spanContext() ?? {};
-  return traceId && spanId ? { traceId, spanId } : {};
+  const context = trace.getActiveSpan()?.spanContext();
+  if (!context || !isSpanContextValid(context)) return {}; // where nobody traces, its numbers are zeros
+  return { traceId: context.traceId, spanId: context.spanId };
 }
 
 export const within = <T>(parent: Context, work: () => T): T => context.with(parent, work);

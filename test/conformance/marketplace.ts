@@ -93,7 +93,7 @@ export async function copyAdapter(from: string, to: string, card: string): Promi
   await writeFile(join(to, 'eval.jsonl'), rows.slice(0, 8).join('\n'));
 }
 
-export interface WayIn extends Pick<ChildServer, 'stop'> {
+export interface WayIn extends Pick<ChildServer, 'stop' | 'log'> {
   readonly url: string;
 }
 
@@ -111,7 +111,7 @@ export const RUNTIMES: readonly Runtime[] = [
     name: 'Node',
     prepare: () => undefined,
     gaps: {},
-    open: async ({ node }) => ({ url: node.url, stop: async () => undefined }),
+    open: async ({ node }) => ({ url: node.url, log: () => node.log, stop: async () => undefined }),
   },
   {
     name: 'workerd',

@@ -6,7 +6,7 @@ import { downloadFile, listFiles } from '@huggingface/hub';
 import type OpenAI from 'openai';
 import { APIError, toFile } from 'openai';
 import { Client } from 'pg';
-import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
 import type { RunnerProcess } from '../../api/embedded/runner-process.ts';
 import { seedFolder, TestClient } from '../harness.ts';
 import { startWorkerdWithTrigger } from '../servers/workerd.ts';
@@ -54,6 +54,11 @@ describe.each(RUNTIMES)('through $name', ({ name, open, gaps }) => {
     way = await open(marketplace);
     training = await marketplace.startTrainRunner(way.url);
     server = new TestClient(join(marketplace.node.folder, own), way.url, marketplace.node.key);
+  });
+
+  // What the operator would find in the log.
+  afterEach(({ task }) => {
+    if (task.result?.state === 'fail') process.stderr.write(`${way.log()}\n`);
   });
 
   afterAll(async () => {

@@ -44,12 +44,12 @@ export function ActionButton({
   children: ReactNode;
 }) {
   const { busy, failure, run } = useAction();
-  const button = (
+  const button = (disabled: boolean) => (
     <button
       type="button"
       className={`button button-small ${className}`}
       aria-label={label}
-      disabled={busy}
+      disabled={disabled}
       onClick={confirm ? undefined : () => run(act)}
     >
       {children}
@@ -58,13 +58,14 @@ export function ActionButton({
   return (
     <span className="inline-flex flex-wrap items-center gap-2">
       {confirm ? (
-        <Suspense fallback={button}>
+        // A click before the question is there would do nothing.
+        <Suspense fallback={button(true)}>
           <Confirm {...confirm} act={() => run(act)}>
-            {button}
+            {button(busy)}
           </Confirm>
         </Suspense>
       ) : (
-        button
+        button(busy)
       )}
       <Failure text={failure} />
     </span>

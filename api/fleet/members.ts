@@ -56,7 +56,7 @@ export class Members {
   /** All that were heard of, draining ones and those that failed since included. */
   async all(): Promise<readonly Member[]> {
     const age = this.known ? this.clock() - this.known.at : Number.POSITIVE_INFINITY;
-    if (age > USABLE_MS) await this.renew();
+    if (age > USABLE_MS) await this.renewed();
     else if (age > FRESH_MS) this.outlive(this.renew().catch(() => undefined)); // tried again, and then thrown, once it is too old
     return this.known?.members ?? [];
   }
@@ -68,6 +68,17 @@ export class Members {
 
   failed(url: string): void {
     this.failures.set(url, this.clock());
+  }
+
+  /** Another request may have begun to look, and at the edge what it does ends with it: then this one looks itself. */
+  private async renewed(): Promise<void> {
+    const isOthers = this.renewing !== undefined;
+    try {
+      await this.renew();
+    } catch (error) {
+      if (!isOthers) throw error;
+      await this.renew();
+    }
   }
 
   /** Looks again, however new what is known is. */

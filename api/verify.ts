@@ -14,7 +14,7 @@ import {
   underVerification,
   type Verification,
 } from '../db/verifications.ts';
-import { HEARTBEAT_SECONDS } from '../functions/train.ts';
+import { HEARTBEAT_SECONDS, LEASE_SECONDS } from '../functions/train.ts';
 import { type Findings, RULES, type Verdict, type VerifyLease } from '../functions/verify.ts';
 import { count } from '../observe/metrics.ts';
 import { toStorable } from './content.ts';
@@ -111,7 +111,11 @@ export async function decide(deps: VerifyDeps, leaseId: string, verdict: Verdict
 export async function decideShipped(deps: VerifyDeps, version: Version, verdict: Verdict): Promise<void> {
   const lease = { id: crypto.randomUUID(), runner: 'shipped', expiresAt: expiry(deps) };
   const taken = await leaseNextVerification(deps.db, lease, deps.now(), version);
-  if (taken) await decide(deps, lease.id, verdict);
+  if (taken) return decide(deps, lease.id, verdict);
+  // A runner was faster. What it says, and what became of the version since, its page tells.
+  await awaitVerdict(deps, version, LEASE_SECONDS).catch((error: unknown) => {
+    if (!(error instanceof ApiError)) throw error;
+  });
 }
 
 function evaluationOf({ findings: { evaluation } }: Verdict) {

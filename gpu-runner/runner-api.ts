@@ -44,12 +44,12 @@ export class RunnerApi {
     return this.answered;
   }
 
-  /** @returns undefined where there is nothing to answer. @throws LeaseEnded, LeaseRefused, Unreachable */
+  /**
+   * @param signal ends the attempts, but not one that is under way: a lease that is given must be heard of, to be given back
+   * @returns undefined where there is nothing to answer. @throws LeaseEnded, LeaseRefused, Unreachable
+   */
   post(path: string, body: unknown = {}, signal?: AbortSignal): Promise<unknown> {
-    return persistently(() => {
-      const timeout = AbortSignal.timeout(TIMEOUT_MS);
-      return this.postOnce(path, body, signal ? AbortSignal.any([signal, timeout]) : timeout);
-    }, signal);
+    return persistently(() => this.postOnce(path, body, AbortSignal.timeout(TIMEOUT_MS)), signal);
   }
 
   /** The same without a second attempt: for what is said again soon anyway. @throws also what the network throws */

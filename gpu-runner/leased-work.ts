@@ -12,6 +12,8 @@ import { LeaseEnded, type RunnerApi, Unreachable } from './runner-api.ts';
 const IDLE_MS = 500;
 /** How soon one asks again that was not answered. */
 const UNREACHABLE_MS = 2_000;
+/** How soon one asks again that failed: at once it would get the same piece, until that is given up. */
+const FAILED_MS = 2_000;
 
 interface Lease {
   readonly leaseId: string;
@@ -66,11 +68,12 @@ export class LeasedWork<L extends Lease> {
       const given = await this.api.post(this.work.path, this.work.request, stop);
       if (given === undefined) return IDLE_MS;
       const lease = this.work.lease.parse(given);
-      await inSpan(this.work.path, attributesOf(this.work.describe(lease)), () => this.hold(lease, stop), {
+      const about = attributesOf(this.work.describe(lease));
+      const did = await inSpan(this.work.path, about, () => this.hold(lease, stop), {
         parent: contextFrom(lease.traceparent),
         kind: SpanKind.CONSUMER,
       });
-      return 0;
+      return did ? 0 : FAILED_MS;
     } catch (error) {
       if (stop.aborted) return 0;
       this.log.error({ error: (error as Error).message }, `nothing could be asked for of ${this.work.path}`);
@@ -78,7 +81,8 @@ export class LeasedWork<L extends Lease> {
     }
   }
 
-  private async hold(lease: L, stop: AbortSignal): Promise<void> {
+  /** @returns false: it was given back, or lost */
+  private async hold(lease: L, stop: AbortSignal): Promise<boolean> {
     const log = this.log.child(this.work.describe(lease));
     log.info({ lease: lease.leaseId }, 'took it');
     const at = `${this.work.path}/${lease.leaseId}`;
@@ -88,15 +92,20 @@ export class LeasedWork<L extends Lease> {
       await this.work.do(lease, AbortSignal.any([stop, over.signal]));
       this.pause.over();
       log.info('did it');
+      return true;
     } catch (error) {
       const isLost = error instanceof LeaseEnded || over.signal.aborted;
       const ours = isOwnTrouble(error);
       this.work.left(isLost ? 'lost' : stop.aborted || ours ? 'given_back' : 'failed');
-      if (isLost) return log.warn('lost it');
+      if (isLost) {
+        log.warn('lost it');
+        return false;
+      }
       const failed = !stop.aborted && !ours;
       if (ours) this.pause.begin();
       if (failed || ours) log.error({ error: (error as Error).stack }, 'could not do it');
       await this.api.post(`${at}/release`, { failed } satisfies Release).catch(() => undefined); // else its lease runs out
+      return false;
     } finally {
       clearInterval(timer);
     }

@@ -3,7 +3,7 @@
  * resume and what a leaked URL can do, so both must agree.
  */
 import { createHash } from 'node:crypto';
-import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it, test } from 'vitest';
@@ -14,7 +14,7 @@ import { type S3Server, startVersitygw, versitygwInstalled } from './servers/ver
 const MIB = 2 ** 20;
 const credentials = { accessKeyId: 'test', secretAccessKey: 'secret-of-the-test', region: 'us-east-1' };
 
-async function startEmbedded(folder: string): Promise<S3Server> {
+async function startEmbedded(folder: string) {
   const server = await startEmbeddedS3({
     folder,
     host: '127.0.0.1',
@@ -192,6 +192,33 @@ it('the embedded object store reads any range over the seams of its parts, by HT
     store.close();
   }
   await server.close();
+  await rm(folder, { recursive: true });
+});
+
+it('the embedded object store gives a reader the bytes that it found, whoever replaces or removes them meanwhile', async () => {
+  const folder = await mkdtemp(join(tmpdir(), 'patchbay-s3-'));
+  const server = await startEmbedded(folder);
+  const store = createBlobStore({ bucket: 'patchbay', ...server });
+  const part = (fill: number) => new Uint8Array(MIB).fill(fill);
+  await store.finishUpload('blobs/a', await upload(store, 'blobs/a', [part(1), part(2)]));
+  const old = Buffer.concat([part(1), part(2)]);
+  const next = part(3);
+  const readers = [await server.read('blobs/a'), await server.read('blobs/a')];
+  const changes = Array.from({ length: 8 }, () => store.put('blobs/a', next));
+  expect(old.equals(await bytesOf(readers[0]!))).toBe(true);
+  await Promise.all(changes);
+  expect(old.equals(await bytesOf(readers[1]!))).toBe(true);
+
+  await Promise.all(Array.from({ length: 8 }, (_, i) => store.copy('blobs/a', `blobs/${i % 2}`)));
+  await store.remove('blobs/a');
+  await server.close();
+  const again = await startEmbedded(folder);
+  const reopened = createBlobStore({ bucket: 'patchbay', ...again });
+  for (const key of ['blobs/0', 'blobs/1'])
+    expect(Buffer.from(next).equals(await bytesOf(await reopened.read(key)))).toBe(true);
+  expect(await readdir(join(folder, 'data'))).toHaveLength(2);
+  for (const { close } of [store, reopened]) close();
+  await again.close();
   await rm(folder, { recursive: true });
 });
 

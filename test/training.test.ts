@@ -96,7 +96,9 @@ const statusOf = async (id: string): Promise<string> => (await client.fineTuning
 async function finished(id: string) {
   return until(`the end of ${id}`, async () => {
     const job = await client.fineTuning.jobs.retrieve(id);
-    if (job.error?.code === 'server_error') throw new Error(runners.map(({ log }) => log).join('\n'));
+    const { code, message } = job.error ?? {};
+    if (code === 'server_error' || message?.includes('runners in a row'))
+      throw new Error([message, ...runners.map(({ log }) => log)].join('\n'));
     return ['succeeded', 'failed', 'cancelled'].includes(job.status) && job;
   });
 }

@@ -8,7 +8,7 @@
  *   uploads/<id>/<number>    { pieces: [{ data, size }], etag } of a part
  *
  * Joining parts and copying an object make further names (hard links) for bytes that are there. An ETag is made up: it says which
- * writing put the bytes there, not, as MD5 would, what they are.
+ * writing put the bytes there, not, as MD5 would, what they are. Whoever reads an object reads it to its end, whatever becomes of it.
  */
 import { createHash, randomUUID } from 'node:crypto';
 import { createReadStream, createWriteStream } from 'node:fs';
@@ -44,8 +44,14 @@ export class DigestMismatch extends Error {}
 
 export class S3Store {
   private readonly folder: string;
-  /** By key: a folder of digests says nothing of their order. */
+  /** What there is, by key: nobody else changes the folder. */
   private readonly objects = new Map<string, StoredObject>();
+  /** By key: of two changes at once, the second waits. */
+  private readonly changes = new Map<string, Promise<unknown>>();
+  /** How many read these bytes, or link to them. */
+  private readonly uses = new Map<string, number>();
+  /** Bytes that go when nobody uses them any more. */
+  private readonly doomed = new Set<string>();
 
   private constructor(folder: string) {
     this.folder = folder;
@@ -58,8 +64,8 @@ export class S3Store {
     return store;
   }
 
-  async find(key: string): Promise<StoredObject | undefined> {
-    return readDescription(this.objectPath(key), StoredObject);
+  find(key: string): StoredObject | undefined {
+    return this.objects.get(key);
   }
 
   /** Those whose keys begin so, behind `after`, in the order of their keys' bytes. */
@@ -71,8 +77,12 @@ export class S3Store {
       : sorted.filter(({ key }) => Buffer.compare(Buffer.from(key), Buffer.from(after)) > 0);
   }
 
-  /** @param start, end the first byte and the last */
+  /**
+   * To be called in the same turn as `find`: from then on the bytes stay.
+   * @param start, end the first byte and the last
+   */
   read({ pieces }: Stored, start: number, end: number): Readable {
+    const release = this.use(pieces);
     let offset = 0;
     const streams: (() => Readable)[] = [];
     for (const { data, size } of pieces) {
@@ -80,7 +90,9 @@ export class S3Store {
       if (range.start <= range.end) streams.push(() => this.readPiece(data, range));
       offset += size;
     }
-    return streams.length === 1 ? streams[0]!() : Readable.from(inTurn(streams), { objectMode: false });
+    const stream =
+      streams.length === 1 ? streams[0]!() : Readable.from(inTurn(streams), { objectMode: false });
+    return stream.once('close', release);
   }
 
   private readPiece(data: string, range: { start: number; end: number }): Readable {
@@ -93,26 +105,33 @@ export class S3Store {
     return stored;
   }
 
+  /** To be called in the same turn as `find`. */
   async copy({ pieces, etag }: StoredObject, key: string): Promise<StoredObject> {
     return this.describe(key, { pieces: await this.linked(pieces), etag });
   }
 
   /** Other names for the same bytes, so that either can be removed. */
-  private linked(pieces: readonly Piece[]): Promise<Piece[]> {
-    return Promise.all(
-      pieces.map(async ({ data, size }) => {
-        const name = randomUUID();
-        await link(this.dataPath(data), this.dataPath(name));
-        return { data: name, size };
-      }),
-    );
+  private async linked(pieces: readonly Piece[]): Promise<Piece[]> {
+    const release = this.use(pieces);
+    try {
+      return await Promise.all(
+        pieces.map(async ({ data, size }) => {
+          const name = randomUUID();
+          await link(this.dataPath(data), this.dataPath(name));
+          return { data: name, size };
+        }),
+      );
+    } finally {
+      release();
+    }
   }
 
-  async remove(key: string): Promise<void> {
-    const object = await this.find(key);
-    await rm(this.objectPath(key), { force: true });
-    this.objects.delete(key);
-    if (object) await this.removeData(object);
+  remove(key: string): Promise<void> {
+    return this.change(key, async (before) => {
+      await rm(this.objectPath(key), { force: true });
+      this.objects.delete(key);
+      if (before) await this.removeData(before);
+    });
   }
 
   async startUpload(key: string): Promise<string> {
@@ -190,17 +209,51 @@ export class S3Store {
     }
   }
 
-  private async describe(key: string, stored: Stored): Promise<StoredObject> {
-    const before = await this.find(key);
-    const object = { key, ...stored, modified: new Date().toISOString() };
-    await writeAtomically(this.objectPath(key), JSON.stringify(object));
-    this.objects.set(key, object);
-    if (before) await this.removeData(before);
-    return object;
+  private describe(key: string, stored: Stored): Promise<StoredObject> {
+    return this.change(key, async (before) => {
+      const object = { key, ...stored, modified: new Date().toISOString() };
+      await writeAtomically(this.objectPath(key), JSON.stringify(object));
+      this.objects.set(key, object);
+      if (before) await this.removeData(before);
+      return object;
+    });
+  }
+
+  private async change<T>(key: string, work: (before: StoredObject | undefined) => Promise<T>): Promise<T> {
+    const earlier = this.changes.get(key) ?? Promise.resolve();
+    const change = earlier.then(() => work(this.find(key)));
+    const over = change.catch(() => undefined);
+    this.changes.set(key, over);
+    try {
+      return await change;
+    } finally {
+      if (this.changes.get(key) === over) this.changes.delete(key);
+    }
+  }
+
+  /** @returns to be called when they are no longer used */
+  private use(pieces: readonly Piece[]): () => void {
+    for (const { data } of pieces) this.uses.set(data, (this.uses.get(data) ?? 0) + 1);
+    return () => {
+      for (const { data } of pieces) {
+        const left = this.uses.get(data)! - 1;
+        if (left > 0) this.uses.set(data, left);
+        else {
+          this.uses.delete(data);
+          // What cannot be removed now is when the store opens again.
+          if (this.doomed.delete(data)) rm(this.dataPath(data), { force: true }).catch(() => undefined);
+        }
+      }
+    };
   }
 
   private async removeData({ pieces }: Stored): Promise<void> {
-    await Promise.all(pieces.map(({ data }) => rm(this.dataPath(data), { force: true })));
+    await Promise.all(
+      pieces.map(async ({ data }) => {
+        if (this.uses.has(data)) this.doomed.add(data);
+        else await rm(this.dataPath(data), { force: true });
+      }),
+    );
   }
 
   private dataPath(data: string): string {

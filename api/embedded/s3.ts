@@ -56,7 +56,7 @@ export async function startEmbeddedS3(options: {
   return {
     endpoint: `http://${options.host.includes(':') ? `[${options.host}]` : options.host}:${port}`,
     read: async (key, range) => {
-      const object = await store.find(key);
+      const object = store.find(key);
       if (!object) return undefined;
       const start = range?.offset ?? 0;
       const end = range ? start + range.length : sizeOf(object);
@@ -228,7 +228,7 @@ async function put(
     return empty(response, 200);
   }
   const path = decodeURIComponent(source).replace(/^\//, '');
-  const from = path.startsWith(`${bucket}/`) ? await store.find(path.slice(bucket.length + 1)) : undefined;
+  const from = path.startsWith(`${bucket}/`) ? store.find(path.slice(bucket.length + 1)) : undefined;
   if (!from) throw new S3Error(404, 'NoSuchKey', 'The object to copy does not exist.');
   const { etag, modified } = await store.copy(from, key);
   xml(
@@ -245,7 +245,7 @@ async function get(
   url: URL,
   key: string,
 ): Promise<void> {
-  const object = await store.find(key);
+  const object = store.find(key);
   if (!object) throw new S3Error(404, 'NoSuchKey', 'The object does not exist.');
   const size = sizeOf(object);
   const range = rangeOf(request.headers.range, size);

@@ -7,6 +7,7 @@ import { migrate as migrateNodePostgres } from 'drizzle-orm/node-postgres/migrat
 import type { PgDatabase, PgQueryResultHKT } from 'drizzle-orm/pg-core';
 import { drizzle as drizzlePglite } from 'drizzle-orm/pglite';
 import { migrate as migratePglite } from 'drizzle-orm/pglite/migrator';
+import type { Pool } from 'pg';
 import { createPool } from './postgres.ts';
 import * as schema from './schema.ts';
 
@@ -35,7 +36,7 @@ export async function openDatabase(location: DatabaseLocation): Promise<OpenData
     const pool = createPool(location.url);
     const db = drizzleNodePostgres(pool, { schema });
     try {
-      await migrateNodePostgres(db, { migrationsFolder });
+      await oneAtATime(pool, () => migrateNodePostgres(db, { migrationsFolder }));
     } catch (error) {
       await pool.end();
       throw error;
@@ -54,4 +55,25 @@ export async function openDatabase(location: DatabaseLocation): Promise<OpenData
   const db = drizzlePglite(client, { schema });
   await migratePglite(db, { migrationsFolder });
   return { db, driver: { pglite: client }, close: () => client.close() };
+}
+
+/** Any number that nobody else locks. */
+const MIGRATING = 0x70_61_74_63_68; // 'patch'
+
+/**
+ * Servers that start together on an empty database: one changes it, the others wait. The lock belongs to a transaction of its
+ * own, so that it is gone with the connection, and right behind a pooler too.
+ */
+async function oneAtATime(pool: Pool, work: () => Promise<void>): Promise<void> {
+  const client = await pool.connect();
+  try {
+    await client.query('begin');
+    await client.query('select pg_advisory_xact_lock($1)', [MIGRATING]);
+    await work();
+    await client.query('commit');
+    client.release();
+  } catch (error) {
+    client.release(true); // closed, and the lock with it
+    throw error;
+  }
 }

@@ -7,6 +7,8 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { run, TestServer } from './harness.ts';
+import { credentials, runnerToken, startEmbedded } from './in-process.ts';
+import { startPostgres } from './servers/postgres.ts';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 
@@ -86,6 +88,38 @@ describe('a data folder', () => {
     expect(server.url).toMatch(/^http/);
     await server.remove();
   });
+});
+
+it('servers that start together on an empty database and an empty object store all come up, and share them', async () => {
+  const postgres = await startPostgres();
+  const objects = await startEmbedded(join(folder, 'objects'));
+  const url = await postgres.createDatabase('together');
+  const servers = await Promise.all(
+    Array.from({ length: 3 }, () =>
+      TestServer.start({
+        DATABASE_URL: url,
+        S3_ENDPOINT: objects.endpoint,
+        S3_ACCESS_KEY_ID: credentials.accessKeyId,
+        S3_SECRET_ACCESS_KEY: credentials.secretAccessKey,
+        PATCHBAY_RUNNERS: 'reporting',
+        PATCHBAY_RUNNER_TOKEN: runnerToken,
+        PATCHBAY_AUTH_SECRET: 'the secret that all of these servers share',
+        PATCHBAY_SIGNING_KEY: 'ab'.repeat(32),
+      }),
+    ),
+  );
+  const { key } = servers.find((server) => server.key !== '')!; // some may have found that there is one
+  for (const server of servers) {
+    server.key = key;
+    expect((await server.call('GET', '/api/whoami')).status).toBe(200);
+    const { adapters } = (await (await server.call('GET', '/api/adapters')).json()) as {
+      adapters: object[];
+    };
+    expect(adapters).toHaveLength(5);
+  }
+  for (const server of servers) await server.remove();
+  await objects.close();
+  await postgres.close();
 });
 
 describe('what is said when it cannot start', () => {

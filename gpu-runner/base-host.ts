@@ -1,9 +1,8 @@
 /** A base model in a worker thread, as the main thread sees it. */
 import { SHARE_ENV, Worker } from 'node:worker_threads';
 import type { GenerateEvent } from '../functions/generate.ts';
-import { Fault } from './faults.ts';
+import { type Failure, type Fault, faultOf } from './faults.ts';
 import type {
-  Failure,
   FromWorker,
   GenerateCommand,
   Seen,
@@ -144,10 +143,6 @@ export class BaseHost {
     this.stats = NOTHING;
     for (const listener of this.listeners.values()) listener.failed(faultOf(failure));
   }
-}
-
-function faultOf({ code, detail, stack }: Failure): Fault {
-  return new Fault(code, detail, undefined, stack);
 }
 
 function stackOf(error: Error): { stack?: string } {

@@ -34,3 +34,20 @@ export class Fault extends Error {
     return STATUS[this.code];
   }
 }
+
+/** A fault on its way from one thread to another. `stack` is for the operator's log. */
+export interface Failure {
+  readonly code: FaultCode;
+  readonly detail: string;
+  readonly stack?: string;
+}
+
+export function failureOf(error: unknown): Failure {
+  if (error instanceof Fault) return { code: error.code, detail: error.message };
+  const stack = error instanceof Error ? (error.stack ?? error.message) : String(error);
+  return { code: 'internal', detail: 'the runner failed', stack };
+}
+
+export function faultOf({ code, detail, stack }: Failure): Fault {
+  return new Fault(code, detail, undefined, stack);
+}

@@ -1,8 +1,8 @@
 /** What the main thread and the worker of a base say to each other. Both are ours: plain types. */
 
 import type { GenerateEvent, Sampling } from '../functions/generate.ts';
-import type { FaultCode } from './faults.ts';
-import type { AdapterOnDisk } from './serve/adapter-cache.ts';
+import type { Failure } from './faults.ts';
+import type { AdapterOnDisk } from './serve/load-adapter.ts';
 import type { Timing } from './serve/scheduler.ts';
 
 export interface WorkerSettings {
@@ -49,13 +49,6 @@ export interface ServedBase {
   readonly vocabSize: number;
   /** Tokens of prompt and answer: the model's own limit, or what the cache can hold. */
   readonly contextLength: number;
-}
-
-/** `stack` is for the operator's log. */
-export interface Failure {
-  readonly code: FaultCode;
-  readonly detail: string;
-  readonly stack?: string;
 }
 
 /** What the operator is told beside the answer. */

@@ -6,19 +6,13 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { parentPort, workerData } from 'node:worker_threads';
 import { MAX_RESIDENT, type TokenLogprob } from '../functions/generate.ts';
-import { Fault } from './faults.ts';
-import type {
-  Failure,
-  FromWorker,
-  GenerateCommand,
-  ServedBase,
-  ToWorker,
-  WorkerSettings,
-} from './messages.ts';
+import { type Failure, Fault, failureOf } from './faults.ts';
+import type { FromWorker, GenerateCommand, ServedBase, ToWorker, WorkerSettings } from './messages.ts';
 import { type Checkpoint, openCheckpoint } from './model/checkpoint.ts';
 import { openPrepared } from './model/prepared.ts';
 import { readTokenTable, type TokenTable } from './model/token-table.ts';
 import { AdapterCache } from './serve/adapter-cache.ts';
+import { AdapterLoader } from './serve/adapter-loader.ts';
 import { type ChosenToken, NotFiniteError } from './serve/sampling.ts';
 import { BusyError, type Progress, Scheduler } from './serve/scheduler.ts';
 import { canMix } from './serve/slabs.ts';
@@ -28,12 +22,10 @@ const port = parentPort!;
 const settings = workerData as WorkerSettings;
 const say = (message: FromWorker): void => port.postMessage(message);
 
-function failureOf(error: unknown): Failure {
-  if (error instanceof Fault) return { code: error.code, detail: error.message };
+function refusalOf(error: unknown): Failure {
   if (error instanceof BusyError) return { code: 'busy', detail: error.message };
   if (error instanceof NotFiniteError) return { code: 'adapter_invalid', detail: error.message };
-  const stack = error instanceof Error ? (error.stack ?? error.message) : String(error);
-  return { code: 'internal', detail: 'the runner failed', stack };
+  return failureOf(error);
 }
 
 class BaseWorker {
@@ -53,7 +45,8 @@ class BaseWorker {
     this.base = { vocabSize: config.vocabSize, contextLength: longestFitting(stepper) };
     const limits = { ...settings, contextLength: this.base.contextLength };
     this.scheduler = new Scheduler(stepper, table, endTokens, limits, () => this.report());
-    this.adapters = new AdapterCache(checkpoint, settings.adapterBytes);
+    const loader = new AdapterLoader(checkpoint.folder);
+    this.adapters = new AdapterCache(settings.adapterBytes, (adapter) => loader.load(adapter));
   }
 
   static async open(): Promise<BaseWorker> {
@@ -131,7 +124,7 @@ class BaseWorker {
   private fail(id: number, error: unknown): void {
     if (!this.requests.has(id)) return;
     this.cancel(id); // its other answers
-    say({ type: 'failed', id, failure: failureOf(error) });
+    say({ type: 'failed', id, failure: refusalOf(error) });
   }
 
   private report(): void {

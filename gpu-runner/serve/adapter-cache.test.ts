@@ -3,9 +3,12 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { WEIGHTS_FILE } from '../model/adapter-file.ts';
+import type { Checkpoint } from '../model/checkpoint.ts';
 import type { PARITY_NAMES } from '../testing/parity.ts';
 import { copyCheckpoint } from '../testing/training.ts';
-import { AdapterCache, type AdapterOnDisk } from './adapter-cache.ts';
+import { AdapterCache } from './adapter-cache.ts';
+import { AdapterLoader } from './adapter-loader.ts';
+import type { AdapterOnDisk } from './load-adapter.ts';
 
 const FIXTURES = join(import.meta.dirname, '../../test/fixtures/parity');
 const json = async (path: string) => JSON.parse(await readFile(join(FIXTURES, path), 'utf8'));
@@ -17,9 +20,14 @@ async function adapterOf(base: string, name: string, digest = name): Promise<Ada
   return { digest, config: await json(`${folder}/adapter_config.json`), folder: join(FIXTURES, folder) };
 }
 
+function cacheFor({ folder }: Checkpoint, limit: number): AdapterCache {
+  const loader = new AdapterLoader(folder);
+  return new AdapterCache(limit, (adapter) => loader.load(adapter));
+}
+
 describe('adapters in memory', () => {
   it('are decoded once for all that ask at once, and kept', async () => {
-    const cache = new AdapterCache(await baseOf('llama3'), 2 ** 30);
+    const cache = cacheFor(await baseOf('llama3'), 2 ** 30);
     const adapter = await adapterOf('llama3', 'all-linear');
     const loaded = await Promise.all(Array.from({ length: 5 }, () => cache.get(adapter)));
     expect(new Set([...loaded, await cache.get(adapter)]).size).toBe(1);
@@ -27,7 +35,7 @@ describe('adapters in memory', () => {
   });
 
   it('have the ranks and scales of their configuration', async () => {
-    const cache = new AdapterCache(await baseOf('llama3'), 2 ** 30);
+    const cache = cacheFor(await baseOf('llama3'), 2 ** 30);
     const { modules, bytes } = await cache.get(await adapterOf('llama3', 'patterns'));
     expect(new Set(modules.map(({ rank }) => rank)).size).toBeGreaterThan(1);
     for (const { rank, a, b } of modules) expect([a.length % rank, b.length % rank]).toEqual([0, 0]);
@@ -36,8 +44,8 @@ describe('adapters in memory', () => {
 
   it('make room for each other beyond the limit, least recently used first', async () => {
     const base = await baseOf('llama3');
-    const { bytes } = await new AdapterCache(base, 2 ** 30).get(await adapterOf('llama3', 'all-linear'));
-    const cache = new AdapterCache(base, 2 * bytes);
+    const { bytes } = await cacheFor(base, 2 ** 30).get(await adapterOf('llama3', 'all-linear'));
+    const cache = cacheFor(base, 2 * bytes);
     const [a, b, c] = await Promise.all(
       ['a', 'b', 'c'].map((digest) => adapterOf('llama3', 'all-linear', digest)),
     );
@@ -52,7 +60,7 @@ describe('adapters in memory', () => {
 
   it('are loaded even when none fits, or many come at once into little room', async () => {
     const base = await baseOf('llama3');
-    const cache = new AdapterCache(base, 1000);
+    const cache = cacheFor(base, 1000);
     const asked = await Promise.all(
       Array.from({ length: 12 }, (_, i) => adapterOf('llama3', 'all-linear', `${i}`)),
     );
@@ -62,7 +70,7 @@ describe('adapters in memory', () => {
   });
 
   it('for another base are refused with every reason', async () => {
-    const cache = new AdapterCache(await baseOf('qwen3'), 2 ** 30);
+    const cache = cacheFor(await baseOf('qwen3'), 2 ** 30);
     await expect(cache.get(await adapterOf('llama3', 'all-linear'))).rejects.toMatchObject({
       code: 'adapter_invalid',
       message: expect.stringMatching(/layers\.0/),
@@ -73,7 +81,7 @@ describe('adapters in memory', () => {
     const folder = await mkdtemp(join(tmpdir(), 'patchbay-adapter-'));
     onTestFinished(() => rm(folder, { recursive: true }));
     const adapter = { ...(await adapterOf('llama3', 'all-linear')), folder };
-    const cache = new AdapterCache(await baseOf('llama3'), 2 ** 30);
+    const cache = cacheFor(await baseOf('llama3'), 2 ** 30);
     await writeFile(join(folder, WEIGHTS_FILE), 'no adapter');
     await expect(cache.get(adapter)).rejects.toMatchObject({ code: 'adapter_invalid' });
     await cp(join(FIXTURES, 'llama3/adapters/all-linear', WEIGHTS_FILE), join(folder, WEIGHTS_FILE));

@@ -13,7 +13,7 @@ import { readAdapterFile, WEIGHTS_FILE } from '../model/adapter-file.ts';
 import { type Checkpoint, openCheckpoint } from '../model/checkpoint.ts';
 import { type MergeAdapter, mergeCheckpoint } from '../model/merge.ts';
 import { put, type RunnerApi } from '../runner-api.ts';
-import { servedModules } from '../serve/adapter-cache.ts';
+import { servedModules } from '../serve/load-adapter.ts';
 
 type MergedFile = MergeResult['files'][number];
 

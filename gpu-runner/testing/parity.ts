@@ -8,6 +8,7 @@ import { decodeFloat32, parseHeader } from '../../adapter/safetensors.ts';
 import { type Checkpoint, openCheckpoint } from '../model/checkpoint.ts';
 import { openPrepared } from '../model/prepared.ts';
 import { AdapterCache } from '../serve/adapter-cache.ts';
+import { loadAdapter } from '../serve/load-adapter.ts';
 import type { WeightedAdapter } from '../serve/slabs.ts';
 import { SessionStepper } from '../serve/stepper.ts';
 
@@ -59,7 +60,7 @@ export async function openParity(name: (typeof PARITY_NAMES)[number]): Promise<P
   await cp(join(fixtures, name), folder, { recursive: true });
   const checkpoint = await openCheckpoint(folder);
   const stepper = await openStepper(checkpoint);
-  const cache = new AdapterCache(checkpoint, CACHE_BYTES);
+  const cache = new AdapterCache(CACHE_BYTES, (adapter) => loadAdapter(adapter, checkpoint));
   const { cases } = Reference.parse(
     JSON.parse(await readFile(join(folder, 'reference/reference.json'), 'utf8')),
   );

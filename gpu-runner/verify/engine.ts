@@ -1,7 +1,7 @@
 /** What the base, alone or with the adapter, says: asked of the engine that serves users. */
 import { Sampling } from '../../functions/generate.ts';
 import type { BaseHost } from '../base-host.ts';
-import type { AdapterOnDisk } from '../serve/adapter-cache.ts';
+import type { AdapterOnDisk } from '../serve/load-adapter.ts';
 
 /** Of a mix; none of them: the base. */
 export type Adapters = readonly (AdapterOnDisk & { readonly weight: number })[];

@@ -11,10 +11,10 @@
  * writing put the bytes there, not, as MD5 would, what they are. Whoever reads an object reads it to its end, whatever becomes of it.
  */
 import { createHash, randomUUID } from 'node:crypto';
-import { createReadStream, createWriteStream } from 'node:fs';
-import { link, mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { createWriteStream } from 'node:fs';
+import { link, mkdir, open, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { Readable, Transform } from 'node:stream';
+import { type Readable, Transform } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { z } from 'zod';
 
@@ -27,7 +27,7 @@ const inOneFile = (value: unknown): unknown => {
 const StoredFields = z.object({ pieces: z.array(Piece), etag: z.string() });
 const Stored = z.preprocess(inOneFile, StoredFields);
 const StoredObject = z.preprocess(inOneFile, StoredFields.extend({ key: z.string(), modified: z.string() }));
-/** Node's 64 KiB make a large file thousands of turns of the event loop. */
+/** With Node's 64 KiB, asking for the next piece takes longer than reading it. */
 const READ_AT_ONCE = 512 * 1024;
 
 type Piece = z.infer<typeof Piece>;
@@ -81,22 +81,48 @@ export class S3Store {
    * To be called in the same turn as `find`: from then on the bytes stay.
    * @param start, end the first byte and the last
    */
-  read({ pieces }: Stored, start: number, end: number): Readable {
+  read({ pieces }: Stored, start: number, end: number): ReadableStream<Uint8Array> {
     const release = this.use(pieces);
-    let offset = 0;
-    const streams: (() => Readable)[] = [];
-    for (const { data, size } of pieces) {
-      const range = { start: Math.max(start - offset, 0), end: Math.min(end - offset, size - 1) };
-      if (range.start <= range.end) streams.push(() => this.readPiece(data, range));
-      offset += size;
-    }
-    const stream =
-      streams.length === 1 ? streams[0]!() : Readable.from(inTurn(streams), { objectMode: false });
-    return stream.once('close', release);
+    const chunks = this.chunks(pieces, start, end);
+    return new ReadableStream<Uint8Array>({
+      async pull(stream) {
+        try {
+          const { value, done } = await chunks.next();
+          if (!done) return stream.enqueue(value);
+          release();
+          stream.close();
+        } catch (error) {
+          release();
+          throw error;
+        }
+      },
+      async cancel() {
+        await chunks.return(undefined);
+        release();
+      },
+    });
   }
 
-  private readPiece(data: string, range: { start: number; end: number }): Readable {
-    return createReadStream(this.dataPath(data), { ...range, highWaterMark: READ_AT_ONCE });
+  private async *chunks(
+    pieces: readonly Piece[],
+    start: number,
+    end: number,
+  ): AsyncGenerator<Uint8Array, undefined, undefined> {
+    let offset = 0;
+    for (const { data, size } of pieces) {
+      let at = Math.max(start - offset, 0);
+      const last = Math.min(end - offset, size - 1);
+      offset += size;
+      if (at > last) continue;
+      await using file = await open(this.dataPath(data));
+      while (at <= last) {
+        const length = Math.min(READ_AT_ONCE, last - at + 1);
+        const { buffer, bytesRead } = await file.read(Buffer.allocUnsafeSlow(length), 0, length, at);
+        if (bytesRead === 0) throw new Error(`the bytes of ${data} are fewer than they were`);
+        yield buffer.subarray(0, bytesRead);
+        at += bytesRead;
+      }
+    }
   }
 
   async put(key: string, body: Readable, sha256: string | undefined): Promise<Stored> {
@@ -234,7 +260,10 @@ export class S3Store {
   /** @returns to be called when they are no longer used */
   private use(pieces: readonly Piece[]): () => void {
     for (const { data } of pieces) this.uses.set(data, (this.uses.get(data) ?? 0) + 1);
+    let isOver = false;
     return () => {
+      if (isOver) return;
+      isOver = true;
       for (const { data } of pieces) {
         const left = this.uses.get(data)! - 1;
         if (left > 0) this.uses.set(data, left);
@@ -285,10 +314,6 @@ export class S3Store {
       if (!named.has(data)) await rm(this.dataPath(data), { force: true });
     }
   }
-}
-
-async function* inTurn(streams: readonly (() => Readable)[]): AsyncGenerator<Buffer> {
-  for (const open of streams) yield* open();
 }
 
 const newEtag = (): string => randomUUID().replaceAll('-', '');

@@ -4,7 +4,6 @@
  */
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { DigestMismatch, S3Store, sizeOf } from './s3-store.ts';
 import { type Credentials, isSigned } from './sigv4.ts';
@@ -60,7 +59,7 @@ export async function startEmbeddedS3(options: {
       if (!object) return undefined;
       const start = range?.offset ?? 0;
       const end = range ? start + range.length : sizeOf(object);
-      return Readable.toWeb(store.read(object, start, end - 1)) as ReadableStream<Uint8Array>;
+      return store.read(object, start, end - 1);
     },
     close: () =>
       new Promise((resolve) => {

@@ -139,7 +139,6 @@ function simulateDay(
 
 function latencyPlot(points: readonly Point[]): Plot.PlotOptions {
   return {
-    title: `Until the last token: ${RUNNERS} runners, ${ADAPTERS.toLocaleString('en')} adapters`,
     x: { label: 'load' },
     y: { label: 'seconds', grid: true, zero: true },
     marginRight: 60,
@@ -156,7 +155,6 @@ function latencyPlot(points: readonly Point[]): Plot.PlotOptions {
 function dayPlot({ fleet }: Outcome): Plot.PlotOptions {
   const hours = fleet.map(({ atMs, runners, desired }) => ({ hour: (24 * atMs) / DAY_MS, runners, desired }));
   return {
-    title: 'Runners over a day (in two hours)',
     x: { label: 'hour of the day' },
     y: { label: 'runners', grid: true, zero: true },
     marks: [

@@ -7,6 +7,8 @@ import type { Deployment } from './deployment.ts';
 /** A minute and a little: the longest that anything waits for a runner that went silent. */
 const JUMP_MS = 61_000;
 const BETWEEN_JUMPS_MS = 3_000;
+/** The same while somebody works, who would lose a lease at each: three of them, and the work is given up. */
+const BETWEEN_JUMPS_AT_WORK_MS = 30_000;
 const LOOK_MS = 250;
 /** A lease that was given is in its runner's log a little later. */
 const UNSEEN_MS = 2_000;
@@ -67,9 +69,10 @@ export async function settle(deployment: Deployment, busy: () => boolean): Promi
         jumps,
       };
     }
-    // Those who work lose their leases, too: so nobody is moved on for the sake of a delivery while somebody works.
+    // Those who work lose their leases, too: so the clock is not moved on for the sake of a delivery while somebody works.
     const waits = dead > 0 || (open.later > 0 && open.jobs + open.verifications === 0);
-    if (waits && timeline.ms - lastJump > BETWEEN_JUMPS_MS) {
+    const patience = orphaned.length < leases.length ? BETWEEN_JUMPS_AT_WORK_MS : BETWEEN_JUMPS_MS;
+    if (waits && timeline.ms - lastJump > patience) {
       lastJump = timeline.ms;
       jumps++;
       timeline.note(

@@ -77,6 +77,7 @@ export async function assemble(parts: Parts): Promise<Marketplace> {
       embeddedRunner ? [embeddedRunner()].flatMap((url) => url ?? []) : (config.runner?.urls ?? []),
     coldStartMs: embeddedRunner ? RESTART_MS : COLD_START_MS,
     asked: (baseId, answers) => demand.count(baseId, answers),
+    crowd: () => demand.crowd,
     outlive,
   });
   const deps = {

@@ -43,16 +43,21 @@ export async function forgetRunners(db: Database, silentMs: number): Promise<voi
   await db.delete(runners).where(lte(runners.heardAt, ago(silentMs)));
 }
 
-/** Adds to what bases were asked for. @param arrivals answers by base id */
-export async function addArrivals(db: Database, arrivals: ReadonlyMap<string, number>): Promise<void> {
+/** Adds to what bases were asked for. @param arrivals answers by base id. @returns all that there ever were of these, by whoever */
+export async function addArrivals(
+  db: Database,
+  arrivals: ReadonlyMap<string, number>,
+): Promise<ReadonlyMap<string, number>> {
   const rows = [...arrivals].map(([baseId, count]) => ({ baseId, arrivals: count }));
-  await db
+  const totals = await db
     .insert(baseDemand)
     .values(rows)
     .onConflictDoUpdate({
       target: baseDemand.baseId,
       set: { arrivals: sql`${baseDemand.arrivals} + excluded.arrivals`, askedAt: NOW },
-    });
+    })
+    .returning({ baseId: baseDemand.baseId, arrivals: baseDemand.arrivals });
+  return new Map(totals.map(({ baseId, arrivals }) => [baseId, arrivals]));
 }
 
 export interface BaseDemand {

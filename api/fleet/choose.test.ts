@@ -6,6 +6,7 @@ import { hashOf } from './rendezvous.ts';
 const BASE = 'b'.repeat(64);
 const OTHER = 'c'.repeat(64);
 const runner = (name: string, change: Partial<RunnerView> = {}): RunnerView => ({
+  known: change.load ?? 0,
   url: `http://${name}:1`,
   hash: hashOf(`http://${name}:1`),
   slots: 16,

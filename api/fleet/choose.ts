@@ -19,7 +19,9 @@ export interface RunnerView {
   readonly maxWaiting: number;
   /** Bytes of weights that it may keep. */
   readonly baseBytes: number;
-  /** Answers that it runs and that wait there, as far as is known. */
+  /** Answers that it runs and that wait there, as far as this process knows. */
+  readonly known: number;
+  /** The same with what others are supposed to have sent there since: by this runners are compared. */
   readonly load: number;
   /** Digests. */
   readonly bases: ReadonlySet<string>;
@@ -63,7 +65,8 @@ const IDLE_SHARE = 0.5;
 const UNKNOWN_SECONDS = 2;
 const MAX_RETRY_SECONDS = 60;
 
-const room = ({ slots, maxWaiting, load }: RunnerView): number => slots + maxWaiting - load;
+/** Nobody is turned away for what others are only supposed to have sent: a runner that is full says so. */
+const room = ({ slots, maxWaiting, known }: RunnerView): number => slots + maxWaiting - known;
 const relative = ({ load, slots }: RunnerView): number => load / slots;
 
 export function choose(runners: readonly RunnerView[], need: Need): Choice {

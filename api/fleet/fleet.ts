@@ -22,6 +22,8 @@ export interface FleetOptions extends Pick<MemberSources, 'registered' | 'fixed'
   readonly coldStartMs: number;
   /** Told of every request: what the number of runners is decided by. */
   readonly asked: (baseId: string, answers: number) => void;
+  /** How many answers all API processes ask for, for one that is asked for here; absent: this is the only one. */
+  readonly crowd?: () => number;
   readonly clock?: () => number;
   readonly outlive?: Outlive;
 }
@@ -81,6 +83,7 @@ export function createFleet(options: FleetOptions): Fleet {
     fixed,
     coldStartMs,
     asked,
+    crowd = () => 1,
     clock = () => performance.now(),
     outlive = byItself,
   } = options;
@@ -90,7 +93,11 @@ export function createFleet(options: FleetOptions): Fleet {
     clients.set(url, client);
     return client;
   };
-  const members = new Members({ registered, fixed, ask: (url) => clientOf(url).health() }, clock, outlive);
+  const members = new Members(
+    { registered, fixed, crowd, ask: (url) => clientOf(url).health() },
+    clock,
+    outlive,
+  );
   const preloading = new Set<string>();
 
   /** Not waited for: the request is served by another one. A runner that cannot is found out when it is chosen. */

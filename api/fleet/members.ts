@@ -15,6 +15,8 @@ export interface MemberSources {
   /** Addresses of runners that do not. */
   fixed(): readonly string[];
   ask(url: string): Promise<RunnerHealth>;
+  /** How many answers all API processes ask for, for one that is asked for here. */
+  crowd(): number;
 }
 
 export interface Member {
@@ -116,8 +118,8 @@ export class Members {
 
   private view({ url, hash, health, heardAt, bases, adapters }: Member): RunnerView {
     const { slots, maxWaiting, baseBytes, running, waiting, answerSeconds } = health;
-    const load = this.inFlight.load(url, running + waiting, heardAt);
-    return { url, hash, slots, maxWaiting, baseBytes, load, bases, adapters, answerSeconds };
+    const loads = this.inFlight.loads(url, running + waiting, heardAt, this.sources.crowd());
+    return { url, hash, slots, maxWaiting, baseBytes, ...loads, bases, adapters, answerSeconds };
   }
 }
 

@@ -1,6 +1,6 @@
 /**
  * A fleet in virtual time: requests are sent where api/fleet/choose.ts says and runners are as many as functions/desired.ts says, by
- * APIs that know of a runner's load what it last reported and what they themselves have sent since. Events are what happens; the
+ * APIs that know of a runner's load what it last reported and what they themselves have sent since, times as many as they are (api/fleet/in-flight.ts). Events are what happens; the
  * same arrivals give the same run.
  */
 import { choose, type RunnerView } from '../../api/fleet/choose.ts';
@@ -63,7 +63,7 @@ type Happening =
 interface Known {
   readonly runner: SimulatedRunner;
   readonly since: number;
-  readonly views: (RunnerView & { load: number; answerSeconds: number | null })[];
+  readonly views: (RunnerView & { known: number; load: number; answerSeconds: number | null })[];
 }
 
 export function simulate(scenario: Scenario): Outcome {
@@ -87,7 +87,8 @@ class Simulation {
   private lastAskedAt = 0;
   private answerSeconds: number | null = null;
   private isOver = false;
-  private readonly sentBy = new Map<SimulatedRequest, { to: Known; api: number }>();
+  private readonly sentBy = new Map<SimulatedRequest, { to: Known; api: number; at: number }>();
+  private reportedAt = 0;
   private readonly out = {
     firstMs: [] as number[],
     lastMs: [] as number[],
@@ -159,17 +160,19 @@ class Simulation {
       return;
     }
     const to = this.byUrl.get(choice.url)!;
-    to.views[api]!.load++;
-    this.sentBy.set(request, { to, api });
+    to.views[api]!.known++;
+    to.views[api]!.load += apis;
+    this.sentBy.set(request, { to, api, at: this.now });
     const loadMs = to.runner.accept(request);
     if (request.adapter !== undefined && this.counts(request)) this.out[loadMs === 0 ? 'warm' : 'cold']++;
     this.queue.put(this.now + times.overheadMs + loadMs, { kind: 'queue', to, request });
   }
 
   private finished({ request, admittedAt, firstAt }: Ran, at: number): void {
-    const { to, api } = this.sentBy.get(request)!;
+    const { to, api, at: sentAt } = this.sentBy.get(request)!;
     this.sentBy.delete(request);
-    to.views[api]!.load--;
+    to.views[api]!.known--;
+    to.views[api]!.load -= sentAt > this.reportedAt ? this.scenario.apis : 1;
     this.pending--;
     if (this.counts(request)) {
       this.out.firstMs.push(firstAt - request.at);
@@ -196,8 +199,12 @@ class Simulation {
   }
 
   private report(): void {
+    this.reportedAt = this.now;
     for (const { runner, views } of this.fleet)
-      for (const view of views) [view.load, view.answerSeconds] = [runner.load, this.answerSeconds];
+      for (const view of views) {
+        view.known = view.load = runner.load;
+        view.answerSeconds = this.answerSeconds;
+      }
     this.queue.put(this.now + this.scenario.reportMs, { kind: 'report' });
   }
 

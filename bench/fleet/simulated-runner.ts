@@ -92,6 +92,7 @@ export class SimulatedRunner {
       slots,
       maxWaiting,
       baseBytes: 1,
+      known: load,
       load,
       bases: base,
       adapters: resident,

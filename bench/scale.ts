@@ -134,12 +134,9 @@ function simulateDay(
   const rate = (at: number) =>
     peak * (NIGHT + ((1 - NIGHT) * (1 - Math.cos((2 * Math.PI * at) / DAY_MS))) / 2);
   const scaling = { coldStartMs: COLD_START_MS, most: 2 * DAY_RUNNERS };
-  return simulate({
-    ...common,
-    runners: NIGHT * DAY_RUNNERS,
-    requests: traffic(2, DAY_MS, peak, rate),
-    scaling,
-  });
+  // The first hours count for nothing: a fleet that has never been asked has one runner.
+  const requests = traffic(2, DAY_MS, peak, rate);
+  return simulate({ ...common, runners: 1, requests, scaling, warmUpMs: DAY_MS / 12 });
 }
 
 function latencyPlot(points: readonly Point[]): Plot.PlotOptions {

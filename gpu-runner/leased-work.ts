@@ -69,11 +69,10 @@ export class LeasedWork<L extends Lease> {
       if (given === undefined) return IDLE_MS;
       const lease = this.work.lease.parse(given);
       const about = attributesOf(this.work.describe(lease));
-      const did = await inSpan(this.work.path, about, () => this.hold(lease, stop), {
+      return await inSpan(this.work.path, about, () => this.hold(lease, stop), {
         parent: contextFrom(lease.traceparent),
         kind: SpanKind.CONSUMER,
       });
-      return did ? 0 : FAILED_MS;
     } catch (error) {
       if (stop.aborted) return 0;
       this.log.error({ error: (error as Error).message }, `nothing could be asked for of ${this.work.path}`);
@@ -81,8 +80,8 @@ export class LeasedWork<L extends Lease> {
     }
   }
 
-  /** @returns false: it was given back, or lost */
-  private async hold(lease: L, stop: AbortSignal): Promise<boolean> {
+  /** @returns how long to wait before the next one */
+  private async hold(lease: L, stop: AbortSignal): Promise<number> {
     const log = this.log.child(this.work.describe(lease));
     log.info({ lease: lease.leaseId }, 'took it');
     const at = `${this.work.path}/${lease.leaseId}`;
@@ -92,20 +91,20 @@ export class LeasedWork<L extends Lease> {
       await this.work.do(lease, AbortSignal.any([stop, over.signal]));
       this.pause.over();
       log.info('did it');
-      return true;
+      return 0;
     } catch (error) {
       const isLost = error instanceof LeaseEnded || over.signal.aborted;
       const ours = isOwnTrouble(error);
       this.work.left(isLost ? 'lost' : stop.aborted || ours ? 'given_back' : 'failed');
       if (isLost) {
         log.warn('lost it');
-        return false;
+        return 0;
       }
       const failed = !stop.aborted && !ours;
       if (ours) this.pause.begin();
       if (failed || ours) log.error({ error: (error as Error).stack }, 'could not do it');
       await this.api.post(`${at}/release`, { failed } satisfies Release).catch(() => undefined); // else its lease runs out
-      return false;
+      return failed ? FAILED_MS : 0;
     } finally {
       clearInterval(timer);
     }

@@ -68,7 +68,8 @@ export function createApp(deps: AppDeps) {
     }
     const ms = Math.round(performance.now() - began);
     // Runners ask and report every second: that they got nothing, or are there, is no news.
-    const isIdle = /^\/api\/runner\/(leases|verifications|runners)$/.test(c.req.path) && c.res.status === 204;
+    const isIdle =
+      /^\/api\/runner\/(leases|verifications|tasks|runners)$/.test(c.req.path) && c.res.status === 204;
     const { method, path } = c.req;
     // Whatever may have changed an adapter: answers and their like do not.
     if (method !== 'GET' && method !== 'HEAD' && !isIdle && !path.startsWith('/v1/')) believed.forget();

@@ -203,6 +203,14 @@ it('follows a streamed request from its client to the steps of the runner, and l
   expect(new Set(lines.map((line) => line['traceId']))).toEqual(new Set([TRACE_ID]));
 });
 
+it('writes no line for a runner that asks and gets nothing', () => {
+  const idle = linesOf(server.log).filter(
+    ({ path, status }) => `${path}`.startsWith('/api/runner/') && status === 204,
+  );
+  const asking = /^\/api\/runner\/(leases|verifications|tasks|runners)$/;
+  expect(idle.filter(({ path }) => asking.test(`${path}`))).toEqual([]);
+});
+
 it('writes neither keys nor tokens nor signatures of presigned URLs into the log', () => {
   expect(server.log.length).toBeGreaterThan(1_000);
   for (const secret of [server.key, METRICS_TOKEN, 'X-Amz-Signature'])

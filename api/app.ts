@@ -87,7 +87,7 @@ export function createApp(deps: AppDeps) {
     c.set('principal', principal);
     await next();
   });
-  app.use(limitRequests(deps.limitFactor, deps.addressOf));
+  app.use(limitRequests(deps.db, deps.limitFactor, deps.addressOf));
   app.on(['GET', 'POST'], '/api/auth/*', (c) => deps.auth.handle(c.req.raw));
   app.route('/api', patchbayRoutes(deps));
   app.route('/v1', openaiRoutes(deps));

@@ -107,8 +107,11 @@ export async function assemble(parts: Parts): Promise<Marketplace> {
   return { app: createApp(deps), deps };
 }
 
+/** Of IPv6, with a zone. What a proxy hands on may be anything. */
+const LONGEST_ADDRESS = 64;
+
 /** The address that a request came from; the one that the proxy in front saw, where there is one. */
 const addressOf = (trustProxy: boolean, peerOf: Parts['peerOf']) => (c: Context<AppEnv>) => {
   const forwarded = trustProxy ? c.req.header('x-forwarded-for')?.split(',').at(-1)?.trim() : undefined;
-  return forwarded || peerOf(c) || 'unknown';
+  return (forwarded || peerOf(c) || 'unknown').slice(0, LONGEST_ADDRESS);
 };

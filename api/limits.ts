@@ -1,69 +1,127 @@
 /**
- * How often anybody may ask: so many requests in five minutes, counted apart for downloads, answers and everything else, by key or
- * by address. Told in the IETF's `RateLimit` headers, which huggingface_hub reads and waits by.
+ * How often anybody may ask: token buckets that fill in five minutes, counted apart for downloads, answers and everything else, by
+ * key or by address. All API processes draw from the same buckets, and each draws ahead as much as it is asked for: a statement for
+ * about every second of somebody's requests, not for each. Told in the IETF's `RateLimit` headers, which huggingface_hub reads and
+ * waits by.
  */
 import type { Context, MiddlewareHandler } from 'hono';
-import { RateLimiterMemory, RateLimiterRes } from 'rate-limiter-flexible';
+import { LRUCache } from 'lru-cache';
+import type { Database } from '../db/open.ts';
+import { drawTokens } from '../db/rate-buckets.ts';
 import { count } from '../observe/metrics.ts';
 import type { AppEnv } from './context.ts';
 import { ApiError } from './errors.ts';
 
 const WINDOW_SECONDS = 300;
+/** Whoever draws again within this time draws twice as much. */
+const BUSY_MS = 1000;
+const FIRST_DRAW = 4;
+/** Of a full bucket, at most this share is drawn at once: what one process has drawn, no other can give. */
+const DRAWN_SHARE = 0.01;
+const KNOWN = 50_000;
 
 type Bucket = 'api' | 'resolvers' | 'inference';
 
-/** Requests of a window. */
+/** Requests of a full bucket. */
 const LIMITS: Readonly<Record<Bucket, { readonly anonymous: number; readonly key: number }>> = {
   api: { anonymous: 3_000, key: 10_000 },
   resolvers: { anonymous: 6_000, key: 30_000 },
   inference: { anonymous: 600, key: 10_000 },
 };
 
+/** What this process knows of somebody's bucket; times are of its own clock, in milliseconds. */
+interface Held {
+  /** Drawn, and not used yet. */
+  tokens: number;
+  /** By the last draw. */
+  wanted: number;
+  drawnAt: number;
+  fullAt: number;
+  /** No use to draw before then. */
+  emptyUntil: number;
+}
+
 /** @param factor of all limits. @param addressOf who is asking without a key */
 export function limitRequests(
+  db: Database,
   factor: number,
   addressOf: (c: Context<AppEnv>) => string,
 ): MiddlewareHandler<AppEnv> {
-  const limiters = new Map<string, RateLimiterMemory>();
-  const limiterOf = (bucket: Bucket, who: 'anonymous' | 'key') => {
-    const name = `${bucket} ${who}`;
-    const known = limiters.get(name);
-    if (known) return known;
-    const points = Math.max(1, Math.round(LIMITS[bucket][who] * factor));
-    const made = new RateLimiterMemory({ points, duration: WINDOW_SECONDS });
-    limiters.set(name, made);
-    return made;
-  };
+  const tokens = new Tokens(db);
   return async (c, next) => {
     const bucket = bucketOf(c.req.path);
     const principal = c.get('principal');
     if (principal?.scopes.has('admin')) return next();
-    const limiter = limiterOf(bucket, principal ? 'key' : 'anonymous');
-    const { left, seconds } = await take(limiter, principal?.keyId ?? addressOf(c));
+    const limit = LIMITS[bucket][principal ? 'key' : 'anonymous'];
+    const capacity = Math.max(1, Math.round(limit * factor));
+    const { granted, left, seconds } = await tokens.take(bucket, principal?.keyId ?? addressOf(c), capacity);
     c.set('rateLimit', {
-      policy: `"fixed window";"${bucket}";q=${limiter.points};w=${WINDOW_SECONDS}`,
-      state: `"${bucket}";r=${Math.max(0, left)};t=${seconds}`,
+      policy: `"${bucket}";q=${capacity};w=${WINDOW_SECONDS}`,
+      state: `"${bucket}";r=${left};t=${seconds}`,
     });
-    if (left < 0) {
+    if (!granted) {
       count('patchbay_rate_limited_total', 1, { bucket });
-      throw new ApiError('rate_limited', `More than ${limiter.points} requests in five minutes.`, {
-        retryAfterSeconds: seconds,
-      });
+      throw new ApiError(
+        'rate_limited',
+        `More than ${capacity} requests in five minutes; the next may come in ${seconds} s.`,
+        { retryAfterSeconds: seconds },
+      );
     }
     await next();
   };
 }
 
-/** @returns what is left of the window, -1 when it was used up before */
-async function take(limiter: RateLimiterMemory, who: string): Promise<{ left: number; seconds: number }> {
-  const state = await limiter.consume(who).then(
-    (consumed) => ({ left: consumed.remainingPoints, after: consumed }),
-    (refused: unknown) => {
-      if (refused instanceof RateLimiterRes) return { left: -1, after: refused };
-      throw refused;
-    },
-  );
-  return { left: state.left, seconds: Math.ceil(state.after.msBeforeNext / 1000) };
+class Tokens {
+  private readonly held = new LRUCache<string, Held>({ max: KNOWN, ttl: WINDOW_SECONDS * 1000 });
+  private readonly db: Database;
+
+  constructor(db: Database) {
+    this.db = db;
+  }
+
+  /** @returns what is left, and in how many seconds there is all of it, or, where nothing is left, the next one */
+  async take(bucket: Bucket, who: string, capacity: number) {
+    const held = this.of(`${bucket} ${who}`);
+    if (held.tokens === 0 && performance.now() >= held.emptyUntil) {
+      await this.draw(held, bucket, who, capacity);
+    }
+    const now = performance.now();
+    if (held.tokens === 0) {
+      return { granted: false, left: 0, seconds: Math.ceil(Math.max(1, (held.emptyUntil - now) / 1000)) };
+    }
+    held.tokens -= 1;
+    const lack = Math.max(0, held.fullAt - now) / 1000;
+    const inBucket = Math.max(0, Math.floor(capacity * (1 - lack / WINDOW_SECONDS)));
+    return { granted: true, left: inBucket + held.tokens, seconds: Math.ceil(lack) };
+  }
+
+  private of(id: string): Held {
+    const known = this.held.get(id);
+    if (known) return known;
+    const held: Held = { tokens: 0, wanted: 0, drawnAt: 0, fullAt: 0, emptyUntil: 0 };
+    this.held.set(id, held);
+    return held;
+  }
+
+  /** Requests that find nothing at the same time draw each for themselves: at the edge, none may wait for what another began. */
+  private async draw(held: Held, bucket: Bucket, who: string, capacity: number): Promise<void> {
+    const size = { capacity, window: WINDOW_SECONDS };
+    held.wanted = howMany(held, capacity);
+    const { granted, lack } = await drawTokens(this.db, bucket, who, size, held.wanted);
+    const now = performance.now();
+    const perToken = WINDOW_SECONDS / capacity;
+    held.tokens += granted;
+    held.drawnAt = now;
+    held.fullAt = now + lack * 1000;
+    held.emptyUntil = granted > 0 ? 0 : now + (perToken - (WINDOW_SECONDS - lack)) * 1000;
+  }
+}
+
+function howMany({ wanted, drawnAt }: Held, capacity: number): number {
+  const most = Math.max(1, Math.floor(capacity * DRAWN_SHARE));
+  if (wanted === 0) return Math.min(FIRST_DRAW, most);
+  const isBusy = performance.now() - drawnAt < BUSY_MS;
+  return Math.min(most, Math.max(1, isBusy ? wanted * 2 : Math.floor(wanted / 2)));
 }
 
 function bucketOf(path: string): Bucket {

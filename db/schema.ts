@@ -901,3 +901,23 @@ export const baseDemand = pgTable('base_demand', {
   /** What the next decision needs to know of the last one (functions/scale.ts). */
   state: jsonb('state').$type<Record<string, number> | null>(),
 });
+
+// --- limits ----------------------------------------------------------------------------------------------------------
+
+/**
+ * Token buckets of whoever asks, by the time at which each is full again: what is full has no row. Unlogged (see the migration): what
+ * a crash of the database takes is five minutes' counting. Times are the database's.
+ */
+export const rateBuckets = pgTable(
+  'rate_buckets',
+  {
+    bucket: text('bucket').notNull(),
+    /** A key's id, or an address. */
+    who: text('who').notNull(),
+    /** In microseconds: a token is a few milliseconds. */
+    fullAt: timestamp('full_at', { withTimezone: true }).notNull(),
+    /** What the last draw got. */
+    granted: integer('granted').notNull(),
+  },
+  (t) => [primaryKey({ columns: [t.bucket, t.who] }), index('rate_buckets_full').on(t.fullAt)],
+);

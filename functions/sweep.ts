@@ -3,6 +3,7 @@ import { z } from 'zod';
 import { type DraftFile, deleteDraft, expiredDrafts, findDraft } from '../db/drafts.ts';
 import { abandonedUploads, type FileRow, removeUpload } from '../db/files.ts';
 import { endExpiredLeases } from '../db/leases.ts';
+import { forgetFullBuckets } from '../db/rate-buckets.ts';
 import { endExpiredTasks, forgetTaskFiles, spentTasks } from '../db/tasks.ts';
 import { forgetCheckpointFiles, spentCheckpoints } from '../db/training.ts';
 import { defineFunction, Tick } from './definition.ts';
@@ -33,6 +34,7 @@ export const sweep = defineFunction({
     uploads: z.int(),
     checkpoints: z.int(),
     files: z.int(),
+    buckets: z.int(),
   }),
   handle: (_tick, ports: SweepPorts) =>
     eachPart({
@@ -42,6 +44,7 @@ export const sweep = defineFunction({
       uploads: () => sweepUploads(ports),
       checkpoints: () => sweepCheckpoints(ports),
       files: () => sweepTaskFiles(ports),
+      buckets: () => forgetFullBuckets(ports.db),
     }),
 });
 

@@ -165,30 +165,3 @@ describe('a spending cap', () => {
     expect((await chat()).status).toBe(503);
   });
 });
-
-describe('limits of requests', () => {
-  let limited: InProcess;
-  beforeAll(async () => {
-    limited = await InProcess.open({ memory: true }, { limitFactor: 0.001 }); // 3 of 3,000
-  });
-  afterAll(() => limited.close());
-
-  it('are told with every answer, and hold', async () => {
-    const ask = (key: string) => limited.call('GET', '/api/bases', undefined, key);
-    const first = await ask('');
-    expect(first.headers.get('ratelimit-policy')).toBe('"fixed window";"api";q=3;w=300');
-    expect(first.headers.get('ratelimit')).toMatch(/^"api";r=2;t=\d+$/);
-    await ask('');
-    expect((await ask('')).status).toBe(200);
-    const refused = await ask('');
-    expect(refused.status).toBe(429);
-    expect(refused.headers.get('ratelimit')).toMatch(/^"api";r=0;t=\d+$/);
-    expect(Number(refused.headers.get('retry-after'))).toBeGreaterThan(0);
-    expect(await refused.json()).toMatchObject({ code: 'rate_limited' });
-    // Counted apart: downloads, and everybody else.
-    expect((await limited.call('GET', '/a/b/resolve/main/x', undefined, '')).status).toBe(404);
-    const key = await limited.key('bob', ['read']);
-    expect((await ask(key)).headers.get('ratelimit')).toMatch(/^"api";r=9;/);
-    for (let i = 0; i < 20; i++) expect((await ask(limited.admin)).status).toBe(200);
-  });
-});

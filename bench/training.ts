@@ -21,12 +21,17 @@ const SETTINGS: JobSettings = {
 
 export const open135m = async (): Promise<Checkpoint> => openCheckpoint(await checkpoint135m());
 
+/** As a runner opens it that has the memory (planMemory of prepare.ts). */
 export function openAdapterSession(
   checkpoint: Checkpoint,
   gradientCheckpointing = false,
 ): Promise<TrainingSession> {
   const modules = targetModules(checkpoint.config, ['all-linear']);
-  return TrainingSession.open(checkpoint, { modules }, { threads: THREADS, gradientCheckpointing });
+  return TrainingSession.open(
+    checkpoint,
+    { modules },
+    { threads: THREADS, gradientCheckpointing, packedWeights: true },
+  );
 }
 
 export function openJob({ config }: Checkpoint, seed: number, rank = RANK): TrainingJob {

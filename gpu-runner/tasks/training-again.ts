@@ -62,7 +62,11 @@ async function train(
 ) {
   using held = new DisposableStack();
   report({ what: 'reading', done: 0, total: 1 });
-  const prepared = await new Preparation(downloads, config).prepare(event, held, () => undefined, signal);
+  const prepared = await new Preparation(downloads, config).prepare(event, held, {
+    tell: () => undefined,
+    signal,
+    before: { packedWeights: event.before.decided['packed_weights'] === true },
+  });
   const { plan, data } = prepared;
   await using trainer = await pool.hold(needsOf(prepared));
   const reporter = new StepsOnly((step) => report({ what: 'steps', done: step, total: plan.steps }));

@@ -74,6 +74,7 @@ export function receiptOf(
       learning_rate: learningRate,
       max_length: maxLength,
       gradient_checkpointing: memory.gradientCheckpointing,
+      ...(memory.packedWeights ? { packed_weights: true } : {}),
       ...plan.settings,
     },
     seed: training.seed,

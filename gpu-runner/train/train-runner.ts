@@ -116,7 +116,7 @@ export class TrainRunner {
     const tell: Tell = (message, level, data) => {
       if (!lease.validated) reporter.message(message, level, data); // whoever validated it said so
     };
-    const prepared = await this.preparation.prepare(lease, held, tell, stop);
+    const prepared = await this.preparation.prepare(lease, held, { tell, signal: stop });
     const { plan, data } = prepared;
     await using trainer = await this.pool.hold(needsOf(prepared));
     await using samples = await this.samples(lease, prepared);

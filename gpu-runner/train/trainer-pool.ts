@@ -4,7 +4,7 @@
  */
 import type { Checkpoint } from '../model/checkpoint.ts';
 import { HEAD_MODULE } from '../model/llama.ts';
-import type { PreparedJob } from './prepare.ts';
+import type { MemoryPlan, PreparedJob } from './prepare.ts';
 import { Trainer } from './trainer.ts';
 import { TrainingHost } from './training-host.ts';
 import { Turns } from './turns.ts';
@@ -18,15 +18,13 @@ export interface TrainerNeeds {
   readonly modules: readonly string[];
   /** With DoRA: what tells its jobs' ranks apart. Sums along the rank are not indifferent to a padded one. */
   readonly dora: string | undefined;
-  readonly gradientCheckpointing: boolean;
-  /** Of a pass, base included. */
-  readonly bytes: number;
+  readonly memory: MemoryPlan;
 }
 
 export function needsOf({ checkpoint, plan, memory }: PreparedJob): TrainerNeeds {
   const { modules, initial } = plan;
   const dora = plan.dora ? [...initial.values()].map(({ rank }) => rank).join() : undefined;
-  return { checkpoint, modules, dora, ...memory };
+  return { checkpoint, modules, dora, memory };
 }
 
 interface Shared {
@@ -74,8 +72,15 @@ export class TrainerPool {
   }
 
   private async join(needs: TrainerNeeds): Promise<[key: string, shared: Shared]> {
-    const { checkpoint, modules, dora, gradientCheckpointing, bytes } = needs;
-    const key = JSON.stringify([checkpoint.folder, modules, dora ?? null, gradientCheckpointing]);
+    const { checkpoint, modules, dora, memory } = needs;
+    const { gradientCheckpointing, packedWeights, bytes } = memory;
+    const key = JSON.stringify([
+      checkpoint.folder,
+      modules,
+      dora ?? null,
+      gradientCheckpointing,
+      packedWeights,
+    ]);
     for (;;) {
       const known = this.shared.get(key);
       if (known) {
@@ -91,8 +96,9 @@ export class TrainerPool {
     return [key, shared];
   }
 
-  private async open({ checkpoint, modules, dora, gradientCheckpointing }: TrainerNeeds) {
-    const settings = { threads: this.threads, gradientCheckpointing };
+  private async open({ checkpoint, modules, dora, memory }: TrainerNeeds) {
+    const { gradientCheckpointing, packedWeights } = memory;
+    const settings = { threads: this.threads, gradientCheckpointing, packedWeights };
     const host = await TrainingHost.open({
       folder: checkpoint.folder,
       trained: { modules, dora: dora !== undefined },

@@ -1,12 +1,19 @@
 /** A training session in a worker thread, as the main thread sees it. */
 import { SHARE_ENV, Worker } from 'node:worker_threads';
-import type { Group, GroupResult, LossResult, Trained, TrainingPasses } from './training-session.ts';
+import type {
+  Group,
+  GroupResult,
+  LossResult,
+  Trained,
+  TrainingPasses,
+  TrainingSettings,
+} from './training-session.ts';
 
 export interface TrainingTask {
   /** Of the checkpoint. */
   readonly folder: string;
   readonly trained: Trained;
-  readonly settings: { readonly threads: number; readonly gradientCheckpointing: boolean };
+  readonly settings: TrainingSettings;
 }
 
 export type ToTrainingWorker =

@@ -79,6 +79,16 @@ export interface Trained {
   readonly weights?: readonly string[];
 }
 
+export interface TrainingSettings {
+  readonly threads: number;
+  readonly gradientCheckpointing?: boolean;
+  /**
+   * Frozen weights lie in memory as the kernels read them, once for the way forward and once for the way back; else they are read
+   * where the checkpoint has them, and put in order for every product. Sums are taken in another order, so the last bits differ.
+   */
+  readonly packedWeights?: boolean;
+}
+
 /** A session, wherever it runs. Groups of one call have batches of the same rows and length. */
 export interface TrainingPasses {
   run(groups: readonly Group[]): Promise<GroupResult[]>;
@@ -116,12 +126,20 @@ export class TrainingSession implements TrainingPasses {
   static async open(
     checkpoint: Checkpoint,
     trained: Trained,
-    { threads, gradientCheckpointing = false }: { threads: number; gradientCheckpointing?: boolean },
+    { threads, gradientCheckpointing = false, packedWeights = false }: TrainingSettings,
   ): Promise<TrainingSession> {
-    const open = (settings: Pick<TrainingGraphSettings, 'wanted' | 'gradientCheckpointing'>) =>
-      openGraph(checkpoint, { dora: false, weights: [], ...trained, ...settings }, threads);
-    const session = await open({ wanted: 'gradients', gradientCheckpointing });
-    const openEvaluation = () => open({ wanted: 'losses', gradientCheckpointing: false });
+    const graph = { dora: false, weights: [], ...trained };
+    const session = await openGraph(
+      checkpoint,
+      { ...graph, wanted: 'gradients', gradientCheckpointing },
+      { threads, packedWeights },
+    );
+    const openEvaluation = () =>
+      openGraph(
+        checkpoint,
+        { ...graph, wanted: 'losses', gradientCheckpointing: false },
+        { threads, packedWeights: false },
+      );
     return new TrainingSession(session, checkpoint.config, trained, openEvaluation);
   }
 
@@ -279,21 +297,17 @@ export class TrainingSession implements TrainingPasses {
   }
 }
 
-/**
- * Weights are read where the checkpoint has them: packed for the kernels they would be in memory twice, once for the way
- * forward and once for the way back, to save a twentieth of a step.
- */
 async function openGraph(
   checkpoint: Checkpoint,
   settings: TrainingGraphSettings,
-  threads: number,
+  { threads, packedWeights }: Required<Pick<TrainingSettings, 'threads' | 'packedWeights'>>,
 ): Promise<Session> {
   const graph = buildTraining(checkpoint.config, checkpoint.weight, settings);
   const path = join(checkpoint.folder, `patchbay-${settings.wanted}-${randomUUID()}.onnx`);
   try {
     await writeFile(path, writeOnnx(graph, 'patchbay'));
     const entries = {
-      'session.disable_prepacking': '1',
+      'session.disable_prepacking': packedWeights ? '0' : '1',
       // Threads that wait in a loop for the next pass would slow the passes of other sessions by half.
       'session.force_spinning_stop': '1',
     };

@@ -31,6 +31,18 @@ export function moduleScales(config: PeftConfig): (module: string) => ModuleScal
   };
 }
 
+/** @returns keys of a pattern that none of these modules takes its number from. @throws AdapterError pattern_unsupported */
+export function keysWithoutMatch(
+  field: string,
+  patterns: Readonly<Record<string, number>>,
+  modules: readonly string[],
+): string[] {
+  // By its place instead of its number: two keys may have the same one.
+  const places = compile(field, Object.fromEntries(Object.keys(patterns).map((key, i) => [key, i])));
+  const used = new Set(modules.map(places));
+  return Object.keys(patterns).filter((_, i) => !used.has(i));
+}
+
 function compile(
   field: string,
   patterns: Readonly<Record<string, number>>,

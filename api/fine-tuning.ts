@@ -57,6 +57,14 @@ export async function createJob(deps: TrainingDeps, principal: Principal, order:
       { field: 'validation_file' },
     );
   }
+  const { early_stopping_patience: patience, validation_split: split } = order.hyperparameters;
+  if (patience !== undefined && split === undefined && !validation) {
+    throw new ApiError(
+      'invalid_request',
+      'early_stopping_patience looks at the validation loss: give a validation_file, or validation_split.',
+      { field: 'hyperparameters.early_stopping_patience' },
+    );
+  }
   const id = `ftjob-${crypto.randomUUID()}`;
   const target = `${principal.owner}/${await targetName(deps, principal, order.suffix, base, id)}`;
   requireRole(principal, target, 'write');

@@ -28,6 +28,8 @@ const Receipt = z.object({
   decided: Facts,
   seed: z.int(),
   engine: Facts,
+  /** Where the job went on with another one. */
+  engine_changes: z.array(z.object({ after_step: z.int() })).optional(),
 });
 type Receipt = z.infer<typeof Receipt>;
 
@@ -55,6 +57,13 @@ export async function orderReproduction(
     throw new ApiError('conflict', `The base ${receipt.base.id} is not what it was trained on.`, {
       field: 'model',
     });
+  const [change] = receipt.engine_changes ?? [];
+  if (change)
+    throw new ApiError(
+      'conflict',
+      `${model} was trained by one engine until step ${change.after_step} and by another one from there: no single one comes to its bytes.`,
+      { field: 'model' },
+    );
   const validation = receipt.validation_file;
   if (!validation && validationFile !== undefined)
     throw wrong('validationFile', 'It was trained without a validation file: leave it out.');

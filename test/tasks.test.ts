@@ -438,6 +438,16 @@ describe('training again', () => {
     expect((await json(get('/api/adapters/alice/public'))).latest).toBe(1);
   });
 
+  it('is refused where two engines had a part in it', async () => {
+    const engine_changes = [{ after_step: 12, engine: { ...engine, threads: 4 } }];
+    await tell('alice/public', { receipt: { ...receipt, engine_changes } });
+    const refused = await again();
+    expect([refused.status, (await json(refused)).detail]).toEqual([
+      409,
+      expect.stringMatching(/by one engine until step 12/),
+    ]);
+  });
+
   it('takes the bytes of the receipt from whoever has them, and no others', async () => {
     const missing = await again({ model: 'alice/public' }, bob);
     expect([missing.status, (await json(missing)).detail]).toEqual([

@@ -158,6 +158,7 @@ describe('training', () => {
     );
     expect(messages).toContainEqual(expect.stringMatching(/^2 of 22 examples are kept out/));
     expect(messages).toContainEqual(expect.stringMatching(/^learning_rate is .*hidden size/));
+    expect(messages).toContainEqual(expect.stringMatching(/^30 steps: about \d+ s,/));
     expect(messages).toContainEqual(expect.stringMatching(/^Before the first step: validation loss=/));
 
     const checkpoints = (await client.fineTuning.jobs.checkpoints.list(id)).data;
@@ -233,6 +234,18 @@ describe('training', () => {
     },
   );
 
+  it('goes on as it began, on a runner with other settings', async () => {
+    const first = await start();
+    const { id } = await create(rows(22), LONG);
+    await afterStep(id, 6);
+    await first.stop('SIGKILL');
+    leasesEnd();
+    await start({ PATCHBAY_RUNNER_THREADS: '2', PATCHBAY_TRAIN_TOKENS: '32' });
+    const job = await finished(id);
+    expect(await digest(job.fine_tuned_model!)).toBe(undisturbed);
+    expect((await versionOf(job.fine_tuned_model!)).receipt).toMatchObject({ engine: { threads: 1 } });
+  });
+
   it('goes on while the API is away for a while', async () => {
     await start();
     const { id } = await create(rows(22), LONG);
@@ -292,14 +305,19 @@ describe('training', () => {
       create(rows(22), LONG),
       create(rows(22), { ...LONG, r: 4 }),
       create(rows(22, 500), LONG),
+      create(rows(22), { ...LONG, r: 1 }),
       create('this is not JSON'),
     ]);
-    const [first, second, third, bad] = await Promise.all(jobs.map(({ id }) => finished(id)));
+    const [first, second, third, thin, bad] = await Promise.all(jobs.map(({ id }) => finished(id)));
     expect(bad!.status).toBe('failed');
     expect(await digest(first!.fine_tuned_model!)).toBe(undisturbed);
     const alone = await create(rows(22), { ...LONG, r: 4 });
     expect(await digest((await finished(alone.id)).fine_tuned_model!)).toBe(
       await digest(second!.fine_tuned_model!),
+    );
+    const thinAlone = await create(rows(22), { ...LONG, r: 1 });
+    expect(await digest((await finished(thinAlone.id)).fine_tuned_model!)).toBe(
+      await digest(thin!.fine_tuned_model!),
     );
     expect(await digest(third!.fine_tuned_model!)).not.toBe(undisturbed);
   });

@@ -1,14 +1,14 @@
 /** Trains a version again, as jobs are trained, and compares what comes of it with what there is. */
-import { isDeepStrictEqual } from 'node:util';
 import type { ReproduceEvent, ReproduceResult } from '../../functions/reproduce.ts';
 import { type TaskContext, TaskRefusal } from '../../functions/tasks.ts';
 import type { Heartbeat } from '../../functions/train.ts';
 import type { TrainRunnerConfig } from '../config.ts';
 import type { Downloads } from '../downloads.ts';
+import { conditionsOf, differencesOf, EngineFacts, engineOf } from '../train/engine-facts.ts';
 import { type AdapterFiles, declared, type JobReporter, LeasedJob } from '../train/leased-job.ts';
 import { Preparation } from '../train/prepare.ts';
 import { JobRefusal } from '../train/refusal.ts';
-import { adapterFiles, engineOf, receiptOf } from '../train/result.ts';
+import { adapterFiles, receiptOf } from '../train/result.ts';
 import { needsOf, type TrainerPool } from '../train/trainer-pool.ts';
 
 type Facts = Readonly<Record<string, unknown>>;
@@ -34,7 +34,7 @@ export async function trainAgain(
   context: TaskContext,
 ): Promise<ReproduceResult> {
   const { before } = event;
-  requireSame(before.engine, engineOf(parts.config));
+  requireSame(before.engine, engineOf({ ...parts.config, packedWeights: false }));
   try {
     const { files, receipt } = await train(event, parts, context);
     const digests = before.files.map(({ path, sha256 }) => {
@@ -46,8 +46,8 @@ export async function trainAgain(
       same: digests.every((one) => one.before === one.again),
       digests,
       differences: [
-        ...differences('engine', before.engine, receipt.engine as Facts),
-        ...differences('decided', before.decided, receipt.decided as Facts),
+        ...within('engine', before.engine, receipt.engine as Facts),
+        ...within('decided', before.decided, receipt.decided as Facts),
       ],
     };
   } catch (error) {
@@ -65,18 +65,19 @@ async function train(
   const prepared = await new Preparation(downloads, config).prepare(event, held, {
     tell: () => undefined,
     signal,
-    before: { packedWeights: event.before.decided['packed_weights'] === true },
+    before: conditionsOf(EngineFacts.parse(event.before.engine)),
   });
-  const { plan, data } = prepared;
+  const { plan, data, engine } = prepared;
   await using trainer = await pool.hold(needsOf(prepared));
   const reporter = new StepsOnly((step) => report({ what: 'steps', done: step, total: plan.steps }));
   const filesOf: AdapterFiles = (weights, facts) => adapterFiles(event, prepared, weights, facts, true);
   const client = { checkpoint: async () => undefined }; // nothing is kept
   const samples = undefined; // they show what it learns, and change nothing
-  const job = new LeasedJob({ leaseId, plan, data, ...trainer, client, reporter, samples, filesOf });
+  const parts = { leaseId, plan, data, engine, ...trainer, client, reporter, samples, filesOf };
+  const job = new LeasedJob(parts);
   await job.run(signal);
   signal.throwIfAborted();
-  const receipt = receiptOf(event, prepared, job.facts, config);
+  const receipt = receiptOf(event, prepared, job.facts);
   return {
     files: declared(filesOf(job.weights, job.facts)),
     receipt: JSON.parse(JSON.stringify(receipt)) as typeof receipt, // as it would have been kept: without what is undefined
@@ -104,9 +105,7 @@ class StepsOnly implements JobReporter {
 
 /** @throws TaskRefusal */
 function requireSame(before: Facts, here: Facts): void {
-  const others = differences('engine', before, here).filter(({ what }) =>
-    DECISIVE.some((name) => what === `engine.${name}`),
-  );
+  const others = differencesOf(before, here).filter(({ what }) => DECISIVE.includes(what));
   if (others.length === 0) return;
   const told = others.map(
     ({ what, before: was, again }) => `${what} was ${was ?? NOT_FOUND} and is ${again ?? NOT_FOUND} here`,
@@ -118,17 +117,8 @@ function requireSame(before: Facts, here: Facts): void {
   });
 }
 
-function differences(part: string, before: Facts, again: Facts): ReproduceResult['differences'] {
-  return Object.keys({ ...before, ...again })
-    .filter((name) => !isDeepStrictEqual(before[name], again[name]))
-    .map((name) => ({
-      what: `${part}.${name}`,
-      ...only('before', before[name]),
-      ...only('again', again[name]),
-    }));
-}
-
-const only = (name: 'before' | 'again', value: unknown) => (value === undefined ? {} : { [name]: value });
+const within = (part: string, before: Facts, again: Facts): ReproduceResult['differences'] =>
+  differencesOf(before, again).map((one) => ({ ...one, what: `${part}.${one.what}` }));
 
 function refusalOf({ failure: { code, message, param } }: JobRefusal): TaskRefusal {
   const field = FIELDS[param ?? ''];

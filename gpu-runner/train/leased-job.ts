@@ -8,6 +8,7 @@ import { count, observe, secondsSince } from '../../observe/metrics.ts';
 import { pastSpan } from '../../observe/trace.ts';
 import { Fault } from '../faults.ts';
 import { restoreJob, saveJob } from './checkpoint.ts';
+import { type Conditions, conditionsOf, type EngineFacts } from './engine-facts.ts';
 import { NotFiniteStep, type Step, type StepReport, TrainingJob } from './job.ts';
 import type { LeaseClient } from './lease-client.ts';
 import type { LeaseReporter } from './lease-reporter.ts';
@@ -46,6 +47,10 @@ export interface JobFacts {
   readonly valid_loss: number | null;
   /** Before the first step. */
   readonly first_valid_loss: number | null;
+  /** That it began with. */
+  readonly engine: EngineFacts;
+  /** Where others went on. */
+  readonly engine_changes?: Progress['engines'];
 }
 
 /** What an adapter consists of, with these weights. */
@@ -66,6 +71,7 @@ export class LeasedJob {
   private readonly leaseId: string;
   private readonly plan: JobPlan;
   private readonly data: JobData;
+  private readonly engine: EngineFacts;
   private readonly trainer: Trainer;
   private readonly client: Keeper;
   private readonly reporter: JobReporter;
@@ -76,7 +82,7 @@ export class LeasedJob {
   /** adapter_model.safetensors as it was when the validation loss was lowest. */
   private best: Uint8Array<ArrayBuffer> | undefined;
   private lastReport: StepReport | undefined;
-  private lastEvaluation: Evaluation | undefined;
+  private lastEvaluation: (Evaluation & { readonly step: number }) | undefined;
   private savedAt = 0;
   private pace = new Pace(0);
   private readonly steps = new StepSpans();
@@ -85,6 +91,7 @@ export class LeasedJob {
     leaseId: string;
     plan: JobPlan;
     data: JobData;
+    engine: EngineFacts;
     trainer: Trainer;
     client: Keeper;
     reporter: JobReporter;
@@ -94,6 +101,7 @@ export class LeasedJob {
     this.leaseId = parts.leaseId;
     this.plan = parts.plan;
     this.data = parts.data;
+    this.engine = parts.engine;
     this.trainer = parts.trainer;
     this.client = parts.client;
     this.reporter = parts.reporter;
@@ -111,10 +119,16 @@ export class LeasedJob {
     this.reporter.message(`Continues after step ${this.job.step}`);
   }
 
+  /** Measured before it begins. */
+  tokensPerSecond(): Promise<number> {
+    return this.trainer.trial(this.job, this.data.stepAfter(this.job.step));
+  }
+
   /** @throws JobRefusal, LeaseEnded, and whatever the engine or the network says */
   async run(stopped: AbortSignal): Promise<Outcome> {
     const { steps, evaluateEvery, saveEvery } = this.plan;
     this.pace = new Pace(this.job.step);
+    this.noteEngine();
     if (this.job.step === 0) {
       await this.evaluateFirst();
       await this.showSamples(undefined, stopped);
@@ -145,7 +159,8 @@ export class LeasedJob {
   }
 
   get facts(): JobFacts {
-    const { trainedTokens, trainLoss, bestStep, bestLoss, firstLoss } = this.progress;
+    const { trainedTokens, trainLoss, bestStep, bestLoss, firstLoss, engines } = this.progress;
+    const changes = engines.filter(({ after_step }) => after_step > 0);
     return {
       steps: this.job.step,
       trained_tokens: trainedTokens,
@@ -153,6 +168,8 @@ export class LeasedJob {
       best_step: bestStep,
       valid_loss: bestLoss,
       first_valid_loss: firstLoss,
+      engine: engines[0]!.engine,
+      ...(changes.length > 0 ? { engine_changes: changes } : {}),
     };
   }
 
@@ -202,9 +219,18 @@ export class LeasedJob {
     throw new JobRefusal('training_diverged', null, `${error.message}. ${lines}${kept}`);
   }
 
+  private noteEngine(): void {
+    const others = this.progress.trainedBy(this.engine, this.job.step);
+    if (others.length > 0)
+      this.reporter.message(
+        `Goes on with another engine, so that training it again will not come to the same bytes: ${others.join(', ')}`,
+        'warn',
+      );
+  }
+
   private async evaluateFirst(): Promise<void> {
     if (this.data.validation.length === 0) return;
-    const { loss, accuracy } = await this.trainer.evaluate(this.job, this.data.validation);
+    const { loss, accuracy } = await this.measure();
     this.progress.firstLoss = loss;
     this.reporter.message(`Before the first step: validation loss=${loss.toFixed(4)}`, 'info', {
       step: 0,
@@ -215,9 +241,9 @@ export class LeasedJob {
 
   private async evaluate(): Promise<void> {
     if (this.data.validation.length === 0) return;
-    const evaluation = await this.trainer.evaluate(this.job, this.data.validation);
-    this.lastEvaluation = evaluation;
+    const evaluation = await this.measure();
     const { step } = this.job;
+    this.lastEvaluation = { ...evaluation, step };
     if (this.progress.note(step, evaluation.loss)) this.best = adapterWeights(this.job.modules);
     this.reporter.message(
       `Step ${step}/${this.plan.steps}: validation loss=${evaluation.loss.toFixed(4)}`,
@@ -228,6 +254,23 @@ export class LeasedJob {
       this.reporter.message(
         `The validation loss has not improved since step ${this.progress.bestStep}: training ends, and that step is kept`,
       );
+  }
+
+  /** @throws JobRefusal for a loss that is no number, which nothing would ever be worse than */
+  private async measure(): Promise<Evaluation> {
+    const evaluation = await this.trainer.evaluate(this.job, this.data.validation);
+    if (Number.isFinite(evaluation.loss)) return evaluation;
+    const { step } = this.job;
+    const when = step > 0 ? `after step ${step}` : 'before the first step';
+    const hint =
+      step > 0
+        ? 'a lower learning rate may help. Checkpoints before it are kept'
+        : 'the base overflows on this data';
+    throw new JobRefusal(
+      'training_diverged',
+      null,
+      `The validation loss ${when} is not a finite number; ${hint}.`,
+    );
   }
 
   /** @param weights none: of the base */
@@ -268,7 +311,8 @@ export class LeasedJob {
   }
 
   private checkpointMetrics(): CheckpointMetrics {
-    const { lastReport: report, lastEvaluation: evaluation } = this;
+    const { lastReport: report, lastEvaluation } = this;
+    const evaluation = lastEvaluation?.step === this.job.step ? lastEvaluation : undefined;
     return {
       train_loss: report?.loss ?? null,
       train_mean_token_accuracy: report?.accuracy ?? null,
@@ -336,6 +380,12 @@ class Pace {
     const each = (Date.now() - this.beganAt) / (step - this.firstStep);
     return new Date(Date.now() + each * (steps - step));
   }
+}
+
+/** What the steps before a checkpoint were run with, where it says so. */
+export function conditionsBefore(files: Files): Conditions | undefined {
+  const last = Progress.parse(files.get(PROGRESS_FILE)!).engines.at(-1);
+  return last && conditionsOf(last.engine);
 }
 
 export function declared(files: Files): { path: string; size: number; sha256: string }[] {

@@ -1,6 +1,7 @@
 /** What a job will do, decided before its first step from what was asked for and from what the data turned out to be. */
 import type { BaseConfig } from '../../adapter/base-config.ts';
 import { parsePeftConfig } from '../../adapter/peft-config.ts';
+import { keysWithoutMatch } from '../../adapter/scale.ts';
 import { automaticBatchSize, automaticEpochs, stepsPerEpoch } from '../../adapter/training-steps.ts';
 import type { Hyperparameters } from '../../functions/train.ts';
 import type { LoadedModule } from '../model/adapter-file.ts';
@@ -12,6 +13,8 @@ import type { LoraMatrices } from './training-session.ts';
 const RANK = 16;
 /** Twice the rank: the updates' size in Biderman et al. 2024, and a scale of 2 whatever the rank. */
 const ALPHA_PER_RANK = 2;
+/** With rsLoRA it is the same for all ranks: the scale falls with the rank's square root, which is its point. */
+const ALPHA_RS_LORA = 32;
 const WARMUP_RATIO = 0.05;
 const WEIGHT_DECAY = 0.01;
 const MAX_GRAD_NORM = 1;
@@ -110,6 +113,7 @@ export function planJob(
   decided: Decided,
   { steps, seed, parent }: { steps: number; seed: number; parent?: Parent | undefined },
 ): JobPlan {
+  const evaluateEvery = asked.eval_steps ?? Math.max(1, Math.ceil(steps / EVALUATIONS));
   return {
     ...(parent ? continued(base, parent, asked) : begun(base, baseId, asked, seed)),
     settings: {
@@ -129,8 +133,8 @@ export function planJob(
       loraPlusRatio: asked.loraplus_lr_ratio ?? 1,
     },
     steps,
-    evaluateEvery: asked.eval_steps ?? Math.max(1, Math.ceil(steps / EVALUATIONS)),
-    saveEvery: asked.save_steps ?? Math.max(1, Math.ceil(steps / CHECKPOINTS)),
+    evaluateEvery,
+    saveEvery: asked.save_steps ?? roundUp(Math.ceil(steps / CHECKPOINTS), evaluateEvery),
     patience: asked.early_stopping_patience,
   };
 }
@@ -148,12 +152,27 @@ function begun(base: BaseConfig, baseId: string, asked: Hyperparameters, seed: n
       'hyperparameters.use_dora',
       `use_dora: DoRA is for the linears of the layers, not for ${edge}.`,
     );
+  const rsLora = asked.use_rslora ?? false;
+  const rankPattern = asked.rank_pattern ?? {};
+  const alphaPattern = asked.alpha_pattern ?? {};
+  for (const [field, patterns] of Object.entries({
+    rank_pattern: rankPattern,
+    alpha_pattern: alphaPattern,
+  })) {
+    const idle = keysWithoutMatch(field, patterns, modules);
+    if (idle.length === 0) continue;
+    throw new JobRefusal(
+      'invalid_hyperparameters',
+      `hyperparameters.${field}`,
+      `${field}: ${idle.join(', ')} would change nothing; the modules that are trained are called like ${modules[0]}.`,
+    );
+  }
   const config = adapterConfig(base, baseId, modules, {
     rank,
-    alpha: numberOr(asked.lora_alpha, ALPHA_PER_RANK * rank),
-    rankPattern: asked.rank_pattern ?? {},
-    alphaPattern: asked.alpha_pattern ?? {},
-    rsLora: asked.use_rslora ?? false,
+    alpha: numberOr(asked.lora_alpha, rsLora ? ALPHA_RS_LORA : ALPHA_PER_RANK * rank),
+    rankPattern,
+    alphaPattern,
+    rsLora,
     dora,
   });
   return { config, dora, modules, initial: initialModules(base, parsePeftConfig(config), modules, seed) };
@@ -174,6 +193,8 @@ function continued(base: BaseConfig, { config, modules }: Parent, asked: Hyperpa
   const { useDora: dora } = parsePeftConfig(config);
   return { config, dora, modules: paths, initial: new Map(paths.map((path) => [path, initial.get(path)!])) };
 }
+
+const roundUp = (number: number, multiple: number) => Math.max(1, Math.ceil(number / multiple)) * multiple;
 
 function numberOr(value: number | 'auto' | undefined, otherwise: number): number {
   return typeof value === 'number' ? value : otherwise;

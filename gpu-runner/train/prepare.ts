@@ -1,4 +1,5 @@
 /** From a lease to a job that can run: its files are fetched and read, and everything that was left open is decided. */
+import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import type { BaseConfig } from '../../adapter/base-config.ts';
 import { AdapterError, AdapterProblems } from '../../adapter/error.ts';
@@ -12,6 +13,7 @@ import type { Dataset, DatasetReport } from './data/dataset.ts';
 import { DatasetError, readInThread } from './data/dataset-reader.ts';
 import type { ReadFile } from './data/dataset-worker.ts';
 import { refusalOf, reportLines } from './data/report.ts';
+import { type Conditions, type EngineFacts, engineOf } from './engine-facts.ts';
 import type { JobData } from './leased-job.ts';
 import { TargetError, withMagnitudes } from './lora.ts';
 import { servingBytes, trainingBytes } from './memory.ts';
@@ -20,6 +22,8 @@ import { JobRefusal } from './refusal.ts';
 
 /** Where max_length is not given: conversations are shorter, and the memory of attention grows with its square. */
 const AUTOMATIC_LENGTH = 2048;
+/** Of what a pass costs that learns. */
+const FORWARD_SHARE = 0.4;
 /** How often a long file tells how far it was read. */
 const TELL_EVERY_MS = 5_000;
 
@@ -33,6 +37,9 @@ export interface PreparedJob {
   readonly template: string | null;
   readonly maxLength: number;
   readonly memory: MemoryPlan;
+  readonly engine: EngineFacts;
+  /** Of all its passes, padding included; those of evaluations by what they cost. */
+  readonly passTokens: number;
 }
 
 /** What is decided by the memory there is. */
@@ -55,6 +62,7 @@ interface ReadData {
 }
 
 export interface PrepareSettings {
+  readonly threads: number;
   /** Tokens of a micro-batch. */
   readonly maxTokens: number;
   /** Most that a job may need. */
@@ -65,8 +73,8 @@ export interface PrepareSettings {
 export interface Surroundings {
   readonly tell: Tell;
   readonly signal: AbortSignal;
-  /** It was trained before, and is to become the same to the byte. */
-  readonly before?: { readonly packedWeights: boolean };
+  /** What it was trained with before: it goes on, or is to become the same, to the byte. */
+  readonly before?: Conditions | undefined;
 }
 
 export type Tell = (message: string, level?: TrainEvent['level'], data?: Record<string, unknown>) => void;
@@ -133,7 +141,7 @@ export class Preparation {
     parent: Parent | undefined,
     surroundings: Surroundings,
   ): PreparedJob {
-    const { maxTokens } = this.settings;
+    const { threads, maxTokens } = this.conditions(surroundings.before);
     const decided = decide(checkpoint.config, asked, train.length);
     const layout = { maxTokens, packing: asked.packing ?? false };
     const batches = new Batches(dataset, train, { ...layout, batchSize: decided.batchSize, seed });
@@ -145,8 +153,14 @@ export class Preparation {
       validation: layOut(valid, validExamples, layout),
     };
     const longest = Math.min(Math.max(dataset.report.longest, valid.report.longest), maxLength);
-    const memory = this.planMemory(checkpoint.config, plan, longest, asked, surroundings);
-    return { checkpoint, decided, plan, data, report: dataset.report, template, maxLength, memory };
+    const memory = this.planMemory(checkpoint.config, plan, { longest, maxTokens }, asked, surroundings);
+    const engine = engineOf({ threads, maxTokens, packedWeights: memory.packedWeights });
+    const evaluations = 1 + Math.floor(steps / plan.evaluateEvery);
+    const passTokens =
+      decided.epochs * batches.tokensPerEpoch +
+      FORWARD_SHARE * evaluations * data.validation.reduce((sum, { rows, length }) => sum + rows * length, 0);
+    const { report } = dataset;
+    return { checkpoint, decided, plan, data, report, template, maxLength, memory, engine, passTokens };
   }
 
   /**
@@ -157,11 +171,11 @@ export class Preparation {
   private planMemory(
     base: BaseConfig,
     { initial }: JobPlan,
-    longest: number,
+    { longest, maxTokens }: { longest: number; maxTokens: number },
     { gradient_checkpointing: asked, sample_prompts: prompts = [] }: Hyperparameters,
     { tell, before }: Surroundings,
   ): MemoryPlan {
-    const { maxTokens, maxBytes } = this.settings;
+    const { maxBytes } = this.settings;
     const tokens = Math.max(longest, maxTokens);
     const plan = (gradientCheckpointing: boolean, packedWeights: boolean): MemoryPlan => ({
       gradientCheckpointing,
@@ -189,6 +203,13 @@ export class Preparation {
     }
     tell(`gradient_checkpointing is on: without it, training would need about ${gib(wanted.bytes)} GiB.`);
     return least;
+  }
+
+  /** More threads than there are processors would wait for each other. */
+  private conditions(before: Conditions | undefined): Pick<Conditions, 'threads' | 'maxTokens'> {
+    if (!before) return this.settings;
+    const { threads, maxTokens } = before;
+    return { threads: threads <= availableParallelism() ? threads : this.settings.threads, maxTokens };
   }
 
   private async parentOf(

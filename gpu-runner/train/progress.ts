@@ -1,5 +1,6 @@
-/** How far a job has come, and when its validation loss was lowest. */
+/** How far a job has come, on which engines, and when its validation loss was lowest. */
 import { z } from 'zod';
+import { differencesOf, EngineFacts } from './engine-facts.ts';
 
 const Saved = z.object({
   trainedTokens: z.int().min(0),
@@ -8,7 +9,10 @@ const Saved = z.object({
   bestStep: z.int().nullable(),
   bestLoss: z.number().nullable(),
   evaluationsSinceBest: z.int().min(0),
+  /** Checkpoints from before it was kept have none. */
+  engines: z.array(z.object({ after_step: z.int().min(0), engine: EngineFacts })).default([]),
 });
+type Saved = z.infer<typeof Saved>;
 
 export class Progress {
   trainedTokens = 0;
@@ -18,6 +22,8 @@ export class Progress {
   firstLoss: number | null = null;
   bestStep: number | null = null;
   bestLoss: number | null = null;
+  /** What trained it, from which step on. */
+  engines: Saved['engines'] = [];
   private evaluationsSinceBest = 0;
 
   static parse(bytes: Uint8Array): Progress {
@@ -25,16 +31,27 @@ export class Progress {
   }
 
   serialise(): Uint8Array<ArrayBuffer> {
-    const { trainedTokens, trainLoss, firstLoss, bestStep, bestLoss, evaluationsSinceBest } = this;
-    const saved: z.infer<typeof Saved> = {
+    const { trainedTokens, trainLoss, firstLoss, bestStep, bestLoss, evaluationsSinceBest, engines } = this;
+    const saved: Saved = {
       trainedTokens,
       trainLoss,
       firstLoss,
       bestStep,
       bestLoss,
       evaluationsSinceBest,
+      engines,
     };
     return new TextEncoder().encode(JSON.stringify(saved));
+  }
+
+  /** @returns how the engine that goes on after so many steps differs from the one before */
+  trainedBy(engine: EngineFacts, step: number): string[] {
+    const before = this.engines.at(-1)?.engine;
+    const others = before ? differencesOf(before, engine) : [];
+    if (!before || others.length > 0) this.engines.push({ after_step: step, engine });
+    return others.map(
+      ({ what, before: was, again }) => `${what} ${again ?? 'none'} instead of ${was ?? 'none'}`,
+    );
   }
 
   /** @returns whether it is the best so far */

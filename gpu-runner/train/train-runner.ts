@@ -21,7 +21,7 @@ import { isOwnTrouble, Rest } from '../own-trouble.ts';
 import { LeaseEnded, LeaseRefused, type RunnerApi } from '../runner-api.ts';
 import { LeaseClient } from './lease-client.ts';
 import { LeaseReporter } from './lease-reporter.ts';
-import { type AdapterFiles, declared, type Files, LeasedJob } from './leased-job.ts';
+import { type AdapterFiles, conditionsBefore, declared, type Files, LeasedJob } from './leased-job.ts';
 import { Preparation, type PreparedJob, type Tell } from './prepare.ts';
 import { JobRefusal } from './refusal.ts';
 import { adapterFiles, receiptOf } from './result.ts';
@@ -116,16 +116,19 @@ export class TrainRunner {
     const tell: Tell = (message, level, data) => {
       if (!lease.validated) reporter.message(message, level, data); // whoever validated it said so
     };
-    const prepared = await this.preparation.prepare(lease, held, { tell, signal: stop });
-    const { plan, data } = prepared;
+    const kept = lease.checkpoint && (await this.checkpointFiles(lease, lease.checkpoint, stop));
+    const before = kept && conditionsBefore(kept);
+    const prepared = await this.preparation.prepare(lease, held, { tell, signal: stop, before });
+    const { plan, data, engine } = prepared;
     await using trainer = await this.pool.hold(needsOf(prepared));
     await using samples = await this.samples(lease, prepared);
     const filesOf: AdapterFiles = (weights, facts) => adapterFiles(lease, prepared, weights, facts, false);
     const { client } = this;
     const { leaseId } = lease;
-    const job = new LeasedJob({ leaseId, plan, data, ...trainer, client, reporter, samples, filesOf });
-    if (lease.checkpoint) job.restore(await this.checkpointFiles(lease, lease.checkpoint, stop));
-    if (!lease.validated) await this.validated(lease, prepared, reporter);
+    const parts = { leaseId, plan, data, engine, ...trainer, client, reporter, samples, filesOf };
+    const job = new LeasedJob(parts);
+    if (kept) job.restore(kept);
+    if (!lease.validated) await this.validated(lease, prepared, await job.tokensPerSecond(), reporter);
     const outcome = await job.run(stop);
     if (outcome === 'finished') return { outcome, model: await this.publish(lease, prepared, job) };
     if (outcome !== 'cancelled') {
@@ -149,8 +152,22 @@ export class TrainRunner {
     });
   }
 
-  private async validated(lease: TrainLease, { decided, plan }: PreparedJob, reporter: LeaseReporter) {
+  private async validated(
+    lease: TrainLease,
+    { decided, plan, passTokens }: PreparedJob,
+    tokensPerSecond: number,
+    reporter: LeaseReporter,
+  ) {
+    const seconds = passTokens / tokensPerSecond;
     for (const reason of decided.reasons) reporter.message(reason);
+    reporter.message(
+      `${plan.steps} steps: about ${inWords(seconds)}, as long as nobody else trains here`,
+      'info',
+      {
+        total_steps: plan.steps,
+        estimated_seconds: Math.round(seconds),
+      },
+    );
     await reporter.flush();
     await this.client.validated(lease.leaseId, {
       decided: {
@@ -159,12 +176,13 @@ export class TrainRunner {
         learning_rate_multiplier: decided.multiplier,
       },
       totalSteps: plan.steps,
+      estimatedFinish: new Date(Date.now() + 1000 * seconds).toISOString(),
     });
   }
 
   private async publish(lease: TrainLease, prepared: PreparedJob, job: LeasedJob): Promise<string> {
     const files = adapterFiles(lease, prepared, job.weights, job.facts, true);
-    const receipt = receiptOf(lease, prepared, job.facts, this.config);
+    const receipt = receiptOf(lease, prepared, job.facts);
     const result = { files: declared(files), receipt, trainedTokens: job.facts.trained_tokens };
     return this.client.result(lease.leaseId, result, files);
   }
@@ -217,6 +235,12 @@ export class TrainRunner {
       return 'lost';
     }
   }
+}
+
+function inWords(seconds: number): string {
+  if (seconds < 90) return `${Math.max(1, Math.round(seconds))} s`;
+  const minutes = Math.round(seconds / 60);
+  return minutes < 90 ? `${minutes} min` : `${(minutes / 60).toFixed(1)} h`;
 }
 
 function failureOf(error: unknown): JobFailure {

@@ -16,15 +16,19 @@ export interface HeldTrainer extends AsyncDisposable {
 export interface TrainerNeeds {
   readonly checkpoint: Checkpoint;
   readonly modules: readonly string[];
-  /** With DoRA: what tells its jobs' ranks apart. Sums along the rank are not indifferent to a padded one. */
-  readonly dora: string | undefined;
+  readonly dora: boolean;
+  /** What tells its jobs' ranks apart, where sums along the rank are not indifferent to a padded one. */
+  readonly ranks: string | undefined;
+  readonly threads: number;
   readonly memory: MemoryPlan;
 }
 
-export function needsOf({ checkpoint, plan, memory }: PreparedJob): TrainerNeeds {
-  const { modules, initial } = plan;
-  const dora = plan.dora ? [...initial.values()].map(({ rank }) => rank).join() : undefined;
-  return { checkpoint, modules, dora, memory };
+/** With DoRA, a padded rank changes bits. So it does for a rank of 1, whose products have a kernel of their own. */
+export function needsOf({ checkpoint, plan, memory, engine }: PreparedJob): TrainerNeeds {
+  const { modules, dora } = plan;
+  const ranks = [...plan.initial.values()].map(({ rank }) => rank);
+  const apart = dora || ranks.includes(1) ? ranks.join() : undefined;
+  return { checkpoint, modules, dora, ranks: apart, threads: engine.threads, memory };
 }
 
 interface Shared {
@@ -34,7 +38,6 @@ interface Shared {
 }
 
 export class TrainerPool {
-  private readonly threads: number;
   private readonly maxTokens: number;
   private readonly maxBytes: number;
   private readonly shared = new Map<string, Shared>();
@@ -44,8 +47,7 @@ export class TrainerPool {
   private readonly passes = new Turns();
 
   /** @param maxTokens of a pass, all jobs together. @param maxBytes of all trainers, though one is opened in any case */
-  constructor(limits: { threads: number; maxTokens: number; maxBytes: number }) {
-    this.threads = limits.threads;
+  constructor(limits: { maxTokens: number; maxBytes: number }) {
     this.maxTokens = limits.maxTokens;
     this.maxBytes = limits.maxBytes;
   }
@@ -72,12 +74,14 @@ export class TrainerPool {
   }
 
   private async join(needs: TrainerNeeds): Promise<[key: string, shared: Shared]> {
-    const { checkpoint, modules, dora, memory } = needs;
+    const { checkpoint, modules, dora, ranks, threads, memory } = needs;
     const { gradientCheckpointing, packedWeights, bytes } = memory;
     const key = JSON.stringify([
       checkpoint.folder,
       modules,
-      dora ?? null,
+      dora,
+      ranks ?? null,
+      threads,
       gradientCheckpointing,
       packedWeights,
     ]);
@@ -96,12 +100,12 @@ export class TrainerPool {
     return [key, shared];
   }
 
-  private async open({ checkpoint, modules, dora, memory }: TrainerNeeds) {
+  private async open({ checkpoint, modules, dora, threads, memory }: TrainerNeeds) {
     const { gradientCheckpointing, packedWeights } = memory;
-    const settings = { threads: this.threads, gradientCheckpointing, packedWeights };
+    const settings = { threads, gradientCheckpointing, packedWeights };
     const host = await TrainingHost.open({
       folder: checkpoint.folder,
-      trained: { modules, dora: dora !== undefined },
+      trained: { modules, dora },
       settings,
     });
     const maxTokens = modules.includes(HEAD_MODULE) ? 0 : this.maxTokens; // 0: one job at a time

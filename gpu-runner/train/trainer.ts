@@ -4,9 +4,12 @@
  * data, and the sums of a job from its own group, so nobody's bits depend on who else is there.
  */
 import { setImmediate as nextTurn } from 'node:timers/promises';
+import { secondsSince } from '../../observe/metrics.ts';
 import type { Step, StepReport, TrainingJob } from './job.ts';
 import type { Group, GroupResult, LossResult, MicroBatch, TrainingPasses } from './training-session.ts';
 import { Turns } from './turns.ts';
+
+const TRIAL_SECONDS = 5;
 
 interface Waiting {
   readonly job: TrainingJob;
@@ -42,6 +45,23 @@ export class Trainer {
       this.running = undefined;
     });
     return result;
+  }
+
+  /** Runs the first micro-batch of a step, and forgets what came of it. @returns tokens per second, padding included */
+  async trial(job: TrainingJob, step: Step): Promise<number> {
+    job.begin(step);
+    const group = job.group();
+    job.abandon();
+    const timed = () =>
+      this.turns.take(async () => {
+        const began = performance.now();
+        await this.session.run([group]);
+        return secondsSince(began);
+      });
+    const first = await timed();
+    // The first pass of all finds its memory; where that is quickly done, the second tells more.
+    const seconds = first < TRIAL_SECONDS ? await timed() : first;
+    return (group.batch.rows * group.batch.length) / seconds;
   }
 
   /** Mean loss and accuracy over batches that nothing is learnt from. */

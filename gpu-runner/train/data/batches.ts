@@ -49,6 +49,12 @@ export class Batches {
     return { microBatches, targetWeight: microBatches.reduce((sum, batch) => sum + weightOf(batch), 0) };
   }
 
+  /** That passes read, padding included, in the first epoch: others differ by little. */
+  get tokensPerEpoch(): number {
+    const steps = this.stepsOf(0).flatMap((examples) => rowsOf(this.dataset, examples, this.settings));
+    return steps.reduce((sum, { rows, length }) => sum + rows.length * length, 0);
+  }
+
   /** Numbers of the examples of the step after `done` others. */
   examplesAfter(done: number): readonly number[] {
     const epoch = Math.floor(done / this.stepsPerEpoch);
@@ -91,16 +97,25 @@ export function split(
 export function layOut(
   dataset: Dataset,
   examples: readonly number[],
-  { maxTokens, packing }: Pick<BatchSettings, 'maxTokens' | 'packing'>,
+  settings: Pick<BatchSettings, 'maxTokens' | 'packing'>,
 ): MicroBatch[] {
+  return rowsOf(dataset, examples, settings).map(({ rows, length }) => microBatch(dataset, rows, length));
+}
+
+/** Examples of each row, and the rows' length, by micro-batch. */
+function rowsOf(
+  dataset: Dataset,
+  examples: readonly number[],
+  { maxTokens, packing }: Pick<BatchSettings, 'maxTokens' | 'packing'>,
+): { rows: number[][]; length: number }[] {
   const longestFirst = examples.toSorted((a, b) => lengthOf(dataset, b) - lengthOf(dataset, a) || a - b);
   const rows = packing ? packed(dataset, longestFirst) : longestFirst.map((example) => [example]);
   rows.sort((a, b) => rowLength(dataset, b) - rowLength(dataset, a));
-  const batches: MicroBatch[] = [];
+  const batches: { rows: number[][]; length: number }[] = [];
   for (let begin = 0; begin < rows.length; ) {
     const length = padded(rowLength(dataset, rows[begin]!));
     const count = Math.max(1, Math.floor(maxTokens / length));
-    batches.push(microBatch(dataset, rows.slice(begin, begin + count), length));
+    batches.push({ rows: rows.slice(begin, begin + count), length });
     begin += count;
   }
   return batches;

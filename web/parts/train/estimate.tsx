@@ -40,8 +40,8 @@ export function Estimate({
         ))}
       </dl>
       <p className="mt-3 text-sm text-quiet">
-        How long it takes is told once it runs: that depends on the machine. It can be paused and cancelled at
-        any time.
+        How long it takes is told before its first step: that depends on the machine. It can be paused and
+        cancelled at any time.
       </p>
     </section>
   );

@@ -1,5 +1,18 @@
 /** Training jobs as their owners see them: made, listed, paused, resumed, cancelled, with their events and checkpoints. */
-import { and, desc, eq, getTableColumns, inArray, isNotNull, lt, ne, type SQL, sql } from 'drizzle-orm';
+import {
+  and,
+  asc,
+  desc,
+  eq,
+  getTableColumns,
+  inArray,
+  isNotNull,
+  lt,
+  ne,
+  or,
+  type SQL,
+  sql,
+} from 'drizzle-orm';
 import type { Database } from './open.ts';
 import type { TrainingQueue } from './queue.ts';
 import { events, files, trainingCheckpoints, trainingEvents, trainingJobs } from './schema.ts';
@@ -134,6 +147,17 @@ export function listEvents(
     )
     .orderBy(desc(trainingEvents.id))
     .limit(limit + 1);
+}
+
+/** What a job told of its steps and evaluations, in their order. */
+export async function figuresOf(db: Database, jobId: string): Promise<Record<string, unknown>[]> {
+  const { step, data } = trainingEvents;
+  const rows = await db
+    .select({ step, data })
+    .from(trainingEvents)
+    .where(and(eq(trainingEvents.jobId, jobId), or(isNotNull(step), sql`${data} ? 'valid_loss'`)))
+    .orderBy(asc(trainingEvents.id));
+  return rows.map((row) => ({ step: row.step, ...row.data }));
 }
 
 /** Those that are kept, latest first. @param before the step of the last checkpoint of the page before */

@@ -161,6 +161,16 @@ describe('training', () => {
     expect(messages).toContainEqual(expect.stringMatching(/^30 steps: about \d+ s,/));
     expect(messages).toContainEqual(expect.stringMatching(/^Before the first step: validation loss=/));
 
+    const [metrics] = job.result_files;
+    expect(await client.files.retrieve(metrics!)).toMatchObject({ purpose: 'fine-tune-results' });
+    const lines = (await (await client.files.content(metrics!)).text()).trim().split('\n');
+    expect(lines[0]).toBe('step,train_loss,train_accuracy,valid_loss,valid_mean_token_accuracy');
+    expect(lines[1]).toMatch(/^0,,,\d/); // before the first step
+    expect(lines.slice(2).map((line) => Number.parseInt(line, 10))).toEqual(
+      Array.from({ length: 30 }, (_, i) => i + 1),
+    );
+    expect(lines.at(-1)).toMatch(/^30(,\d+(\.\d+)?){4}$/);
+
     const checkpoints = (await client.fineTuning.jobs.checkpoints.list(id)).data;
     expect(checkpoints.map(({ step_number }) => step_number)).toEqual([30, 28, 24, 20, 16, 12, 8, 4]);
     expect(checkpoints[0]!.metrics.full_valid_loss).toEqual(expect.any(Number));

@@ -10,6 +10,7 @@ import { parseInput } from '../request.ts';
 import { MAX_FILE_SIZE, ownFile, receiveFile, removeFile } from '../user-files.ts';
 import type { PublishDeps } from '../versions.ts';
 import { listOf, pageQuery, seconds } from './paging.ts';
+import { isResultFile, readResultFile } from './result-file.ts';
 
 /** What a multipart body holds besides the file. */
 const FORM_OVERHEAD = 64 * 1024;
@@ -40,12 +41,21 @@ export function fileRoutes(deps: PublishDeps) {
     return c.json(listOf(found, limit, viewFile));
   });
 
-  app.get('/files/:id', async (c) =>
-    c.json(viewFile(await ownFile(deps, requirePrincipal(c, 'train'), c.req.param('id')))),
-  );
+  app.get('/files/:id', async (c) => {
+    const principal = requirePrincipal(c, 'train');
+    const id = c.req.param('id');
+    if (isResultFile(id)) return c.json((await readResultFile(deps, principal, id)).view);
+    return c.json(viewFile(await ownFile(deps, principal, id)));
+  });
 
   app.get('/files/:id/content', async (c) => {
-    const { id, size, filename } = await ownFile(deps, requirePrincipal(c, 'train'), c.req.param('id'));
+    const principal = requirePrincipal(c, 'train');
+    const asked = c.req.param('id');
+    if (isResultFile(asked)) {
+      const { content } = await readResultFile(deps, principal, asked);
+      return c.body(content, 200, { 'content-type': 'text/csv' });
+    }
+    const { id, size, filename } = await ownFile(deps, principal, asked);
     return c.body(await deps.blobs.read(fileKey(id)), 200, {
       'content-type': 'application/octet-stream',
       'content-length': String(size),

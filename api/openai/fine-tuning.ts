@@ -19,6 +19,7 @@ import { ApiError } from '../errors.ts';
 import { cancelJob, createJob, ownJob, pauseJob, resumeJob, type TrainingDeps } from '../fine-tuning.ts';
 import { parseInput, readJsonBody } from '../request.ts';
 import { listOf, pageQuery, seconds } from './paging.ts';
+import { resultFilesOf } from './result-file.ts';
 
 /** OpenAI's limits on metadata. */
 const Metadata = z
@@ -176,7 +177,7 @@ function viewJob(job: Job) {
     user_provided_suffix: job.target.split('/')[1],
     training_file: job.trainingFile,
     validation_file: job.validationFile,
-    result_files: [],
+    result_files: resultFilesOf(job),
     trained_tokens: job.trainedTokens,
     seed: job.seed,
     hyperparameters,

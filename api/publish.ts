@@ -6,7 +6,14 @@
 import { z } from 'zod';
 import { findSubmitted, isListedContent, type Version } from '../db/adapters.ts';
 import { type Base, findBase, insertBase } from '../db/bases.ts';
-import { type Draft, type DraftFile, findDraft, insertDraft, markCompleted } from '../db/drafts.ts';
+import {
+  type Draft,
+  type DraftFile,
+  findDraft,
+  insertDraft,
+  markCompleted,
+  replaceUpload,
+} from '../db/drafts.ts';
 import type { Database } from '../db/open.ts';
 import { blobKey, UPLOADS } from '../functions/object-keys.ts';
 import { removeDraft, removeStaged } from '../functions/sweep.ts';
@@ -227,7 +234,7 @@ export type Completed =
 /**
  * Checks everything; a base is listed, an adapter submitted to the publish gate. Safe to call again, or twice at once, or after a crash: the digests decide what is the
  * same, and a draft that was completed keeps its answer until it expires.
- * @throws ApiError conflict (parts missing), refused (with every reason), not_found
+ * @throws ApiError conflict (parts missing, or lost by the store), refused (with every reason), not_found
  */
 export async function completeDraft(deps: PublishDeps, principal: Principal, id: string): Promise<Completed> {
   const { draft, files } = await ownDraft(deps.db, principal, id);
@@ -295,25 +302,40 @@ export async function receive(deps: PublishDeps, file: DraftFile): Promise<Conte
   const content = (key: string): Content => ({ path, size, sha256, key, store: deps.blobs });
   if (!upload) return content(blobKey(sha256));
   const missing = await missingParts(deps.blobs, size, upload);
-  if (missing > 0) {
-    throw new ApiError(
-      'conflict',
-      `${path}: ${missing} of its parts have not arrived; GET the draft for their URLs.`,
-      {
-        field: path,
-      },
-    );
-  }
+  if (missing > 0) throw incomplete(path, missing);
   await deps.blobs.finishUpload(upload.key, upload.uploadId);
   const stored = await deps.blobs.size(upload.key);
-  if (stored !== size) {
-    throw mismatch(path, 'size_mismatch', `is ${stored ?? 0} bytes; ${size} were declared`);
+  if (stored === undefined) {
+    await startAgain(deps, file.draftId, upload);
+    throw incomplete(path, partsOf(size, upload.partSize).length);
   }
+  if (stored !== size) throw mismatch(path, 'size_mismatch', `is ${stored} bytes; ${size} were declared`);
   const scan = path === 'adapter_model.safetensors' ? await scanOf(content(upload.key)) : undefined;
   const actual = await hashOf(await deps.blobs.read(upload.key), deps.createHasher(), scan);
   if (actual !== sha256)
     throw mismatch(path, 'checksum_mismatch', `has the sha256 ${actual}; ${sha256} was declared`);
   return { ...content(upload.key), scan };
+}
+
+const incomplete = (path: string, missing: number) =>
+  new ApiError(
+    'conflict',
+    `${path}: ${missing} of its parts have not arrived; GET the draft for their URLs.`,
+    {
+      field: path,
+    },
+  );
+
+/** A store that dies while it joins parts may have neither them nor the object when it is back. */
+async function startAgain(
+  { db, blobs }: PublishDeps,
+  draftId: string,
+  lost: NonNullable<DraftFile['upload']>,
+): Promise<void> {
+  const uploadId = await blobs.startUpload(lost.key);
+  // Somebody else, who asked at the same time, may have done so.
+  if (!(await replaceUpload(db, draftId, lost, { ...lost, uploadId })))
+    await blobs.abortUpload(lost.key, uploadId);
 }
 
 function mismatch(path: string, code: string, what: string): ApiError {

@@ -1,6 +1,6 @@
 /** The API, as the command uses it. Answers are checked: a proxy's page is not mistaken for one. */
 import { z } from 'zod';
-import { CliError, EXIT, list } from './errors.ts';
+import { CliError, Conflict, EXIT, list } from './errors.ts';
 import type { Settings } from './settings.ts';
 
 const Problem = z.looseObject({
@@ -212,6 +212,8 @@ async function failure(response: Response): Promise<CliError> {
       return new CliError(EXIT.denied, message, 'Ask for a key with that scope: `patchbay keys create`.');
     case 404:
       return new CliError(EXIT.notFound, message);
+    case 409:
+      return new Conflict(message);
     case 422:
       return new CliError(EXIT.refused, all);
     case 429:

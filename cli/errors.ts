@@ -27,6 +27,13 @@ export class CliError extends Error {
   }
 }
 
+/** The server is in another state than was believed. */
+export class Conflict extends CliError {
+  constructor(message: string) {
+    super(EXIT.failed, message);
+  }
+}
+
 /** More reasons than this scroll the first ones away; --json has them all. */
 const MAX_REASONS = 10;
 

@@ -9,7 +9,7 @@ import { join } from 'node:path';
 import pLimit from 'p-limit';
 import type { z } from 'zod';
 import { type Client, Completed, Draft } from './client.ts';
-import { CliError, EXIT } from './errors.ts';
+import { CliError, Conflict, EXIT } from './errors.ts';
 import { type Output, progress } from './output.ts';
 import { cacheFolder } from './settings.ts';
 
@@ -59,10 +59,29 @@ export async function publishFiles(
   const draft = (await resume(client, memory)) ?? (await client.post(Draft, route, { ...body, files }));
   await mkdir(join(memory, '..'), { recursive: true });
   await writeFile(memory, draft.id);
-  await uploadParts(client, output, folder, draft);
-  const completed = await complete(client, draft.id, memory);
+  const completed = await sendAndComplete(client, output, folder, draft, memory);
   await rm(memory, { force: true });
   return completed;
+}
+
+/** An object store that dies while it joins the parts may have lost them: then they are sent again. */
+async function sendAndComplete(
+  client: Client,
+  output: Output,
+  folder: string,
+  draft: Draft,
+  memory: string,
+): Promise<z.infer<typeof Completed>> {
+  await uploadParts(client, output, folder, draft);
+  try {
+    return await complete(client, draft.id, memory);
+  } catch (error) {
+    if (!(error instanceof Conflict)) throw error;
+    const now = await client.get(Draft, `/api/drafts/${draft.id}`);
+    if (now.files.every(({ parts }) => parts.every(({ done }) => done))) throw error;
+    await uploadParts(client, output, folder, now);
+    return complete(client, draft.id, memory);
+  }
 }
 
 /** What was refused once is refused again: the draft is let go, and the next attempt starts anew. */

@@ -72,6 +72,21 @@ export async function listStaged(
   );
 }
 
+/** Another upload in the place of one that the object store has lost. @returns whether it was there to be replaced */
+export async function replaceUpload(
+  db: Database,
+  draftId: string,
+  lost: NonNullable<DraftFile['upload']>,
+  upload: NonNullable<DraftFile['upload']>,
+): Promise<boolean> {
+  const replaced = await db
+    .update(draftFiles)
+    .set({ upload })
+    .where(and(eq(draftFiles.draftId, draftId), eq(sql`${draftFiles.upload}->>'uploadId'`, lost.uploadId)))
+    .returning({ path: draftFiles.path });
+  return replaced.length > 0;
+}
+
 /** Notes what a draft became. The first to say so is right: later ones only found what it had listed. */
 export async function markCompleted(
   db: Database,

@@ -1,10 +1,15 @@
 /** Publishing through the API: every bad file is refused with its reason, nothing is half listed, every route keeps its rules. */
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { badFiles } from '../adapter/bad-files.ts';
 import { sampleAdapter } from '../adapter/sample-adapter.ts';
 import { DRAFT_HOURS } from '../api/publish.ts';
+import { findDraft } from '../db/drafts.ts';
 import { invoke } from '../functions/definition.ts';
 import { sweep } from '../functions/sweep.ts';
+import { run } from './harness.ts';
 import { base, baseId, type DraftBody, declare, InProcess, upload } from './in-process.ts';
 
 let api: InProcess;
@@ -83,6 +88,38 @@ describe('publishing', () => {
       title: 'Good',
       summary: 'It does one thing.',
     });
+  });
+
+  it('sends again what the object store has lost while it joined the parts', async () => {
+    const url = await api.listen();
+    const folder = await mkdtemp(join(tmpdir(), 'patchbay-lost-'));
+    const files = { ...goodFiles, 'README.md': '# Lost, and sent again\n' };
+    for (const [name, content] of Object.entries(files)) await writeFile(join(folder, name), content);
+    let completions = 0;
+    api.intercept = async (request, next) => {
+      const [, id] = /\/drafts\/([^/]+)\/complete$/.exec(request.url) ?? [];
+      if (id && ++completions === 1) {
+        const draft = await findDraft(api.deps.db, id);
+        for (const { upload } of draft!.files)
+          if (upload) await api.blobs.abortUpload(upload.key, upload.uploadId);
+      }
+      return next();
+    };
+    const command = ['--json', 'publish', folder, '--base', baseId, '--as', 'alice/lost'];
+    const { stdout, stderr } = await run(
+      'node',
+      [join(import.meta.dirname, '../cli/bin/patchbay.js'), ...command],
+      {
+        PATCHBAY_URL: url,
+        PATCHBAY_KEY: api.admin,
+        XDG_CACHE_HOME: folder,
+      },
+    );
+    api.intercept = (_request, next) => next();
+    await rm(folder, { recursive: true });
+    expect(stderr).toBe('');
+    expect(JSON.parse(stdout)).toMatchObject({ created: true, version: { number: 1 } });
+    expect(completions).toBe(2);
   });
 
   it('refuses a card whose front matter is broken', async () => {

@@ -27,7 +27,8 @@ export class Refused extends Error {
 
   constructor({ status, body }: Answer) {
     const code = codeOf(body, status);
-    super(`${status} ${code ?? JSON.stringify(body)?.slice(0, 200)}`);
+    // The whole answer: what is wrong in a run that fails is told nowhere else.
+    super(`${status} ${code ?? ''} ${JSON.stringify(body)?.slice(0, 300)}`);
     this.status = status;
     this.code = code;
   }

@@ -1,7 +1,7 @@
 /**
  * Publishing 100 MB with the command, from its start to the version that is listed, over sending the same bytes to the same object
  * store in parts and nothing else, by a process that has started already. With the embedded store and with a real S3 server, over
- * the loopback interface; and with the embedded store over a link of 1 Gbit/s, which both sides share.
+ * the loopback interface; and with the embedded store over links of 1 Gbit/s and of 100 Mbit/s, which both sides share.
  */
 import { type ChildProcessByStdio, spawn } from 'node:child_process';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
@@ -16,12 +16,20 @@ import { type Figure, median, note, timed } from './measure.ts';
 
 const BYTES = 100e6;
 const ROUNDS = 5;
+const SLOW_ROUNDS = 2;
 const PART = 8 * 2 ** 20;
-const GIGABIT = 1e9;
+const MEGABIT = 1e6;
 const cli = join(import.meta.dirname, '../cli/bin/patchbay.js');
 const WEIGHTS = 'adapter_model.safetensors';
 
 type Api = Awaited<ReturnType<typeof openWithTiny>>;
+
+interface Place {
+  /** What its figures' names end with. */
+  readonly name: string;
+  readonly start: (folder: string) => Promise<ObjectsForTests>;
+  readonly rounds: number;
+}
 
 /** A child that is asked and answers by lines. */
 class Lines {
@@ -65,15 +73,15 @@ async function bareUpload({ blobs }: Api, peer: Lines, file: string, bytes: numb
 }
 
 /** The two in turns. @returns seconds of each */
-async function compare(startObjects: (folder: string) => Promise<ObjectsForTests>) {
-  const api = await openWithTiny(startObjects);
+async function compare({ start, rounds }: Place) {
+  const api = await openWithTiny(start);
   const url = await api.listen();
   const peer = new Lines('bare-upload.ts');
   await peer.next();
   const cache = await mkdtemp(join(tmpdir(), 'patchbay-bench-'));
   const [ours, theirs]: [number[], number[]] = [[], []];
   try {
-    for (let round = 0; round <= ROUNDS; round++) {
+    for (let round = 0; round <= rounds; round++) {
       const folder = await mkdtemp(join(tmpdir(), 'patchbay-bench-'));
       const files = largeAdapter(BYTES, round);
       for (const [name, content] of Object.entries(files)) await writeFile(join(folder, name), content);
@@ -92,26 +100,31 @@ async function compare(startObjects: (folder: string) => Promise<ObjectsForTests
   return { ours: median(ours.slice(1)) / 1000, theirs: median(theirs.slice(1)) / 1000 };
 }
 
-async function overGigabit(folder: string): Promise<ObjectsForTests> {
-  const store = await startEmbedded(folder);
-  const link = new Lines('slow-link.ts', new URL(store.endpoint).port, String(GIGABIT));
-  const endpoint = `http://127.0.0.1:${await link.next()}`;
-  const close = async () => {
-    link.child.kill();
-    await store.close();
+const overLink =
+  (bitsPerSecond: number) =>
+  async (folder: string): Promise<ObjectsForTests> => {
+    const store = await startEmbedded(folder);
+    const link = new Lines('slow-link.ts', new URL(store.endpoint).port, String(bitsPerSecond));
+    const endpoint = `http://127.0.0.1:${await link.next()}`;
+    const close = async () => {
+      link.child.kill();
+      await store.close();
+    };
+    return { ...store, endpoint, close };
   };
-  return { ...store, endpoint, close };
-}
 
 export async function run(): Promise<Figure[]> {
-  const places: [string, (folder: string) => Promise<ObjectsForTests>][] = [
-    ['', startEmbedded],
-    ['_gigabit', overGigabit],
+  const places: Place[] = [
+    { name: '', start: startEmbedded, rounds: ROUNDS },
+    { name: '_gigabit', start: overLink(1000 * MEGABIT), rounds: ROUNDS },
+    { name: '_100_megabit', start: overLink(100 * MEGABIT), rounds: SLOW_ROUNDS },
   ];
-  if (versitygwInstalled) places.push(['_versitygw', () => startVersitygw(credentials)]);
+  if (versitygwInstalled)
+    places.push({ name: '_versitygw', start: () => startVersitygw(credentials), rounds: ROUNDS });
   const figures: Figure[] = [];
-  for (const [where, start] of places) {
-    const { ours, theirs } = await compare(start);
+  for (const place of places) {
+    const where = place.name;
+    const { ours, theirs } = await compare(place);
     figures.push(
       { key: `publish_100mb_over_s3${where}`, value: ours / theirs, unit: 'ratio' },
       { key: `publish_100mb_s${where}`, value: ours, unit: 's' },

@@ -68,7 +68,7 @@ async function train(
     before: conditionsOf(EngineFacts.parse(event.before.engine)),
   });
   const { plan, data, engine } = prepared;
-  await using trainer = await pool.hold(needsOf(prepared));
+  await using trainer = await pool.hold(needsOf(prepared), signal);
   const reporter = new StepsOnly((step) => report({ what: 'steps', done: step, total: plan.steps }));
   const filesOf: AdapterFiles = (weights, facts) => adapterFiles(event, prepared, weights, facts, true);
   const client = { checkpoint: async () => undefined }; // nothing is kept

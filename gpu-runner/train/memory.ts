@@ -26,19 +26,23 @@ export interface PassShape {
   readonly packedWeights: boolean;
 }
 
-/** @returns bytes, the base included */
-export function trainingBytes(
+/** Of a base and a pass over it, which jobs share. @returns bytes */
+export function passBytes(
   base: BaseConfig,
-  modules: ReadonlyMap<string, LoraMatrices>,
   { tokens, length, gradientCheckpointing, packedWeights }: PassShape,
 ): number {
-  const adapter = [...modules.values()].reduce((sum, { a, b }) => sum + a.length + b.length, 0);
   const { hiddenSize, intermediateSize, heads, layers } = base;
   // What the way back needs of a layer, for each token.
   const kept = 12 * hiddenSize + 6 * intermediateSize + 2 * heads * length;
   const activations = ALLOCATOR * layers * kept * tokens * (gradientCheckpointing ? CHECKPOINTED : 1);
   const weights = weightsOf(base) * (packedWeights ? 1 + PACKED : 1);
-  return FIXED_BYTES + FLOAT_BYTES * (weights + ADAPTER_COPIES * adapter + activations);
+  return FIXED_BYTES + FLOAT_BYTES * (weights + activations);
+}
+
+/** Of what a job learns. @returns bytes */
+export function adapterBytes(modules: ReadonlyMap<string, LoraMatrices>): number {
+  const adapter = [...modules.values()].reduce((sum, { a, b }) => sum + a.length + b.length, 0);
+  return FLOAT_BYTES * ADAPTER_COPIES * adapter;
 }
 
 /** Of a base that answers sample prompts beside. */

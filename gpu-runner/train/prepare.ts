@@ -16,7 +16,7 @@ import { refusalOf, reportLines } from './data/report.ts';
 import { type Conditions, type EngineFacts, engineOf } from './engine-facts.ts';
 import type { JobData } from './leased-job.ts';
 import { TargetError, withMagnitudes } from './lora.ts';
-import { servingBytes, trainingBytes } from './memory.ts';
+import { adapterBytes, passBytes, servingBytes } from './memory.ts';
 import { type Decided, decide, type JobPlan, type Parent, planJob } from './plan.ts';
 import { JobRefusal } from './refusal.ts';
 
@@ -46,8 +46,10 @@ export interface PreparedJob {
 export interface MemoryPlan {
   readonly gradientCheckpointing: boolean;
   readonly packedWeights: boolean;
-  /** Of a pass, base included. */
-  readonly bytes: number;
+  /** Of the base and a pass over it, which jobs share. */
+  readonly passBytes: number;
+  /** Of the job alone: what it learns, and what answers its prompts. */
+  readonly ownBytes: number;
 }
 
 interface ReadData {
@@ -177,31 +179,31 @@ export class Preparation {
   ): MemoryPlan {
     const { maxBytes } = this.settings;
     const tokens = Math.max(longest, maxTokens);
+    const ownBytes = adapterBytes(initial) + (prompts.length > 0 ? servingBytes(base) : 0);
     const plan = (gradientCheckpointing: boolean, packedWeights: boolean): MemoryPlan => ({
       gradientCheckpointing,
       packedWeights,
-      bytes:
-        trainingBytes(base, initial, { tokens, length: longest, gradientCheckpointing, packedWeights }) +
-        (prompts.length > 0 ? servingBytes(base) : 0),
+      passBytes: passBytes(base, { tokens, length: longest, gradientCheckpointing, packedWeights }),
+      ownBytes,
     });
     const fastest = (gradientCheckpointing: boolean) => {
       const packed = plan(gradientCheckpointing, true);
       const limit = before?.packedWeights ? maxBytes : maxBytes / 2;
-      const isPacked = (before?.packedWeights ?? true) && packed.bytes <= limit;
+      const isPacked = (before?.packedWeights ?? true) && allOf(packed) <= limit;
       return isPacked ? packed : plan(gradientCheckpointing, false);
     };
     const wanted = fastest(asked ?? false);
-    if (wanted.bytes <= maxBytes) return wanted;
+    if (allOf(wanted) <= maxBytes) return wanted;
     const least = fastest(asked ?? true);
-    if (least.bytes > maxBytes) {
+    if (allOf(least) > maxBytes) {
       const hint = least.gradientCheckpointing ? '' : ', or set gradient_checkpointing';
       throw new JobRefusal(
         'out_of_memory',
         'hyperparameters.max_length',
-        `max_length: examples of ${longest} tokens need about ${gib(least.bytes)} GiB; this runner has ${gib(maxBytes)}. Lower it${hint}.`,
+        `max_length: examples of ${longest} tokens need about ${gib(allOf(least))} GiB; this runner has ${gib(maxBytes)}. Lower it${hint}.`,
       );
     }
-    tell(`gradient_checkpointing is on: without it, training would need about ${gib(wanted.bytes)} GiB.`);
+    tell(`gradient_checkpointing is on: without it, training would need about ${gib(allOf(wanted))} GiB.`);
     return least;
   }
 
@@ -222,6 +224,8 @@ export class Preparation {
     return { config, modules: await readAdapterFile(join(folder, WEIGHTS_FILE), config, base) };
   }
 }
+
+const allOf = ({ passBytes, ownBytes }: MemoryPlan) => passBytes + ownBytes;
 
 const gib = (bytes: number) => (bytes / 2 ** 30).toFixed(1);
 

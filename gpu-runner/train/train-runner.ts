@@ -120,7 +120,7 @@ export class TrainRunner {
     const before = kept && conditionsBefore(kept);
     const prepared = await this.preparation.prepare(lease, held, { tell, signal: stop, before });
     const { plan, data, engine } = prepared;
-    await using trainer = await this.pool.hold(needsOf(prepared));
+    await using trainer = await this.pool.hold(needsOf(prepared), stop);
     await using samples = await this.samples(lease, prepared);
     const filesOf: AdapterFiles = (weights, facts) => adapterFiles(lease, prepared, weights, facts, false);
     const { client } = this;

@@ -1,6 +1,6 @@
 /**
- * The trainers of this process: one for each base and set of modules, shared by the jobs that train them. A base takes
- * memory, so a trainer is opened when it fits beside those that are open; those that wait get their turn in order.
+ * The trainers of this process: one for each base and set of modules, shared by the jobs that train them. Base, passes and what
+ * each job keeps of its own take memory; who does not fit beside those that are there waits.
  */
 import type { Checkpoint } from '../model/checkpoint.ts';
 import { HEAD_MODULE } from '../model/llama.ts';
@@ -8,6 +8,11 @@ import type { MemoryPlan, PreparedJob } from './prepare.ts';
 import { Trainer } from './trainer.ts';
 import { TrainingHost } from './training-host.ts';
 import { Turns } from './turns.ts';
+
+/** Who has waited for longer is passed by nobody: else jobs on one base, one after another, would keep another out for ever. */
+const PATIENCE_MS = 60 * 60_000;
+/** A wait that is shorter is not worth a word. */
+const TELL_AFTER_MS = 1_000;
 
 export interface HeldTrainer extends AsyncDisposable {
   readonly trainer: Trainer;
@@ -32,40 +37,47 @@ export function needsOf({ checkpoint, plan, memory, engine }: PreparedJob): Trai
 }
 
 interface Shared {
-  readonly bytes: number;
   readonly opening: Promise<{ trainer: Trainer; host: TrainingHost }>;
   holders: number;
+  /** Of the base and the largest pass so far: what was taken for a pass is not given back between two. */
+  passBytes: number;
+  /** Of all holders. */
+  ownBytes: number;
+  /** It takes its memory until it is gone, and nobody joins it any more. */
+  isClosing: boolean;
+}
+
+interface Waiting {
+  readonly needs: TrainerNeeds;
+  readonly since: number;
+  readonly admitted: (shared: Shared) => void;
 }
 
 export class TrainerPool {
   private readonly maxTokens: number;
   private readonly maxBytes: number;
   private readonly shared = new Map<string, Shared>();
-  private freed = Promise.withResolvers<void>();
-  /** Of those who want a trainer. */
-  private readonly queue = new Turns();
+  /** In the order in which they came. */
+  private waiting: Waiting[] = [];
   private readonly passes = new Turns();
 
-  /** @param maxTokens of a pass, all jobs together. @param maxBytes of all trainers, though one is opened in any case */
+  /** @param maxTokens of a pass, all jobs together. @param maxBytes of all trainers, though one job is let in in any case */
   constructor(limits: { maxTokens: number; maxBytes: number }) {
     this.maxTokens = limits.maxTokens;
     this.maxBytes = limits.maxBytes;
   }
 
-  /** Stays open until its last holder disposes of it. */
-  async hold(needs: TrainerNeeds): Promise<HeldTrainer> {
-    const [key, shared] = await this.queue.take(() => this.join(needs));
-    const release = async () => {
-      if (--shared.holders > 0) return;
-      this.shared.delete(key);
-      const opened = await shared.opening.catch(() => undefined);
-      await opened?.trainer.idle();
-      await opened?.host.release();
-      this.freed.resolve();
-      this.freed = Promise.withResolvers<void>();
-    };
+  /**
+   * Stays open until its last holder disposes of it.
+   * @param onWait called where others leave too little memory
+   * @throws what the signal was aborted with; whatever the engine says of the base
+   */
+  async hold(needs: TrainerNeeds, signal: AbortSignal, onWait = () => {}): Promise<HeldTrainer> {
+    const shared = await this.admission(needs, signal, onWait);
+    const release = () => this.release(needs, shared);
     try {
       const { trainer } = await shared.opening;
+      signal.throwIfAborted();
       return { trainer, [Symbol.asyncDispose]: release };
     } catch (error) {
       await release();
@@ -73,31 +85,80 @@ export class TrainerPool {
     }
   }
 
-  private async join(needs: TrainerNeeds): Promise<[key: string, shared: Shared]> {
-    const { checkpoint, modules, dora, ranks, threads, memory } = needs;
-    const { gradientCheckpointing, packedWeights, bytes } = memory;
-    const key = JSON.stringify([
-      checkpoint.folder,
-      modules,
-      dora,
-      ranks ?? null,
-      threads,
-      gradientCheckpointing,
-      packedWeights,
-    ]);
-    for (;;) {
-      const known = this.shared.get(key);
-      if (known) {
-        known.holders++;
-        return [key, known];
-      }
-      const used = [...this.shared.values()].reduce((sum, shared) => sum + shared.bytes, 0);
-      if (this.shared.size === 0 || used + bytes <= this.maxBytes) break;
-      await this.freed.promise;
+  private async admission(needs: TrainerNeeds, signal: AbortSignal, onWait: () => void): Promise<Shared> {
+    signal.throwIfAborted();
+    const { promise, resolve, reject } = Promise.withResolvers<Shared>();
+    const one: Waiting = { needs, since: performance.now(), admitted: resolve };
+    this.waiting.push(one);
+    this.admit();
+    const leave = () => {
+      if (!this.waiting.includes(one)) return;
+      this.waiting = this.waiting.filter((other) => other !== one);
+      reject(signal.reason);
+      this.admit();
+    };
+    signal.addEventListener('abort', leave, { once: true });
+    const timer = setTimeout(onWait, TELL_AFTER_MS);
+    try {
+      return await promise;
+    } finally {
+      clearTimeout(timer);
+      signal.removeEventListener('abort', leave);
     }
-    const shared = { bytes, opening: this.open(needs), holders: 1 };
+  }
+
+  /** In their order, but who finds a trainer open goes past those who need room for another one. */
+  private admit(): void {
+    let isBlocked = false;
+    for (const one of [...this.waiting]) {
+      if (isBlocked && performance.now() - this.waiting[0]!.since > PATIENCE_MS) return;
+      const shared = this.place(one.needs, !isBlocked);
+      if (shared) {
+        this.waiting = this.waiting.filter((other) => other !== one);
+        one.admitted(shared);
+      } else isBlocked = true;
+    }
+  }
+
+  /** @returns the trainer, with the job counted in; undefined where it must wait */
+  private place(needs: TrainerNeeds, mayOpen: boolean): Shared | undefined {
+    const key = keyOf(needs);
+    const { passBytes, ownBytes } = needs.memory;
+    let shared = this.shared.get(key);
+    if (shared ? shared.isClosing : !mayOpen) return undefined;
+    const more = Math.max(0, passBytes - (shared?.passBytes ?? 0)) + ownBytes;
+    if (this.shared.size > 0 && this.used + more > this.maxBytes) return undefined;
+    shared ??= this.begin(key, needs);
+    shared.holders++;
+    shared.passBytes = Math.max(shared.passBytes, passBytes);
+    shared.ownBytes += ownBytes;
+    return shared;
+  }
+
+  private get used(): number {
+    return [...this.shared.values()].reduce((sum, { passBytes, ownBytes }) => sum + passBytes + ownBytes, 0);
+  }
+
+  private begin(key: string, needs: TrainerNeeds): Shared {
+    const opening = this.open(needs);
+    const shared: Shared = { opening, holders: 0, passBytes: 0, ownBytes: 0, isClosing: false };
+    opening.catch(() => {
+      shared.isClosing = true; // whoever comes now has it opened anew
+    });
     this.shared.set(key, shared);
-    return [key, shared];
+    return shared;
+  }
+
+  private async release(needs: TrainerNeeds, shared: Shared): Promise<void> {
+    shared.ownBytes -= needs.memory.ownBytes;
+    if (--shared.holders === 0) {
+      shared.isClosing = true;
+      const opened = await shared.opening.catch(() => undefined);
+      await opened?.trainer.idle();
+      await opened?.host.release();
+      this.shared.delete(keyOf(needs));
+    }
+    this.admit();
   }
 
   private async open({ checkpoint, modules, dora, threads, memory }: TrainerNeeds) {
@@ -111,4 +172,10 @@ export class TrainerPool {
     const maxTokens = modules.includes(HEAD_MODULE) ? 0 : this.maxTokens; // 0: one job at a time
     return { host, trainer: new Trainer(host, maxTokens, this.passes) };
   }
+}
+
+function keyOf({ checkpoint, modules, dora, ranks, threads, memory }: TrainerNeeds): string {
+  const { gradientCheckpointing, packedWeights } = memory;
+  const { folder } = checkpoint;
+  return JSON.stringify([folder, modules, dora, ranks ?? null, threads, gradientCheckpointing, packedWeights]);
 }

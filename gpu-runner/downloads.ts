@@ -2,7 +2,7 @@
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { AdapterSource, BaseSource, FileSource } from '../functions/generate.ts';
-import { DiskCache } from './disk-cache.ts';
+import { DiskCache, type HeldEntry } from './disk-cache.ts';
 import { Fault } from './faults.ts';
 import { WEIGHTS_FILE } from './model/adapter-file.ts';
 
@@ -23,22 +23,27 @@ export class Downloads {
     this.files = cache('files');
   }
 
-  /** @param held what stays on the disk until it is disposed of. @returns the folder. @throws Fault */
-  base({ digest, files }: BaseSource, held: DisposableStack): Promise<string> {
-    return fetched(this.bases, digest, files, held);
+  /**
+   * @param held what stays on the disk until it is disposed of
+   * @returns the folder
+   * @throws Fault; what the signal was aborted with
+   */
+  base({ digest, files }: BaseSource, held: DisposableStack, signal: AbortSignal): Promise<string> {
+    return fetched(this.bases, digest, files, held, signal);
   }
 
   /** @returns the folder that has the weights. @throws Fault */
   adapter(
     { digest, weights }: Pick<AdapterSource, 'digest' | 'weights'>,
     held: DisposableStack,
+    signal: AbortSignal,
   ): Promise<string> {
-    return fetched(this.adapters, digest, [{ ...weights, path: WEIGHTS_FILE }], held);
+    return fetched(this.adapters, digest, [{ ...weights, path: WEIGHTS_FILE }], held, signal);
   }
 
   /** @returns the file's path. @throws Fault */
-  async data(source: FileSource, held: DisposableStack): Promise<string> {
-    const folder = await fetched(this.files, source.sha256, [{ ...source, path: DATA_FILE }], held);
+  async data(source: FileSource, held: DisposableStack, signal: AbortSignal): Promise<string> {
+    const folder = await fetched(this.files, source.sha256, [{ ...source, path: DATA_FILE }], held, signal);
     return join(folder, DATA_FILE);
   }
 }
@@ -49,13 +54,33 @@ async function fetched(
   digest: string,
   files: readonly FileSource[],
   held: DisposableStack,
+  signal: AbortSignal,
 ): Promise<string> {
   for (let attempt = 1; ; attempt++) {
     try {
-      return held.use(await cache.hold(digest, files)).folder;
+      return held.use(await heldUnlessAborted(cache.hold(digest, files), signal)).folder;
     } catch (error) {
       if (!(error instanceof Fault) || error.status !== 502 || attempt === ATTEMPTS) throw error;
-      await sleep(DELAY_MS * 2 ** (attempt - 1));
+      await sleep(DELAY_MS * 2 ** (attempt - 1), undefined, { signal });
     }
+  }
+}
+
+/** Whoever is called away waits no longer. The download goes on: others may wait for the same. */
+async function heldUnlessAborted(holding: Promise<HeldEntry>, signal: AbortSignal): Promise<HeldEntry> {
+  const { promise: aborted, reject } = Promise.withResolvers<never>();
+  const abort = () => reject(signal.reason);
+  if (signal.aborted) abort();
+  signal.addEventListener('abort', abort, { once: true });
+  try {
+    return await Promise.race([aborted, holding]);
+  } catch (error) {
+    holding.then(
+      (entry) => entry[Symbol.dispose](),
+      () => undefined,
+    );
+    throw error;
+  } finally {
+    signal.removeEventListener('abort', abort);
   }
 }

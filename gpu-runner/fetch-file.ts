@@ -27,14 +27,14 @@ const NOT_FOUND = 404;
 /**
  * A file that lies there whole already is not fetched again.
  * @returns whether it was not there
- * @throws Fault fetch_failed, checksum_mismatch
+ * @throws Fault fetch_failed, checksum_mismatch; what the signal was aborted with
  */
-export async function fetchFile(source: FileSource, path: string): Promise<boolean> {
+export async function fetchFile(source: FileSource, path: string, signal?: AbortSignal): Promise<boolean> {
   if ((await stat(path).catch(() => undefined))?.size === source.size) return false;
   await mkdir(dirname(path), { recursive: true });
   const temporary = `${path}.${randomUUID()}${PARTIAL}`;
   try {
-    await download(source, temporary);
+    await download(source, temporary, signal);
     await rename(temporary, path);
     return true;
   } finally {
@@ -42,7 +42,11 @@ export async function fetchFile(source: FileSource, path: string): Promise<boole
   }
 }
 
-async function download({ url, size, sha256, path: name }: FileSource, target: string): Promise<void> {
+async function download(
+  { url, size, sha256, path: name }: FileSource,
+  target: string,
+  signal: AbortSignal | undefined,
+): Promise<void> {
   const stalled = new AbortController();
   const timer = setTimeout(() => stalled.abort(), STALL_MS);
   const hash = createHash('sha256');
@@ -62,7 +66,7 @@ async function download({ url, size, sha256, path: name }: FileSource, target: s
   });
   try {
     const response = await fetch(url, {
-      signal: stalled.signal,
+      signal: signal ? AbortSignal.any([stalled.signal, signal]) : stalled.signal,
       headers: { 'accept-encoding': 'identity' }, // size and sha256 are of the bytes as stored
     });
     if (response.status === NOT_FOUND)
@@ -75,6 +79,7 @@ async function download({ url, size, sha256, path: name }: FileSource, target: s
       createWriteStream(target, { flush: true }),
     );
   } catch (error) {
+    signal?.throwIfAborted();
     if (error instanceof Fault || isFileSystemError(error)) throw error;
     const detail = stalled.signal.aborted
       ? `${name}: the object store sent nothing for ${STALL_MS / 1000} s`

@@ -31,10 +31,10 @@ export async function measureModel(
   using held = new DisposableStack();
   const fetched: Adapters = await Promise.all(
     adapters.map(async ({ digest, config, weight, weights }) => {
-      return { digest, config, weight, folder: await downloads.adapter({ digest, weights }, held) };
+      return { digest, config, weight, folder: await downloads.adapter({ digest, weights }, held, signal) };
     }),
   );
-  const rows = await readRows(await downloads.data(source.file, held), base, signal);
+  const rows = await readRows(await downloads.data(source.file, held, signal), base, signal);
   const total = rows.length * (fetched.length > 0 ? 2 : 1);
   let done = 0;
   const engine = new Engine(base.host, signal);

@@ -31,8 +31,8 @@ export async function mergeAndHandIn(
   using held = new DisposableStack();
   try {
     report({ what: 'merging', done: 0, total: event.adapters.length });
-    const checkpoint = await openCheckpoint(await downloads.base(event.base, held));
-    const adapters = await readAdapters(event, checkpoint, downloads, held);
+    const checkpoint = await openCheckpoint(await downloads.base(event.base, held, signal));
+    const adapters = await readAdapters(event, checkpoint, downloads, held, signal);
     signal.throwIfAborted();
     await mergeCheckpoint(checkpoint, adapters, folder);
     const files = await digestsOf(folder);
@@ -48,10 +48,11 @@ async function readAdapters(
   checkpoint: Checkpoint,
   downloads: Downloads,
   held: DisposableStack,
+  signal: AbortSignal,
 ): Promise<MergeAdapter[]> {
   const merged: MergeAdapter[] = [];
   for (const { digest, config, weight, weights } of adapters) {
-    const from = await downloads.adapter({ digest, weights }, held);
+    const from = await downloads.adapter({ digest, weights }, held, signal);
     try {
       const read = await readAdapterFile(join(from, WEIGHTS_FILE), config, checkpoint.config);
       merged.push({ adapter: { modules: await servedModules(checkpoint, read) }, weight });

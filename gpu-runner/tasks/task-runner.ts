@@ -35,7 +35,8 @@ export async function runTasks(
   await using kept = new KeptBase(config, downloads);
   let progress: Progress | undefined;
   const engineOf = (leaseId: string, context: TaskContext): TaskEngine => ({
-    evaluate: async (event) => measureModel(event, await kept.open(event.base), downloads, context),
+    evaluate: async (event) =>
+      measureModel(event, await kept.open(event.base, context.signal), downloads, context),
     merge: (event) => {
       const folder = join(config.cacheFolder, 'merged', leaseId);
       return mergeAndHandIn(event, { api, downloads, leaseId, folder }, context);

@@ -96,10 +96,11 @@ export class Preparation {
    * @throws JobRefusal; Fault where files cannot be fetched
    */
   async prepare(training: Training, held: DisposableStack, surroundings: Surroundings): Promise<PreparedJob> {
-    const folder = await this.downloads.base(training.base, held);
+    const { signal } = surroundings;
+    const folder = await this.downloads.base(training.base, held, signal);
     const checkpoint = await openCheckpoint(folder).catch(unusableBase);
     const data = await this.readData(training, checkpoint, held, surroundings);
-    const parent = training.parent && (await this.parentOf(training.parent, checkpoint.config, held));
+    const parent = training.parent && (await this.parentOf(training.parent, checkpoint.config, held, signal));
     const prepared = refusing(() => this.decide(training, checkpoint, data, parent, surroundings));
     const { plan } = prepared;
     if (!plan.dora || parent) return prepared;
@@ -114,7 +115,7 @@ export class Preparation {
   ): Promise<ReadData> {
     const maxLength = lengthOf(asked, checkpoint.config);
     const read = async (source: FileSource, field: string) => {
-      const path = await this.downloads.data(source, held);
+      const path = await this.downloads.data(source, held, signal);
       return readFile(checkpoint, path, field, { maxLength, tell, signal });
     };
     const { dataset, template } = await read(trainingFile, 'training_file');
@@ -218,8 +219,9 @@ export class Preparation {
     parent: NonNullable<Training['parent']>,
     base: BaseConfig,
     held: DisposableStack,
+    signal: AbortSignal,
   ): Promise<Parent> {
-    const folder = await this.downloads.adapter(parent, held);
+    const folder = await this.downloads.adapter(parent, held, signal);
     const { config } = parent;
     return { config, modules: await readAdapterFile(join(folder, WEIGHTS_FILE), config, base) };
   }

@@ -18,7 +18,7 @@ beforeAll(async () => {
 });
 
 beforeEach(() => {
-  pool = new TrainerPool({ threads: 1, maxTokens: 512, maxBytes: 100 });
+  pool = new TrainerPool({ maxTokens: 512, maxBytes: 100 });
   bases = [];
   const { open } = TrainingHost;
   vi.spyOn(TrainingHost, 'open').mockImplementation(async (task) => {
@@ -39,7 +39,7 @@ afterEach(() => vi.restoreAllMocks());
 function needs(checkpoint: Checkpoint, passBytes: number, ownBytes: number): TrainerNeeds {
   const modules = targetModules(checkpoint.config, ['attention']);
   const memory = { gradientCheckpointing: false, packedWeights: false, passBytes, ownBytes };
-  return { checkpoint, modules, dora: undefined, memory };
+  return { checkpoint, modules, dora: false, ranks: undefined, threads: 1, memory };
 }
 
 const never = new AbortController().signal;

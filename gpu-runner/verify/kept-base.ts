@@ -19,10 +19,10 @@ export class KeptBase implements AsyncDisposable {
   }
 
   /** Closes another one first. @throws Fault */
-  async open(source: BaseSource): Promise<OpenBase> {
+  async open(source: BaseSource, signal: AbortSignal): Promise<OpenBase> {
     if (this.base?.digest !== source.digest || !this.base.host.isAlive) {
       await this[Symbol.asyncDispose]();
-      this.base = await OpenBase.open(source, this.downloads, this.config.threads);
+      this.base = await OpenBase.open(source, this.downloads, this.config.threads, signal);
     }
     this.used();
     return this.base;

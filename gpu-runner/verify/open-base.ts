@@ -29,11 +29,16 @@ export class OpenBase implements AsyncDisposable {
     this.held = parts.held;
   }
 
-  static async open(source: BaseSource, downloads: Downloads, threads: number): Promise<OpenBase> {
+  static async open(
+    source: BaseSource,
+    downloads: Downloads,
+    threads: number,
+    signal: AbortSignal,
+  ): Promise<OpenBase> {
     using stack = new DisposableStack();
     const held = new DisposableStack();
     stack.defer(() => held.dispose());
-    const folder = await downloads.base(source, held);
+    const folder = await downloads.base(source, held, signal);
     const checkpoint = await openCheckpoint(folder);
     const host = await BaseHost.open({
       folder,

@@ -33,7 +33,7 @@ export async function lookAt(
 ): Promise<Verdict> {
   using held = new DisposableStack();
   const { digest, config } = lease.adapter;
-  const folder = await downloads.adapter(lease.adapter, held);
+  const folder = await downloads.adapter(lease.adapter, held, signal);
   const adapters: Adapters = [{ digest, config, folder, weight: 1 }];
   const notes: string[] = [];
   const problems: GateProblem[] = [];
@@ -83,7 +83,7 @@ async function rowsOf(
     else problems.push({ code: 'evaluation_unreadable', detail, field: 'eval.jsonl' });
     return undefined;
   };
-  const path = await downloads.data(evaluation.file, held);
+  const path = await downloads.data(evaluation.file, held, signal);
   const maxLength = Math.min(MAX_LENGTH, checkpoint.config.contextLength);
   const { folder, endTokens } = checkpoint;
   try {

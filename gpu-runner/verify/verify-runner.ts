@@ -30,7 +30,7 @@ export async function runVerifications(
     async do(lease: VerifyLease, signal: AbortSignal) {
       const began = performance.now();
       const verdict = await invoke(verify, lease, {
-        verify: async () => lookAt(lease, await kept.open(lease.base), downloads, signal),
+        verify: async () => lookAt(lease, await kept.open(lease.base, signal), downloads, signal),
       });
       kept.used();
       await api.post(`verifications/${lease.leaseId}/verdict`, verdict);

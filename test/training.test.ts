@@ -3,7 +3,7 @@
 import { createHash } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import OpenAI, { toFile } from 'openai';
-import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { writeSafetensors } from '../adapter/safetensors.ts';
 import { sampleConfig, sampleTensors } from '../adapter/sample-adapter.ts';
 import { blobKey } from '../functions/object-keys.ts';
@@ -502,6 +502,86 @@ describe('a job is refused', () => {
       message: expect.stringMatching(
         /^step 1: the loss is not a finite number.* lines \d+, \d+ of the training file\.$/,
       ),
+    });
+  });
+});
+
+describe('a runner', () => {
+  const many = rows(20_000, 1_000);
+  /** Where a job is that is not in its steps: its own settings, and how one sees that it is there, or was. */
+  const places = {
+    'its file is read': {
+      create: () => create([many, rows(40_000, 50_000)].join('\n')),
+      there: /^Runner .* took the job$/,
+      after: /^training_file: 60000 rows/,
+    },
+    'it waits for memory': {
+      create: async () => {
+        const other = await create(rows(400), { n_epochs: 50, target_modules: 'mlp' });
+        await afterStep(other.id, 1);
+        return create(rows(22), { target_modules: 'attention' });
+      },
+      there: /^Waits for memory/,
+      after: /^Fine-tuning job started/,
+    },
+    'it is measured': {
+      create: async () => create(rows(22), {}, { validation_file: await upload(many, 'valid.jsonl') }),
+      there: /^Fine-tuning job started/,
+      after: /^Before the first step/,
+    },
+  };
+  /** One base with one set of modules fits. */
+  const settings = { PATCHBAY_TRAIN_BYTES: '600000000' };
+
+  beforeEach(() => {
+    api.intercept = async (request, next) => {
+      const answer = await next();
+      if (!request.url.endsWith('/api/runner/leases') || answer.status !== 200) return answer;
+      return Response.json({ ...((await answer.json()) as object), heartbeatSeconds: 0.2 });
+    };
+  });
+  afterEach(() => {
+    api.intercept = (_request, next) => next();
+  });
+
+  describe.each(Object.entries(places))('while %s', (_place, place) => {
+    async function arrive() {
+      const runner = await start(settings);
+      const { id } = await place.create();
+      await until('the place', async () =>
+        (await messagesOf(id)).some((message) => place.there.test(message)),
+      );
+      return { runner, id };
+    }
+    const left = async (id: string, runner: TrainRunnerProcess) => {
+      await until('its runner to leave it', async () => /left a job|lost a job/.test(logOf(runner, id)));
+      expect(await messagesOf(id)).not.toContainEqual(expect.stringMatching(place.after));
+      expect(await stepsOf(id)).toEqual([]);
+    };
+    const logOf = ({ log }: TrainRunnerProcess, id: string) =>
+      log
+        .split('\n')
+        .filter((line) => line.includes(id))
+        .join('\n');
+
+    it('leaves a job that is cancelled', async () => {
+      const { runner, id } = await arrive();
+      await client.fineTuning.jobs.cancel(id);
+      await left(id, runner);
+    });
+
+    it('leaves a job that is paused', async () => {
+      const { runner, id } = await arrive();
+      await client.fineTuning.jobs.pause(id);
+      await left(id, runner);
+      expect(await statusOf(id)).toBe('paused');
+    });
+
+    it('that is stopped gives its job back', async () => {
+      const { runner, id } = await arrive();
+      expect(await runner.stop('SIGTERM')).toBe(0);
+      await left(id, runner);
+      expect(await messagesOf(id)).toContainEqual('The runner gave the job back');
     });
   });
 });

@@ -32,10 +32,12 @@ export class FetchedCheckpoint implements AsyncDisposable {
   }
 
   async read(): Promise<Files> {
-    const read = this.paths.map(
-      async (path) => [path, new Uint8Array(await readFile(join(this.folder, path)))] as const,
-    );
+    const read = this.paths.map(async (path) => [path, await this.file(path)] as const);
     return new Map(await Promise.all(read));
+  }
+
+  async file(path: string): Promise<Uint8Array<ArrayBuffer>> {
+    return new Uint8Array(await readFile(join(this.folder, path)));
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

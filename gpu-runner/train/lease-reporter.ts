@@ -19,7 +19,8 @@ export class LeaseReporter implements AsyncDisposable {
   private waiting: TrainEvent[] = [];
   private sequence = 0;
   private sending: Promise<void> = Promise.resolve();
-  private failure: unknown;
+  private readonly recall = new AbortController();
+  private reason: unknown;
 
   constructor(client: LeaseClient, lease: string, heartbeatSeconds: number) {
     this.client = client;
@@ -38,9 +39,19 @@ export class LeaseReporter implements AsyncDisposable {
     this.event({ type: 'message', level, message, data });
   }
 
+  /** Aborted once the API wants the job back, or takes nothing more for it. Asked for in good time is asked for: it stays so. */
+  get recalled(): AbortSignal {
+    return this.recall.signal;
+  }
+
+  /** Why nothing more is taken: LeaseEnded or LeaseRefused; undefined where it is. */
+  get failure(): unknown {
+    return this.reason;
+  }
+
   /** @throws LeaseEnded, LeaseRefused once the API said so */
   check(): void {
-    if (this.failure) throw this.failure;
+    if (this.reason) throw this.reason;
   }
 
   /** Everything that was said has arrived. */
@@ -49,7 +60,7 @@ export class LeaseReporter implements AsyncDisposable {
     this.sending = before.then(async () => {
       while (this.waiting.length > 0) {
         const batch = this.waiting.slice(0, MAX_BATCH);
-        this.action = await this.client.events(this.lease, batch);
+        this.hear(await this.client.events(this.lease, batch));
         this.waiting = this.waiting.slice(batch.length);
       }
     });
@@ -62,14 +73,20 @@ export class LeaseReporter implements AsyncDisposable {
   }
 
   private async beat(): Promise<void> {
-    this.action = await this.client.heartbeat(this.lease, this.progress);
+    this.hear(await this.client.heartbeat(this.lease, this.progress));
+  }
+
+  private hear(action: HeartbeatAnswer['action']): void {
+    this.action = action;
+    if (action !== 'continue') this.recall.abort();
   }
 
   private attempt(work: () => Promise<void>): void {
     work().catch((error: unknown) => {
       if (error instanceof Unreachable) return; // the next beat, or the one after it, tells what has become of the lease
       // The first reason counts, but that the lease is over counts most.
-      if (!this.failure || error instanceof LeaseEnded) this.failure = error;
+      if (!this.reason || error instanceof LeaseEnded) this.reason = error;
+      this.recall.abort(this.reason);
     });
   }
 }

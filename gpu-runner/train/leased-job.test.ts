@@ -1,76 +1,73 @@
-import { describe, expect, it } from 'vitest';
-import type { EngineFacts } from './engine-facts.ts';
-import { type Files, LeasedJob } from './leased-job.ts';
-import type { JobPlan } from './plan.ts';
+/** A job that is called away wherever it is, or whose runner dies, ends as one that was not, to the bit. */
+import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
+import type { HeartbeatAnswer } from '../../functions/train.ts';
+import type { Checkpoint } from '../model/checkpoint.ts';
+import { copyCheckpoint, madeUpBatch, openJob, stepOf } from '../testing/training.ts';
+import { type Files, type JobFacts, LeasedJob } from './leased-job.ts';
+import { targetModules } from './lora.ts';
 import { Trainer } from './trainer.ts';
-import type { Group, MicroBatch, TrainingPasses } from './training-session.ts';
+import { TrainingSession } from './training-session.ts';
 
 const STEPS = 6;
-const PATH = 'model.layers.0.self_attn.q_proj';
-const batch: MicroBatch = {
-  rows: 1,
-  length: 2,
-  tokens: Int32Array.of(1, 2),
-  positions: Int32Array.of(0, 1),
-  segments: Int32Array.of(1, 1),
-  targets: Int32Array.of(2, -1),
-  weights: Float32Array.of(1, 0),
-};
-const plan: JobPlan = {
-  config: {},
-  dora: false,
-  modules: [PATH],
-  initial: new Map([[PATH, { rank: 1, scale: 1, a: new Float32Array(2), b: new Float32Array(2) }]]),
-  settings: {
-    optimizer: { beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weightDecay: 0 },
-    schedule: { kind: 'constant', peak: 1e-3, warmupSteps: 0, steps: STEPS },
-    maxGradNorm: 1,
-    loraPlusRatio: 1,
-  },
-  steps: STEPS,
-  evaluateEvery: 2,
-  saveEvery: 3,
-  patience: undefined,
-};
-const engine: EngineFacts = { version: 1, provider: 'cpu', threads: 2, maxTokens: 16 };
+const HELD_OUT = 3;
 
-/** A session that learns nothing, and says of the validation data what it is told to. */
-function sessionWith(losses: readonly number[]): TrainingPasses {
-  const left = [...losses];
-  const result = { hits: 0, targets: 1 };
-  return {
-    run: async (groups: readonly Group[]) =>
-      groups.map(() => ({
-        ...result,
-        loss: 1,
-        gradients: new Map([[PATH, { a: new Float32Array(2), b: new Float32Array(2) }]]),
-        weightGradients: new Map(),
-      })),
-    evaluate: async () => [{ ...result, loss: left.shift() ?? 1 }],
-    release: async () => undefined,
-  };
+let checkpoint: Checkpoint;
+let session: TrainingSession;
+let whole: Run;
+
+interface Run {
+  readonly finished: boolean;
+  readonly weights: Uint8Array;
+  readonly facts: JobFacts;
+  readonly messages: readonly string[];
+  readonly kept: readonly { step: number; files: Files }[];
 }
 
-function jobWith(losses: readonly number[], facts = engine) {
-  const kept = new Map<number, { files: Files; validLoss: number | null }>();
+beforeAll(async () => {
+  checkpoint = await copyCheckpoint('llama3');
+  const modules = targetModules(checkpoint.config, ['attention']);
+  session = await TrainingSession.open(checkpoint, { modules }, { threads: 1 });
+  whole = await run();
+});
+
+afterAll(() => session.release());
+afterEach(() => vi.restoreAllMocks());
+
+async function run(
+  from?: Files,
+  leave = new AbortController().signal,
+  action: HeartbeatAnswer['action'] = 'continue',
+): Promise<Run> {
+  const { modules: initial, settings } = openJob(checkpoint, 1, { modules: ['attention'] });
   const messages: string[] = [];
+  const kept: { step: number; files: Files }[] = [];
   const job = new LeasedJob({
     leaseId: 'lease',
-    plan,
-    engine: facts,
-    data: {
-      stepAfter: () => ({ microBatches: [batch], targetWeight: 1 }),
-      linesAfter: () => [1],
-      validation: [batch],
+    plan: {
+      config: {},
+      dora: false,
+      modules: [...initial.keys()],
+      initial,
+      settings,
+      steps: STEPS,
+      evaluateEvery: 2,
+      saveEvery: 100,
+      patience: undefined,
     },
-    trainer: new Trainer(sessionWith(losses), 16),
+    data: {
+      stepAfter: (done) => stepOf(madeUpBatch(done, 1, 16)),
+      linesAfter: () => [],
+      validation: Array.from({ length: HELD_OUT }, (_, i) => madeUpBatch(100 + i, 1, 16)),
+    },
+    engine: { version: 1, provider: 'cpu', threads: 1, maxTokens: 512 },
+    trainer: new Trainer(session, 512),
     client: {
-      checkpoint: async (_lease, { step }, files, metrics) => {
-        kept.set(step, { files, validLoss: metrics.valid_loss });
+      async checkpoint(_lease, { step }, files) {
+        kept.push({ step, files: new Map([...files].map(([path, bytes]) => [path, bytes.slice()])) });
       },
     },
     reporter: {
-      action: 'continue',
+      action,
       progress: {},
       check: () => undefined,
       event: () => undefined,
@@ -78,50 +75,79 @@ function jobWith(losses: readonly number[], facts = engine) {
       message: (message) => messages.push(message),
     },
     samples: undefined,
-    filesOf: () => new Map(),
+    filesOf: (weights) => new Map([['adapter_model.safetensors', weights]]),
   });
-  return { job, kept, messages };
+  if (from) job.restore(from);
+  const finished = await job.run(leave);
+  return { finished, weights: job.weights, facts: job.facts, messages, kept };
 }
-const running = new AbortController().signal;
 
-describe('a job under a lease', () => {
-  it('ends where a validation loss is no number, and does not take it for the best', async () => {
-    const { job, kept } = jobWith([5, 4, Number.NaN]);
-    await expect(job.run(running)).rejects.toThrow(
-      /^The validation loss after step 4 is not a finite number; a lower learning rate may help/,
-    );
-    expect([...kept.keys()]).toEqual([3]);
-    expect(job.facts).toMatchObject({ best_step: 2, valid_loss: 4 });
+/** A signal that is aborted while the batch is read that is held out and read as the nth. */
+function duringEvaluation(nth: number): AbortSignal {
+  const called = new AbortController();
+  const evaluate = session.evaluate.bind(session);
+  let count = 0;
+  vi.spyOn(session, 'evaluate').mockImplementation((groups) => {
+    if (++count === nth) called.abort();
+    return evaluate(groups);
+  });
+  return called.signal;
+}
+
+function expectSame(last: Run): void {
+  expect(last.finished).toBe(true);
+  expect(Buffer.from(last.weights).equals(whole.weights)).toBe(true);
+  expect(last.facts).toEqual(whole.facts);
+}
+
+describe('a job that is called away', () => {
+  it.each([
+    ['after the second step', HELD_OUT + 2, 2],
+    ['with its last batch, after the second step', 2 * HELD_OUT, 2],
+    ['after the last step', 3 * HELD_OUT + 1, STEPS],
+  ])('while it is measured %s keeps where it is, and is measured elsewhere', async (_when, nth, step) => {
+    const first = await run(undefined, duringEvaluation(nth));
+    expect(first.finished).toBe(false);
+    expect(first.kept.map((one) => one.step)).toEqual([step]);
+    vi.restoreAllMocks();
+    const second = await run(first.kept[0]!.files);
+    expectSame(second);
+    expect([...first.messages, ...second.messages.slice(1)]).toEqual(whole.messages);
   });
 
-  it('says of a checkpoint what was measured at its step, and nothing of another one', async () => {
-    const { job, kept } = jobWith([5, 4, 3, 2]);
-    await job.run(running);
-    expect([...kept].map(([step, { validLoss }]) => [step, validLoss])).toEqual([
-      [3, null],
-      [6, 2],
-    ]);
+  it('while it is measured before its first step has nothing to keep', async () => {
+    const { finished, kept, messages } = await run(undefined, duringEvaluation(1));
+    expect({ finished, kept, messages }).toEqual({ finished: false, kept: [], messages: [] });
+    expect(session.evaluate).toHaveBeenCalledTimes(1);
   });
 
-  it('that another engine goes on with tells its owner, and has both in its receipt', async () => {
-    const first = jobWith([5, 4, Number.NaN]);
-    await first.job.run(running).catch(() => undefined);
-    const { files } = first.kept.get(3)!;
-    expect(first.job.facts).toMatchObject({ engine });
-    expect(first.job.facts.engine_changes).toBeUndefined();
+  it('before it begins does nothing', async () => {
+    const evaluate = vi.spyOn(session, 'evaluate');
+    expect((await run(undefined, AbortSignal.abort())).finished).toBe(false);
+    expect(evaluate).not.toHaveBeenCalled();
+  });
 
-    const same = jobWith([4, 4, 4]);
-    same.job.restore(files);
-    await same.job.run(running);
-    expect(same.job.facts.engine_changes).toBeUndefined();
+  it('because it was cancelled is not kept', async () => {
+    const { finished, kept } = await run(undefined, duringEvaluation(HELD_OUT + 1), 'cancel');
+    expect({ finished, kept }).toEqual({ finished: false, kept: [] });
+  });
+});
 
-    const other = { ...engine, threads: 4 };
-    const second = jobWith([4, 4, 4], other);
-    second.job.restore(files);
-    await second.job.run(running);
-    expect(second.messages).toContainEqual(
-      expect.stringMatching(/^Goes on with another .*threads 4 instead of 2/),
-    );
-    expect(second.job.facts).toMatchObject({ engine, engine_changes: [{ after_step: 3, engine: other }] });
+describe('a job that takes long', () => {
+  it('is kept by the clock, too, and ends the same from each of its checkpoints', async () => {
+    let now = 0;
+    vi.spyOn(performance, 'now').mockImplementation(() => {
+      now += 3 * 60_000;
+      return now;
+    });
+    const slow = await run();
+    vi.restoreAllMocks();
+    expectSame(slow);
+    expect(slow.kept.length).toBeGreaterThan(2);
+    for (const { files } of slow.kept) expectSame(await run(files));
+  });
+
+  it('is kept at its end alone where it takes no time', () => {
+    expect(whole.kept.map(({ step }) => step)).toEqual([STEPS]);
   });
 });

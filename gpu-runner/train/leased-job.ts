@@ -22,7 +22,7 @@ import type { MicroBatch } from './training-session.ts';
 
 const JOB_FILE = 'job.safetensors';
 const BEST_FILE = 'best.safetensors';
-const PROGRESS_FILE = 'progress.json';
+export const PROGRESS_FILE = 'progress.json';
 
 /** The data of a job, ready to be learnt from. */
 export interface JobData {
@@ -64,8 +64,8 @@ export type JobReporter = Pick<
 /** Where its checkpoints are kept. */
 type Keeper = Pick<LeaseClient, 'checkpoint'>;
 
-/** How a job left its runner; `stopped` goes back to the queue. */
-export type Outcome = 'finished' | 'paused' | 'cancelled' | 'stopped';
+/** So much of its work may be lost at most with its runner. Saved or not, it ends as the same bytes. */
+const SAVE_AFTER_MS = 10 * 60_000;
 
 export class LeasedJob {
   private readonly leaseId: string;
@@ -82,8 +82,11 @@ export class LeasedJob {
   /** adapter_model.safetensors as it was when the validation loss was lowest. */
   private best: Uint8Array<ArrayBuffer> | undefined;
   private lastReport: StepReport | undefined;
-  private lastEvaluation: (Evaluation & { readonly step: number }) | undefined;
+  /** Of the step that it is at. */
+  private lastEvaluation: Evaluation | undefined;
+  /** The step that was saved last, and when. */
   private savedAt = 0;
+  private savedTime = performance.now();
   private pace = new Pace(0);
   private readonly steps = new StepSpans();
 
@@ -124,33 +127,40 @@ export class LeasedJob {
     return this.trainer.trial(this.job, this.data.stepAfter(this.job.step));
   }
 
-  /** @throws JobRefusal, LeaseEnded, and whatever the engine or the network says */
-  async run(stopped: AbortSignal): Promise<Outcome> {
-    const { steps, evaluateEvery, saveEvery } = this.plan;
+  /**
+   * @param leave aborted where it is to stop before its end; it is kept as it is then, unless it was cancelled
+   * @returns whether it came to its end
+   * @throws JobRefusal, LeaseEnded, and whatever the engine or the network says
+   */
+  async run(leave: AbortSignal): Promise<boolean> {
     this.pace = new Pace(this.job.step);
+    this.savedTime = performance.now();
     this.noteEngine();
-    if (this.job.step === 0) {
-      await this.evaluateFirst();
-      await this.showSamples(undefined, stopped);
-    }
-    while (this.job.step < steps && !this.progress.isDone(this.plan.patience)) {
+    while (!this.isOver) {
       this.reporter.check();
-      if (this.reporter.action === 'cancel') return 'cancelled';
-      if (this.reporter.action === 'pause' || stopped.aborted) {
-        await this.save();
-        return stopped.aborted ? 'stopped' : 'paused';
+      if (leave.aborted) {
+        if (this.reporter.action !== 'cancel') await this.save();
+        return false;
       }
-      await this.step();
-      const { step } = this.job;
-      if (step % evaluateEvery === 0 || step === steps) {
-        await this.evaluate();
-        await this.showSamples(adapterWeights(this.job.modules), stopped);
-      }
-      if (step % saveEvery === 0 && step < steps) await this.save();
+      if (this.progress.evaluationDue) await this.evaluate(leave);
+      else await this.step();
+      if (this.shouldBeSaved) await this.save();
     }
     await this.save();
     await this.reporter.flush();
-    return 'finished';
+    return true;
+  }
+
+  private get isOver(): boolean {
+    const { evaluationDue } = this.progress;
+    const { steps, patience } = this.plan;
+    return !evaluationDue && (this.job.step === steps || this.progress.isDone(patience));
+  }
+
+  /** By its steps once they are measured; by the clock at any time, for measuring may take long. */
+  private get shouldBeSaved(): boolean {
+    const isDue = this.job.step % this.plan.saveEvery === 0 && !this.progress.evaluationDue;
+    return isDue || performance.now() - this.savedTime > SAVE_AFTER_MS;
   }
 
   /** What is published: the last state, or the best where some data was held out. */
@@ -175,7 +185,7 @@ export class LeasedJob {
 
   private async step(): Promise<void> {
     const began = performance.now();
-    const { steps } = this.plan;
+    const { steps, evaluateEvery } = this.plan;
     const step = this.data.stepAfter(this.job.step);
     const report = await this.trainer.step(this.job, step).catch((error: unknown) => this.diverged(error));
     const seconds = secondsSince(began);
@@ -185,8 +195,10 @@ export class LeasedJob {
     count('patchbay_training_tokens_total', read);
     this.steps.took(report.step, read);
     this.lastReport = report;
+    this.lastEvaluation = undefined;
     this.progress.trainLoss = report.loss;
     this.progress.trainedTokens += report.targets;
+    this.progress.evaluationDue = report.step % evaluateEvery === 0 || report.step === steps;
     this.reporter.progress = {
       step: report.step,
       trainedTokens: this.progress.trainedTokens,
@@ -228,64 +240,52 @@ export class LeasedJob {
       );
   }
 
-  private async evaluateFirst(): Promise<void> {
-    if (this.data.validation.length === 0) return;
-    const { loss, accuracy } = await this.measure();
-    this.progress.firstLoss = loss;
-    this.reporter.message(`Before the first step: validation loss=${loss.toFixed(4)}`, 'info', {
-      step: 0,
-      valid_loss: loss,
-      valid_mean_token_accuracy: accuracy,
-    });
+  /** How well it does on what is held out, and what it answers: all of it, or nothing where it is to leave. */
+  private async evaluate(leave: AbortSignal): Promise<void> {
+    const { validation } = this.data;
+    const evaluation =
+      validation.length > 0 ? await this.trainer.evaluate(this.job, validation, leave) : undefined;
+    const tellSamples = leave.aborted ? () => {} : await this.answers(leave);
+    if (leave.aborted) return;
+    this.progress.evaluationDue = false;
+    if (evaluation) this.note(evaluation);
+    tellSamples();
   }
 
-  private async evaluate(): Promise<void> {
-    if (this.data.validation.length === 0) return;
-    const evaluation = await this.measure();
+  private note(evaluation: Evaluation): void {
+    const { loss, accuracy } = evaluation;
     const { step } = this.job;
-    this.lastEvaluation = { ...evaluation, step };
-    if (this.progress.note(step, evaluation.loss)) this.best = adapterWeights(this.job.modules);
-    this.reporter.message(
-      `Step ${step}/${this.plan.steps}: validation loss=${evaluation.loss.toFixed(4)}`,
-      'info',
-      { step, valid_loss: evaluation.loss, valid_mean_token_accuracy: evaluation.accuracy },
-    );
+    if (!Number.isFinite(loss)) throw notFinite(step);
+    const when = step === 0 ? 'Before the first step' : `Step ${step}/${this.plan.steps}`;
+    const data = { step, valid_loss: loss, valid_mean_token_accuracy: accuracy };
+    this.reporter.message(`${when}: validation loss=${loss.toFixed(4)}`, 'info', data);
+    if (step === 0) {
+      this.progress.firstLoss = loss;
+      return;
+    }
+    this.lastEvaluation = evaluation;
+    if (this.progress.note(step, loss)) this.best = adapterWeights(this.job.modules);
     if (this.progress.isDone(this.plan.patience))
       this.reporter.message(
         `The validation loss has not improved since step ${this.progress.bestStep}: training ends, and that step is kept`,
       );
   }
 
-  /** @throws JobRefusal for a loss that is no number, which nothing would ever be worse than */
-  private async measure(): Promise<Evaluation> {
-    const evaluation = await this.trainer.evaluate(this.job, this.data.validation);
-    if (Number.isFinite(evaluation.loss)) return evaluation;
+  /** Answers the prompts. @returns what tells of it */
+  private async answers(leave: AbortSignal): Promise<() => void> {
+    if (!this.samples) return () => {};
     const { step } = this.job;
-    const when = step > 0 ? `after step ${step}` : 'before the first step';
-    const hint =
-      step > 0
-        ? 'a lower learning rate may help. Checkpoints before it are kept'
-        : 'the base overflows on this data';
-    throw new JobRefusal(
-      'training_diverged',
-      null,
-      `The validation loss ${when} is not a finite number; ${hint}.`,
-    );
-  }
-
-  /** @param weights none: of the base */
-  private async showSamples(weights: Uint8Array | undefined, stopped: AbortSignal): Promise<void> {
-    if (!this.samples) return;
-    const { step } = this.job;
+    const at = `Step ${step}/${this.plan.steps}`;
+    const weights = step === 0 ? undefined : adapterWeights(this.job.modules);
     try {
-      for (const sample of await this.samples.answers(this.plan.config, weights, stopped))
-        this.reporter.message(`Step ${step}/${this.plan.steps}: ${quoted(sample)}`, 'info', {
-          step,
-          ...sample,
-        });
+      const samples = await this.samples.answers(this.plan.config, weights, leave);
+      return () => {
+        for (const sample of samples)
+          this.reporter.message(`${at}: ${quoted(sample)}`, 'info', { step, ...sample });
+      };
     } catch (error) {
       if (!(error instanceof Fault)) throw error;
-      this.reporter.message(`Step ${step}/${this.plan.steps}: no sample: ${error.message}`, 'warn', { step });
+      return () => this.reporter.message(`${at}: no sample: ${error.message}`, 'warn', { step });
     }
   }
 
@@ -307,12 +307,12 @@ export class LeasedJob {
       this.checkpointMetrics(),
     );
     this.savedAt = step;
+    this.savedTime = performance.now();
     this.steps.end();
   }
 
   private checkpointMetrics(): CheckpointMetrics {
-    const { lastReport: report, lastEvaluation } = this;
-    const evaluation = lastEvaluation?.step === this.job.step ? lastEvaluation : undefined;
+    const { lastReport: report, lastEvaluation: evaluation } = this;
     return {
       train_loss: report?.loss ?? null,
       train_mean_token_accuracy: report?.accuracy ?? null,
@@ -382,9 +382,20 @@ class Pace {
   }
 }
 
-/** What the steps before a checkpoint were run with, where it says so. */
-export function conditionsBefore(files: Files): Conditions | undefined {
-  const last = Progress.parse(files.get(PROGRESS_FILE)!).engines.at(-1);
+/** Nothing would ever be worse than a loss that is no number. */
+function notFinite(step: number): JobRefusal {
+  const when = step > 0 ? `after step ${step}` : 'before the first step';
+  const hint =
+    step > 0
+      ? 'a lower learning rate may help. Checkpoints before it are kept'
+      : 'the base overflows on this data';
+  const message = `The validation loss ${when} is not a finite number; ${hint}.`;
+  return new JobRefusal('training_diverged', null, message);
+}
+
+/** What the steps before a checkpoint were run with, where it says so. @param progress its file */
+export function conditionsBefore(progress: Uint8Array): Conditions | undefined {
+  const last = Progress.parse(progress).engines.at(-1);
   return last && conditionsOf(last.engine);
 }
 

@@ -11,6 +11,7 @@ const Saved = z.object({
   evaluationsSinceBest: z.int().min(0),
   /** Checkpoints from before it was kept have none. */
   engines: z.array(z.object({ after_step: z.int().min(0), engine: EngineFacts })).default([]),
+  evaluationDue: z.boolean().default(false),
 });
 type Saved = z.infer<typeof Saved>;
 
@@ -24,6 +25,8 @@ export class Progress {
   bestLoss: number | null = null;
   /** What trained it, from which step on. */
   engines: Saved['engines'] = [];
+  /** The step that it is at is yet to be measured. */
+  evaluationDue = true;
   private evaluationsSinceBest = 0;
 
   static parse(bytes: Uint8Array): Progress {
@@ -31,7 +34,8 @@ export class Progress {
   }
 
   serialise(): Uint8Array<ArrayBuffer> {
-    const { trainedTokens, trainLoss, firstLoss, bestStep, bestLoss, evaluationsSinceBest, engines } = this;
+    const { trainedTokens, trainLoss, firstLoss, bestStep, bestLoss, evaluationsSinceBest } = this;
+    const { evaluationDue, engines } = this;
     const saved: Saved = {
       trainedTokens,
       trainLoss,
@@ -40,6 +44,7 @@ export class Progress {
       bestLoss,
       evaluationsSinceBest,
       engines,
+      evaluationDue,
     };
     return new TextEncoder().encode(JSON.stringify(saved));
   }

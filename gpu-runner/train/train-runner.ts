@@ -1,5 +1,4 @@
 /** Takes training jobs from the API and works on them, several at a time, until it is stopped. */
-import { readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { SpanKind } from '@opentelemetry/api';
@@ -16,12 +15,12 @@ import { contextFrom, inSpan } from '../../observe/trace.ts';
 import type { TrainRunnerConfig } from '../config.ts';
 import type { Downloads } from '../downloads.ts';
 import { Fault } from '../faults.ts';
-import { fetchFile } from '../fetch-file.ts';
 import { isOwnTrouble, Rest } from '../own-trouble.ts';
 import { LeaseEnded, LeaseRefused, type RunnerApi } from '../runner-api.ts';
+import { FetchedCheckpoint } from './fetched-checkpoint.ts';
 import { LeaseClient } from './lease-client.ts';
 import { LeaseReporter } from './lease-reporter.ts';
-import { type AdapterFiles, conditionsBefore, declared, type Files, LeasedJob } from './leased-job.ts';
+import { type AdapterFiles, conditionsBefore, declared, LeasedJob, PROGRESS_FILE } from './leased-job.ts';
 import { Preparation, type PreparedJob, type Tell } from './prepare.ts';
 import { JobRefusal } from './refusal.ts';
 import { adapterFiles, receiptOf } from './result.ts';
@@ -95,47 +94,62 @@ export class TrainRunner {
     const log = this.log.child({ job: lease.jobId });
     log.info({ lease: lease.leaseId, checkpoint: lease.checkpoint?.step }, 'took a job');
     await using reporter = new LeaseReporter(this.client, lease.leaseId, lease.heartbeatSeconds);
+    const leave = AbortSignal.any([stop, reporter.recalled]);
     try {
-      const { outcome, model } = await this.train(lease, reporter, stop);
+      const model = await this.train(lease, reporter, leave);
       this.rest.over();
-      log.info({ outcome, model }, 'left a job');
-      return outcome;
+      if (!model) return await this.leave(lease, reporter, stop, log);
+      log.info({ model }, 'finished a job');
+      return 'finished';
     } catch (error) {
-      if (!(error instanceof LeaseEnded)) return this.giveUp(lease, reporter, error, stop, log);
-      log.warn({ reason: error.message }, 'lost a job');
-      return 'lost';
+      return this.giveUp(lease, reporter, reporter.failure ?? error, stop, log);
     }
   }
 
+  /** @returns the model that it became; undefined: it is to leave before its end */
   private async train(
     lease: TrainLease,
     reporter: LeaseReporter,
-    stop: AbortSignal,
-  ): Promise<{ outcome: TrainOutcome; model?: string }> {
+    leave: AbortSignal,
+  ): Promise<string | undefined> {
     using held = new DisposableStack();
     const tell: Tell = (message, level, data) => {
       if (!lease.validated) reporter.message(message, level, data); // whoever validated it said so
     };
-    const kept = lease.checkpoint && (await this.checkpointFiles(lease, lease.checkpoint, stop));
-    const before = kept && conditionsBefore(kept);
-    const prepared = await this.preparation.prepare(lease, held, { tell, signal: stop, before });
+    await using checkpoint = lease.checkpoint && (await this.fetchCheckpoint(lease, lease.checkpoint, leave));
+    const before = checkpoint && conditionsBefore(await checkpoint.file(PROGRESS_FILE));
+    const prepared = await this.preparation.prepare(lease, held, { tell, signal: leave, before });
     const { plan, data, engine } = prepared;
-    await using trainer = await this.pool.hold(needsOf(prepared), stop);
+    await using trainer = await this.pool.hold(needsOf(prepared), leave, () =>
+      reporter.message('Waits for memory: others fill this runner. The job goes on when they leave enough.'),
+    );
     await using samples = await this.samples(lease, prepared);
+    leave.throwIfAborted();
     const filesOf: AdapterFiles = (weights, facts) => adapterFiles(lease, prepared, weights, facts, false);
     const { client } = this;
     const { leaseId } = lease;
     const parts = { leaseId, plan, data, engine, ...trainer, client, reporter, samples, filesOf };
     const job = new LeasedJob(parts);
-    if (kept) job.restore(kept);
+    if (checkpoint) job.restore(await checkpoint.read());
     if (!lease.validated) await this.validated(lease, prepared, await job.tokensPerSecond(), reporter);
-    const outcome = await job.run(stop);
-    if (outcome === 'finished') return { outcome, model: await this.publish(lease, prepared, job) };
-    if (outcome !== 'cancelled') {
+    return (await job.run(leave)) ? this.publish(lease, prepared, job) : undefined;
+  }
+
+  /** Gives the job back as it stands. @throws LeaseEnded, LeaseRefused, Unreachable */
+  private async leave(
+    lease: TrainLease,
+    reporter: LeaseReporter,
+    stop: AbortSignal,
+    log: Logger,
+  ): Promise<TrainOutcome> {
+    const isCancelled = reporter.action === 'cancel';
+    if (!isCancelled) {
       await reporter.flush();
       await this.client.release(lease.leaseId);
     }
-    return { outcome: outcome === 'stopped' ? 'released' : outcome };
+    const outcome = isCancelled ? 'cancelled' : stop.aborted ? 'released' : 'paused';
+    log.info({ outcome }, 'left a job');
+    return outcome;
   }
 
   private async samples(lease: TrainLease, { checkpoint, template }: PreparedJob) {
@@ -187,25 +201,16 @@ export class TrainRunner {
     return this.client.result(lease.leaseId, result, files);
   }
 
-  private async checkpointFiles(
-    lease: TrainLease,
+  private fetchCheckpoint(
+    { leaseId }: TrainLease,
     { step, files }: NonNullable<TrainLease['checkpoint']>,
     signal: AbortSignal,
-  ): Promise<Files> {
-    const folder = join(this.config.cacheFolder, 'checkpoints', `${lease.leaseId}-${step}`);
-    try {
-      const read = files.map(async (file) => {
-        const path = join(folder, file.path);
-        await fetchFile(file, path);
-        return [file.path, new Uint8Array(await readFile(path, { signal }))] as const;
-      });
-      return new Map(await Promise.all(read));
-    } finally {
-      await rm(folder, { recursive: true, force: true });
-    }
+  ): Promise<FetchedCheckpoint> {
+    const folder = join(this.config.cacheFolder, 'checkpoints', `${leaseId}-${step}`);
+    return FetchedCheckpoint.fetch(files, folder, signal);
   }
 
-  /** A runner that is stopped, or in trouble itself, gives the job back; anything else is the job's, and its owner is told. */
+  /** A runner that is to leave, or in trouble itself, gives the job back; anything else is the job's, and its owner is told. */
   private async giveUp(
     lease: TrainLease,
     reporter: LeaseReporter,
@@ -214,6 +219,10 @@ export class TrainRunner {
     log: Logger,
   ): Promise<TrainOutcome> {
     try {
+      if (error instanceof LeaseEnded) throw error;
+      const isRefused = error instanceof JobRefusal || error instanceof LeaseRefused;
+      if (!isRefused && (stop.aborted || reporter.recalled.aborted))
+        return await this.leave(lease, reporter, stop, log);
       if (isOwnTrouble(error)) {
         this.rest.begin();
         log.error({ error: (error as Error).stack, restMs: Math.round(this.rest.left) }, 'gives a job back');
@@ -221,17 +230,15 @@ export class TrainRunner {
         return 'released';
       }
       await reporter.flush();
-      if (stop.aborted && !(error instanceof JobRefusal)) {
-        await this.client.release(lease.leaseId);
-        return 'released';
-      }
       const failure = failureOf(error);
       if (failure.code === 'server_error') log.error({ error: (error as Error).stack }, 'a job failed');
       await this.client.failed(lease.leaseId, failure);
       return 'failed';
     } catch (second) {
+      const { message } = second as Error;
+      if (second instanceof LeaseEnded) log.warn({ reason: message }, 'lost a job');
       // Its lease runs out, and it goes on from its last checkpoint.
-      log.error({ error: (second as Error).message }, 'left a job without a word');
+      else log.error({ error: message }, 'left a job without a word');
       return 'lost';
     }
   }

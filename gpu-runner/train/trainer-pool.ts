@@ -177,5 +177,13 @@ export class TrainerPool {
 function keyOf({ checkpoint, modules, dora, ranks, threads, memory }: TrainerNeeds): string {
   const { gradientCheckpointing, packedWeights } = memory;
   const { folder } = checkpoint;
-  return JSON.stringify([folder, modules, dora, ranks ?? null, threads, gradientCheckpointing, packedWeights]);
+  return JSON.stringify([
+    folder,
+    modules,
+    dora,
+    ranks ?? null,
+    threads,
+    gradientCheckpointing,
+    packedWeights,
+  ]);
 }

@@ -79,14 +79,15 @@ describe('a trainer', () => {
   it('evaluates without learning', async () => {
     const trainer = new Trainer(session, 2048);
     const job = openJob(checkpoint, 3);
+    const never = new AbortController().signal;
     const held = [madeUpBatch(50, 2, 16), madeUpBatch(51, 1, 32)];
     const before = bytes(job);
-    const first = await trainer.evaluate(job, held);
+    const first = (await trainer.evaluate(job, held, never))!;
     expect(bytes(job).equals(before)).toBe(true);
     const report = await trainer.step(job, stepOf(held[0]!));
-    const again = await trainer.evaluate(job, [held[0]!]);
+    const again = (await trainer.evaluate(job, [held[0]!], never))!;
     expect(report.loss).toBeGreaterThan(again.loss); // a step on this very batch
     await drive(trainer, job, 1, Array<number>(15).fill(32));
-    expect((await trainer.evaluate(job, held)).loss).toBeLessThan(first.loss);
+    expect((await trainer.evaluate(job, held, never))!.loss).toBeLessThan(first.loss);
   });
 });

@@ -64,10 +64,18 @@ export class Trainer {
     return (group.batch.rows * group.batch.length) / seconds;
   }
 
-  /** Mean loss and accuracy over batches that nothing is learnt from. */
-  async evaluate(job: TrainingJob, batches: readonly MicroBatch[]): Promise<Evaluation> {
+  /**
+   * Mean loss and accuracy over batches that nothing is learnt from.
+   * @returns undefined where the signal was aborted before the last one
+   */
+  async evaluate(
+    job: TrainingJob,
+    batches: readonly MicroBatch[],
+    signal: AbortSignal,
+  ): Promise<Evaluation | undefined> {
     const sum = { loss: 0, hits: 0, targets: 0, weight: 0 };
     for (const batch of batches) {
+      if (signal.aborted) return undefined;
       const group = { batch, targetWeight: 1, modules: job.modules };
       const [result] = await this.turns.take(() => this.session.evaluate([group]));
       const { loss, hits, targets } = result as LossResult;

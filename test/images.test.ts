@@ -173,7 +173,10 @@ describe.each(Object.entries(IMAGES))('the Dockerfile of %s', (_name, path) => {
   it('copies files that exist and that its .dockerignore lets through', () => {
     const patterns = readFileSync(join(root, `${path}.dockerignore`), 'utf8').split('\n');
     const allowed = patterns.filter((line) => line.startsWith('!')).map((line) => line.slice(1));
+    expect(allowed).toEqual([...new Set(allowed)]);
     for (const { instructions } of stages) {
+      const lines = copies(instructions).map((copy) => JSON.stringify(copy));
+      expect(lines, 'nothing is copied twice').toEqual([...new Set(lines)]);
       for (const { from, sources } of copies(instructions)) {
         if (from !== undefined) continue;
         for (const source of sources) {

@@ -8,6 +8,7 @@ import { Reports } from './reports.ts';
 import { Runner } from './runner.ts';
 import { RunnerApi } from './runner-api.ts';
 import { watchRunner } from './runner-gauges.ts';
+import { tryCache } from './try-cache.ts';
 import { tryProvider } from './try-provider.ts';
 
 const log = createLog('runner');
@@ -56,6 +57,7 @@ process.on('disconnect', () => void stop('the parent process is gone'));
 async function configOrExit(): Promise<RunnerConfig> {
   try {
     const config = readConfig(process.env);
+    await tryCache(config.cacheFolder);
     await tryProvider();
     return config;
   } catch (error) {

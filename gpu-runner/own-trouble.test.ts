@@ -12,6 +12,8 @@ describe('trouble that is not the job’s', () => {
       new Error('Error: ENOSPC: no space left on device\n  at write'),
     ],
     ['a full disk, behind a fault', new Fault('internal', 'failed', undefined, 'Error: EIO: i/o error')],
+    ['a folder of somebody else', new Error("EACCES: permission denied, mkdir '/cache/bases'")],
+    ['a folder that nobody may change', new Error('EPERM: operation not permitted, rename')],
     ['a store that cannot be reached', new Fault('fetch_failed', 'model.safetensors could not be fetched')],
     ['an API that cannot be reached', new Unreachable('fetch failed')],
   ])('is %s', (_name, error) => {

@@ -6,8 +6,8 @@ import { Fault } from './faults.ts';
 import { FileMissing } from './fetch-file.ts';
 import { Unreachable } from './runner-api.ts';
 
-/** A disk that is full, broken or write-protected; too little memory, too many open files. */
-const MACHINE = /\b(ENOSPC|EDQUOT|EIO|EROFS|ENOMEM|EMFILE|ENFILE)\b|No space left on device/;
+/** A disk that is full, broken, write-protected or somebody else's; too little memory, too many open files. */
+const MACHINE = /\b(ENOSPC|EDQUOT|EIO|EROFS|EACCES|EPERM|ENOMEM|EMFILE|ENFILE)\b|No space left on device/;
 
 export function isOwnTrouble(error: unknown): boolean {
   if (error instanceof Unreachable) return true;

@@ -15,6 +15,7 @@ import { RunnerApi } from './runner-api.ts';
 import { runTasks } from './tasks/task-runner.ts';
 import { TrainRunner } from './train/train-runner.ts';
 import { TrainerPool } from './train/trainer-pool.ts';
+import { tryCache } from './try-cache.ts';
 import { tryProvider } from './try-provider.ts';
 import { runVerifications } from './verify/verify-runner.ts';
 
@@ -59,6 +60,7 @@ process.exit(0);
 async function configOrExit(): Promise<TrainRunnerConfig> {
   try {
     const config = readTrainConfig(process.env);
+    await tryCache(config.cacheFolder);
     await tryProvider();
     return config;
   } catch (error) {

@@ -293,4 +293,25 @@ describe.skipIf(process.platform !== 'linux')('images, laid out and started', ()
       /PATCHBAY_RUNNER_PROVIDER is cuda.*libcudnn\.so\.9.* not found.*--target cuda/,
     );
   });
+
+  it('a runner that may not write into its cache ends, and names it', async () => {
+    const cache = join(runner.folder, 'cache-of-another');
+    mkdirSync(cache);
+    execFileSync('chmod', ['555', cache]);
+    for (const words of [['gpu-runner/main.ts'], ['gpu-runner/train-main.ts']]) {
+      const child = runner.start(
+        {
+          PATCHBAY_RUNNER_TOKEN: TOKEN,
+          PATCHBAY_RUNNER_CACHE: cache,
+          PATCHBAY_API_URL: 'http://127.0.0.1:9',
+        },
+        words,
+      );
+      expect(await new Promise((resolve) => child.once('exit', resolve))).toBe(1);
+      expect(runner.log).toMatch(
+        /PATCHBAY_RUNNER_CACHE is .*cache-of-another, where user \d+ cannot write.*EACCES/,
+      );
+      runner.log = '';
+    }
+  });
 });

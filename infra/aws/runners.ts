@@ -32,6 +32,9 @@ import type { ServerParts } from './server.ts';
 const DISK_GIB = 100;
 /** A task may be placed on any of the instances that `gpuInstance` names; the smallest has 16 GiB. */
 const MEMORY_RESERVED_MIB = 12 * 1024;
+/** On the machine; its bases outlive a runner. The image's user is not the one that Docker would make it for. */
+const CACHE = '/var/lib/patchbay';
+const IMAGE_USER = 1000;
 /** Answers that run are finished, a training job keeps a checkpoint. ECS waits no longer than this. */
 const STOP_TIMEOUT = Duration.seconds(120);
 
@@ -70,6 +73,10 @@ export class Runners extends Construct {
         ManagedPolicy.fromAwsManagedPolicyName('service-role/AmazonEC2ContainerServiceforEC2Role'),
       ],
     });
+    const userData = UserData.forLinux();
+    userData.addCommands(
+      `install --directory --owner=${IMAGE_USER} --group=${IMAGE_USER} --mode=0700 ${CACHE}`,
+    );
     const template = new LaunchTemplate(this, 'Machine', {
       instanceType: new InstanceType(gpuInstance),
       machineImage: EcsOptimizedImage.amazonLinux2023(AmiHardwareType.GPU),
@@ -78,7 +85,7 @@ export class Runners extends Construct {
       requireImdsv2: true,
       httpPutResponseHopLimit: 1, // containers do not get at the machine's role
       role,
-      userData: UserData.forLinux(),
+      userData,
       blockDevices: [
         {
           deviceName: '/dev/xvda',
@@ -100,7 +107,7 @@ export class Runners extends Construct {
   private service(id: string, command: string[]): Ec2Service {
     const { settings, secrets } = this.server;
     const task = new Ec2TaskDefinition(this, `${id}Task`, { networkMode: NetworkMode.HOST });
-    task.addVolume({ name: 'cache', host: { sourcePath: '/var/lib/patchbay' } });
+    task.addVolume({ name: 'cache', host: { sourcePath: CACHE } });
     const linuxParameters = new LinuxParameters(this, `${id}Linux`, { initProcessEnabled: true });
     linuxParameters.addTmpfs({
       containerPath: '/tmp',

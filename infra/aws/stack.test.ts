@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { App } from 'aws-cdk-lib';
@@ -121,6 +121,28 @@ describe('the stack', () => {
       CapacityProviderStrategy: Match.anyValue(),
     });
     template.hasResourceProperties('AWS::AutoScaling::AutoScalingGroup', { MinSize: '0', MaxSize: '6' });
+  });
+
+  it('makes the folder of the cache for the user that the image is, before ECS starts anything', () => {
+    const image = readFileSync(join(import.meta.dirname, '../../gpu-runner/Dockerfile'), 'utf8');
+    const user = /^USER ([1-9]\d*)$/m.exec(image)![1];
+    const [machine] = Object.values(template.findResources('AWS::EC2::LaunchTemplate')).filter(
+      ({ Properties }) => Properties.LaunchTemplateData.ImageId.Ref.includes('gpu'),
+    );
+    const script = JSON.stringify(machine!['Properties'].LaunchTemplateData.UserData);
+    const command = `install --directory --owner=${user} --group=${user} --mode=0700 /var/lib/patchbay`;
+    expect(script).toContain(command);
+    expect(script.indexOf(command)).toBeLessThan(script.indexOf('ECS_CLUSTER'));
+    for (const command of ['gpu-runner/main.ts', 'gpu-runner/train-main.ts'])
+      template.hasResourceProperties('AWS::ECS::TaskDefinition', {
+        ContainerDefinitions: [
+          Match.objectLike({
+            Command: [command],
+            MountPoints: [{ ContainerPath: '/cache', ReadOnly: false, SourceVolume: 'cache' }],
+          }),
+        ],
+        Volumes: [{ Name: 'cache', Host: { SourcePath: '/var/lib/patchbay' } }],
+      });
   });
 
   it('confines runners: a read-only image, one GPU, its port open to the API alone', () => {

@@ -65,6 +65,10 @@ const Environment = z
     message:
       'needs S3_SECRET_ACCESS_KEY, and the other way round; without both, the rights of the machine count',
   })
+  .refine((e) => !e.GITHUB_CLIENT_ID === !e.GITHUB_CLIENT_SECRET, {
+    path: ['GITHUB_CLIENT_ID'],
+    message: 'needs GITHUB_CLIENT_SECRET, and the other way round',
+  })
   .refine((e) => !e.PATCHBAY_RUNNER_URL || e.PATCHBAY_RUNNER_TOKEN, {
     path: ['PATCHBAY_RUNNER_URL'],
     message: 'needs PATCHBAY_RUNNER_TOKEN, the same as the runner has',

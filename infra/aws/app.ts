@@ -4,8 +4,4 @@ import { readSettings } from './settings.ts';
 import { PatchbayStack } from './stack.ts';
 
 const app = new App();
-new PatchbayStack(
-  app,
-  'Patchbay',
-  readSettings((name) => app.node.tryGetContext(name)),
-);
+new PatchbayStack(app, 'Patchbay', readSettings(app.node.getAllContext()));

@@ -19,13 +19,13 @@ import {
   LinuxParameters,
   LogDriver,
   NetworkMode,
-  Secret,
   TmpfsMountOption,
 } from 'aws-cdk-lib/aws-ecs';
 import { ManagedPolicy, Role, ServicePrincipal } from 'aws-cdk-lib/aws-iam';
 import { LogGroup, RetentionDays } from 'aws-cdk-lib/aws-logs';
 import { Construct } from 'constructs';
 import { type Network, RUNNER_PORT } from './network.ts';
+import { containerSecrets } from './secrets.ts';
 import type { ServerParts } from './server.ts';
 
 /** The image with CUDA has 5 GiB; bases and adapters are fetched into what is left. */
@@ -124,7 +124,7 @@ export class Runners extends Construct {
       linuxParameters,
       portMappings: [{ containerPort: RUNNER_PORT }],
       environment: { PATCHBAY_API_URL: `https://${settings.host}` },
-      secrets: { PATCHBAY_RUNNER_TOKEN: Secret.fromSecretsManager(secrets.runner) },
+      secrets: containerSecrets(secrets.ofRunners),
       healthCheck: {
         command: [
           'CMD',

@@ -5,7 +5,7 @@ import { Architecture, Code, Function as LambdaFunction, Runtime, Tracing } from
 import { LogGroup, RetentionDays } from 'aws-cdk-lib/aws-logs';
 import type { Construct } from 'constructs';
 import type { Network } from './network.ts';
-import { type ServerParts, serverEnvironment, serverSecrets } from './server.ts';
+import { type ServerParts, serverEnvironment } from './server.ts';
 
 export interface ServerFunctionProps {
   readonly network: Network;
@@ -20,7 +20,7 @@ export interface ServerFunctionProps {
 export class ServerFunction extends LambdaFunction {
   constructor(scope: Construct, id: string, props: ServerFunctionProps) {
     const { network, server, handler, memoryMiB, timeout, environment } = props;
-    const secrets = serverSecrets(server);
+    const secrets = server.secrets.ofServer;
     super(scope, id, {
       runtime: Runtime.NODEJS_24_X,
       architecture: Architecture.ARM_64,

@@ -1,6 +1,5 @@
 /** What every process that is a part of the server is told: the API, the functions, and the one that sets up. */
 import { Stack } from 'aws-cdk-lib';
-import type { ISecret } from 'aws-cdk-lib/aws-secretsmanager';
 import type { Database } from './database.ts';
 import type { Objects } from './objects.ts';
 import type { Secrets } from './secrets.ts';
@@ -16,19 +15,11 @@ export interface ServerParts {
 export function serverEnvironment({ settings, objects }: ServerParts): Record<string, string> {
   const { region, urlSuffix } = Stack.of(objects);
   return {
+    ...settings.settings,
     PATCHBAY_PUBLIC_URL: `https://${settings.host}`,
     PATCHBAY_RUNNERS: 'reporting',
     S3_ENDPOINT: `https://s3.${region}.${urlSuffix}`,
     S3_REGION: region,
     S3_BUCKET: objects.bucket.bucketName,
-  };
-}
-
-/** By the setting that each is read into. */
-export function serverSecrets({ secrets }: ServerParts): Record<string, ISecret> {
-  return {
-    PATCHBAY_AUTH_SECRET: secrets.auth,
-    PATCHBAY_SIGNING_KEY: secrets.signing,
-    PATCHBAY_RUNNER_TOKEN: secrets.runner,
   };
 }

@@ -14,7 +14,8 @@ import {
 } from 'aws-cdk-lib/aws-ecs';
 import { LogGroup, RetentionDays } from 'aws-cdk-lib/aws-logs';
 import { Construct } from 'constructs';
-import { type ServerParts, serverEnvironment, serverSecrets } from './server.ts';
+import { containerSecrets } from './secrets.ts';
+import { type ServerParts, serverEnvironment } from './server.ts';
 
 const DATABASE_URL =
   'postgres://$DATABASE_USER:$DATABASE_PASSWORD@$DATABASE_HOST:5432/$DATABASE_NAME?sslmode=no-verify';
@@ -33,9 +34,6 @@ export class Setup extends Construct {
       },
     });
     const repository = Repository.fromRepositoryName(this, 'Repository', 'patchbay-api');
-    const secrets = Object.entries(serverSecrets(server)).map(
-      ([name, secret]) => [name, Secret.fromSecretsManager(secret)] as const,
-    );
     const part = (field: string) => Secret.fromSecretsManager(server.database.secret, field);
     this.task.addContainer('setup', {
       image: ContainerImage.fromEcrRepository(repository, server.settings.imageTag),
@@ -43,7 +41,7 @@ export class Setup extends Construct {
       command: ['sh', '-c', `DATABASE_URL="${DATABASE_URL}" exec node api/start.js`],
       environment: serverEnvironment(server),
       secrets: {
-        ...Object.fromEntries(secrets),
+        ...containerSecrets(server.secrets.ofServer),
         DATABASE_HOST: part('host'),
         DATABASE_NAME: part('dbname'),
         DATABASE_USER: part('username'),

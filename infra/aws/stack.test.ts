@@ -4,11 +4,13 @@ import { join } from 'node:path';
 import { App } from 'aws-cdk-lib';
 import { Match, Template } from 'aws-cdk-lib/assertions';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { SETTINGS } from '../../api/config.ts';
 import { ANYWHERE } from '../../functions/anywhere.ts';
 import { check, isInstalled } from '../checkers.ts';
-import { readSettings, Settings } from './settings.ts';
+import { OPEN_SETTINGS, OWN_SETTINGS, readSettings, SECRET_SETTINGS, Settings } from './settings.ts';
 import { PatchbayStack } from './stack.ts';
 
+const SECRET = 'arn:aws:secretsmanager:us-east-1:123456789012:secret:runner-token-2-AbCdEf';
 const GIVEN = {
   host: 'adapters.example.com',
   certificateArn: 'arn:aws:acm:us-east-1:123456789012:certificate/0f0e0d0c-0000-4000-8000-000000000000',
@@ -175,6 +177,59 @@ describe('the stack', () => {
     for (const environment of environments) expect(environment).not.toContain('{{resolve:');
   });
 
+  it('hands settings and other secrets on to the server, and both tokens to runners while theirs is changed', () => {
+    const chosen = {
+      ...GIVEN,
+      codeFolder: code,
+      'settings.PATCHBAY_SIGN_UP': 'open',
+      'settings.PATCHBAY_FORMER_SIGNING_KEYS': 'x'.repeat(43),
+      'secrets.PATCHBAY_RUNNER_TOKEN_ALSO': SECRET,
+    };
+    const configured = Template.fromStack(new PatchbayStack(new App(), 'Patchbay', readSettings(chosen)));
+    const open = {
+      PATCHBAY_SIGN_UP: 'open',
+      PATCHBAY_FORMER_SIGNING_KEYS: 'x'.repeat(43),
+    };
+    const api = { Handler: 'api/lambda/index.handler' };
+    configured.hasResourceProperties('AWS::Lambda::Function', {
+      ...api,
+      Environment: { Variables: Match.objectLike(open) },
+    });
+    const [named] = Object.values(configured.findResources('AWS::Lambda::Function', { Properties: api }));
+    expect(secretsOf(named!['Properties'])).toEqual(
+      expect.arrayContaining(['PATCHBAY_RUNNER_TOKEN', 'PATCHBAY_RUNNER_TOKEN_ALSO']),
+    );
+    const readers = statementsOf(configured).filter(({ resources }) => resources.includes(SECRET));
+    expect(readers.map(({ policy }) => policy.replace(/[0-9A-F]{8}$/, ''))).toEqual(
+      expect.arrayContaining([
+        'ApiFunctionServiceRoleDefaultPolicy',
+        'RunnersServingTaskExecutionRoleDefaultPolicy',
+        'RunnersTrainingTaskExecutionRoleDefaultPolicy',
+      ]),
+    );
+    for (const command of ['gpu-runner/main.ts', 'gpu-runner/train-main.ts'])
+      configured.hasResourceProperties('AWS::ECS::TaskDefinition', {
+        ContainerDefinitions: [
+          Match.objectLike({
+            Command: [command],
+            Secrets: Match.arrayWith([{ Name: 'PATCHBAY_RUNNER_TOKEN_ALSO', ValueFrom: SECRET }]),
+          }),
+        ],
+      });
+  });
+
+  it('takes a secret of somebody else in the place of its own, and keeps its own', () => {
+    const chosen = { ...GIVEN, codeFolder: code, 'secrets.PATCHBAY_RUNNER_TOKEN': SECRET };
+    const changed = Template.fromStack(new PatchbayStack(new App(), 'Patchbay', readSettings(chosen)));
+    changed.hasResourceProperties('AWS::Lambda::Function', {
+      Handler: 'scale/index.handler',
+      Environment: { Variables: Match.objectLike({ PATCHBAY_RUNNER_TOKEN_SECRET: SECRET }) },
+    });
+    expect(Object.keys(changed.findResources('AWS::SecretsManager::Secret'))).toEqual(
+      Object.keys(template.findResources('AWS::SecretsManager::Secret')),
+    );
+  });
+
   it('tells the operator of failures and of money', () => {
     const alarms = Object.values(template.findResources('AWS::CloudWatch::Alarm'));
     expect(alarms.length).toBeGreaterThanOrEqual(4 + ANYWHERE.length);
@@ -200,15 +255,28 @@ describe('the stack', () => {
 });
 
 describe('settings', () => {
+  it('have a place each, those of the server too', () => {
+    expect([...OPEN_SETTINGS, ...OWN_SETTINGS, ...SECRET_SETTINGS].sort()).toEqual([...SETTINGS].sort());
+    expect(OPEN_SETTINGS.filter((name) => /SECRET|TOKEN|PASSWORD|SIGNING_KEY$/.test(name))).toEqual([]);
+  });
+
   it.each([
     [{ host: undefined }, /host/],
     [{ host: 'not a host' }, /host/],
     [{ certificateArn: 'mine' }, /certificateArn.*ARN/],
     [{ gpuInstance: 't4g.nano' }, /gpuInstance.*GPU/],
     [{ tickMinutes: '0' }, /tickMinutes/],
+    [{ 'settings.PATCHBAY_SIGNUP': 'open' }, /-c settings\.PATCHBAY_SIGNUP/],
+    [{ 'settings.PATCHBAY_SIGN_UP': 'perhaps' }, /-c settings\.PATCHBAY_SIGN_UP/],
+    [{ 'settings.PATCHBAY_STORAGE_QUOTA': 'much' }, /-c settings\.PATCHBAY_STORAGE_QUOTA/],
+    [{ 'settings.S3_BUCKET': 'mine' }, /-c settings\.S3_BUCKET/],
+    [{ 'settings.PATCHBAY_AUTH_SECRET': 'in the open' }, /-c settings\.PATCHBAY_AUTH_SECRET/],
+    [{ 'settings.GITHUB_CLIENT_ID': 'Iv1.0' }, /GITHUB_CLIENT_ID needs GITHUB_CLIENT_SECRET/],
+    [{ 'secrets.PATCHBAY_SIGNING_KEY': 'the key itself' }, /-c secrets\.PATCHBAY_SIGNING_KEY.*ARN/],
+    [{ 'secrets.PATCHBAY_SECRET': SECRET }, /-c secrets\.PATCHBAY_SECRET/],
   ])('%j is named', (wrong, reason) => {
     const context: Record<string, unknown> = { ...GIVEN, ...wrong };
-    expect(() => readSettings((name) => context[name])).toThrow(reason);
+    expect(() => readSettings(context)).toThrow(reason);
   });
 });
 
@@ -216,6 +284,16 @@ interface Statement {
   readonly policy: string;
   readonly actions: readonly string[];
   readonly resources: readonly unknown[];
+}
+
+/** Names of the settings that a Lambda reads from secrets. */
+const secretsOf = ({ Environment }: Lambda): string[] =>
+  [...JSON.stringify(Environment.Variables['PATCHBAY_SECRETS']).matchAll(/(\w+)\\":/g)].map(
+    ([, name]) => name!,
+  );
+
+interface Lambda {
+  readonly Environment: { readonly Variables: Readonly<Record<string, unknown>> };
 }
 
 const listOf = (value: unknown): unknown[] => (Array.isArray(value) ? value : [value]);

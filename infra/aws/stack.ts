@@ -22,7 +22,7 @@ export class PatchbayStack extends Stack {
       settings,
       database: new Database(this, 'Database', network),
       objects: new Objects(this, 'Objects', `https://${settings.host}`),
-      secrets: new Secrets(this, 'Secrets'),
+      secrets: new Secrets(this, 'Secrets', settings.secrets),
     };
     const api = new Api(this, 'Api', network, server);
     const functions = new Functions(this, 'Functions', network, server);

@@ -4,7 +4,7 @@
  * connections stay.
  */
 import type { Context } from 'hono';
-import { getConnInfo, streamHandle } from 'hono/aws-lambda';
+import { getConnInfo, type LambdaEvent, streamHandle } from 'hono/aws-lambda';
 import { isMigrated } from '../db/migrated.ts';
 import { connect } from '../db/postgres.ts';
 import { joinTrainingQueue } from '../db/queue.ts';
@@ -17,21 +17,36 @@ import { createHasher } from './hasher.ts';
 import type { Outlive } from './outlive.ts';
 import { reachedByOthers, remoteParts } from './remote-parts.ts';
 
+/** What hono hands on of an invocation. */
+interface LambdaEnv {
+  Bindings: { event: LambdaEvent & { headers: Record<string, string | undefined> } };
+}
+
 /** One request at a time asks few things at once. */
 const CONNECTIONS = 2;
+
+/** Tells of a request's headers who asks, where something of ours is in front; nothing: whoever asked Lambda. */
+type ViewerOf = (headers: Readonly<Record<string, string | undefined>>) => string | undefined;
 
 /**
  * To be awaited while the instance starts, which has a whole processor; one that cannot start is replaced.
  * @param settings the environment, and what is secret from wherever that is kept
  */
-export async function createHandler(settings: Record<string, string | undefined>) {
+export async function createHandler(
+  settings: Record<string, string | undefined>,
+  viewerOf: ViewerOf = () => undefined,
+) {
   const works = new Works();
-  const marketplace = await open(settings, works.outlive);
+  const marketplace = await open(settings, works.outlive, viewerOf);
   const fetch = (request: Request, environment: object) => answer(marketplace, works, request, environment);
   return streamHandle({ fetch } as unknown as Marketplace['app']);
 }
 
-async function open(settings: Record<string, string | undefined>, outlive: Outlive): Promise<Marketplace> {
+async function open(
+  settings: Record<string, string | undefined>,
+  outlive: Outlive,
+  viewerOf: ViewerOf,
+): Promise<Marketplace> {
   const config = readConfig(reachedByOthers(settings));
   const { databaseUrl, store, secrets } = remoteParts(config);
   const db = connect(databaseUrl, { max: CONNECTIONS });
@@ -44,12 +59,16 @@ async function open(settings: Record<string, string | undefined>, outlive: Outli
     blobs: createBlobStore(store),
     site: await openSite(),
     createHasher,
-    peerOf: (c) => getConnInfo(c as unknown as Context).remote.address,
+    peerOf: (c) => peerOf(c as unknown as Context<LambdaEnv>, viewerOf),
     outlive,
     now: () => new Date(),
     log: consoleLog(config.logLevel),
   });
 }
+
+/** Read off the event: a page of the site asks the API in the name of whoever looks at it, with the same event and other headers. */
+const peerOf = (c: Context<LambdaEnv>, viewerOf: ViewerOf): string | undefined =>
+  viewerOf(c.env.event.headers) ?? getConnInfo(c).remote.address;
 
 /** Ends only when what it left to be done is done: the instance is frozen then. */
 async function answer(

@@ -7,7 +7,11 @@ import { Certificate } from 'aws-cdk-lib/aws-certificatemanager';
 import {
   AllowedMethods,
   CachePolicy,
+  Function as CloudFrontFunction,
   Distribution,
+  FunctionCode,
+  FunctionEventType,
+  FunctionRuntime,
   HttpVersion,
   OriginRequestPolicy,
   PriceClass,
@@ -17,8 +21,9 @@ import {
 import { FunctionUrlOrigin } from 'aws-cdk-lib/aws-cloudfront-origins';
 import { type FunctionUrl, FunctionUrlAuthType, InvokeMode } from 'aws-cdk-lib/aws-lambda';
 import { Construct } from 'constructs';
+import { NAME_VIEWER, ORIGIN_HEADER } from './entries/viewer.ts';
 import type { Network } from './network.ts';
-import type { ServerParts } from './server.ts';
+import { API_ENVIRONMENT, type ServerParts } from './server.ts';
 import { ServerFunction } from './server-function.ts';
 
 /** The longest that Lambda has: an answer of a long context streams for minutes. */
@@ -41,13 +46,27 @@ export class Api extends Construct {
       handler: 'api/lambda/index.handler',
       memoryMiB: MEMORY_MIB,
       timeout: TIMEOUT,
+      environment: API_ENVIRONMENT,
+      secrets: { ...server.secrets.ofServer, PATCHBAY_ORIGIN_TOKEN: server.secrets.origin },
     });
     server.objects.grantPresigning(this.function);
     this.url = this.function.addFunctionUrl({
       authType: FunctionUrlAuthType.NONE,
       invokeMode: InvokeMode.RESPONSE_STREAM,
     });
-    const origin = new FunctionUrlOrigin(this.url, { readTimeout: READ_TIMEOUT });
+    const origin = new FunctionUrlOrigin(this.url, {
+      readTimeout: READ_TIMEOUT,
+      // Put in by CloudFormation: it stands in the distribution, and not in the template.
+      customHeaders: { [ORIGIN_HEADER]: server.secrets.origin.secretValue.unsafeUnwrap() },
+    });
+    const viewer = {
+      eventType: FunctionEventType.VIEWER_REQUEST,
+      function: new CloudFrontFunction(this, 'Viewer', {
+        comment: 'Says who asks',
+        code: FunctionCode.fromInline(NAME_VIEWER),
+        runtime: FunctionRuntime.JS_2_0,
+      }),
+    };
     const { host, certificateArn } = server.settings;
     this.distribution = new Distribution(this, 'Distribution', {
       comment: 'Patchbay',
@@ -63,6 +82,7 @@ export class Api extends Construct {
         cachePolicy: CachePolicy.CACHING_DISABLED,
         originRequestPolicy: OriginRequestPolicy.ALL_VIEWER_EXCEPT_HOST_HEADER,
         compress: false, // would hold a stream back
+        functionAssociations: [viewer],
       },
       additionalBehaviors: {
         // Named by their content, and answered as immutable.

@@ -18,10 +18,13 @@ export type SecretSettings = Readonly<Record<string, ISecret>>;
 
 export class Secrets extends Construct {
   readonly ofServer: SecretSettings;
+  /** By which the API tells CloudFront from others. */
+  readonly origin: ISecret;
 
   /** @param named secrets that somebody else made; those of the stack stay, as they may be the old ones of a change */
   constructor(scope: Construct, id: string, named: Settings['secrets']) {
     super(scope, id);
+    this.origin = this.hexadecimal('Origin', 'What CloudFront shows the API');
     this.ofServer = {
       PATCHBAY_AUTH_SECRET: this.hexadecimal('Auth', 'Signs sessions'),
       PATCHBAY_SIGNING_KEY: this.hexadecimal('Signing', 'Signs verification records'),

@@ -5,6 +5,7 @@ import { Architecture, Code, Function as LambdaFunction, Runtime, Tracing } from
 import { LogGroup, RetentionDays } from 'aws-cdk-lib/aws-logs';
 import type { Construct } from 'constructs';
 import type { Network } from './network.ts';
+import type { SecretSettings } from './secrets.ts';
 import { type ServerParts, serverEnvironment } from './server.ts';
 
 export interface ServerFunctionProps {
@@ -15,12 +16,12 @@ export interface ServerFunctionProps {
   readonly memoryMiB: number;
   readonly timeout: Duration;
   readonly environment?: Record<string, string>;
+  readonly secrets: SecretSettings;
 }
 
 export class ServerFunction extends LambdaFunction {
   constructor(scope: Construct, id: string, props: ServerFunctionProps) {
-    const { network, server, handler, memoryMiB, timeout, environment } = props;
-    const secrets = server.secrets.ofServer;
+    const { network, server, handler, memoryMiB, timeout, environment, secrets } = props;
     super(scope, id, {
       runtime: Runtime.NODEJS_24_X,
       architecture: Architecture.ARM_64,

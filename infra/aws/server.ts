@@ -17,9 +17,11 @@ export function serverEnvironment({ settings, objects }: ServerParts): Record<st
   return {
     ...settings.settings,
     PATCHBAY_PUBLIC_URL: `https://${settings.host}`,
-    PATCHBAY_RUNNERS: 'reporting',
     S3_ENDPOINT: `https://s3.${region}.${urlSuffix}`,
     S3_REGION: region,
     S3_BUCKET: objects.bucket.bucketName,
   };
 }
+
+/** What those are told besides that speak to runners. */
+export const API_ENVIRONMENT = { PATCHBAY_RUNNERS: 'reporting' };

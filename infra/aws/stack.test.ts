@@ -7,6 +7,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { SETTINGS } from '../../api/config.ts';
 import { ANYWHERE } from '../../functions/anywhere.ts';
 import { check, isInstalled } from '../checkers.ts';
+import { ORIGIN_HEADER, VIEWER_HEADER } from './entries/viewer.ts';
 import { OPEN_SETTINGS, OWN_SETTINGS, readSettings, SECRET_SETTINGS, Settings } from './settings.ts';
 import { PatchbayStack } from './stack.ts';
 
@@ -43,6 +44,32 @@ describe('the stack', () => {
         CacheBehaviors: [Match.objectLike({ PathPattern: 'assets/*', Compress: true })],
       },
     });
+  });
+
+  it('says who asks, over whatever they say of themselves, and that it is CloudFront', () => {
+    const [{ Properties } = { Properties: undefined! }] = Object.values(
+      template.findResources('AWS::CloudFront::Function'),
+    );
+    const handler = new Function(`${Properties.FunctionCode}; return handler;`)() as (
+      event: object,
+    ) => unknown;
+    const headers = { accept: { value: '*/*' }, [VIEWER_HEADER]: { value: '192.0.2.1' } };
+    expect(handler({ viewer: { ip: '2001:db8::1' }, request: { method: 'GET', headers } })).toEqual({
+      method: 'GET',
+      headers: { accept: { value: '*/*' }, [VIEWER_HEADER]: { value: '2001:db8::1' } },
+    });
+    const [distribution] = Object.values(template.findResources('AWS::CloudFront::Distribution'));
+    const { DefaultCacheBehavior, Origins } = distribution!['Properties'].DistributionConfig;
+    expect(DefaultCacheBehavior.FunctionAssociations).toMatchObject([{ EventType: 'viewer-request' }]);
+    expect(Origins[0].OriginCustomHeaders).toMatchObject([{ HeaderName: ORIGIN_HEADER }]);
+    expect(JSON.stringify(Origins[0].OriginCustomHeaders)).toContain('{{resolve:secretsmanager:');
+    const [api] = Object.values(
+      template.findResources('AWS::Lambda::Function', {
+        Properties: { Handler: 'api/lambda/index.handler' },
+      }),
+    );
+    expect(secretsOf(api!['Properties'])).toContain('PATCHBAY_ORIGIN_TOKEN');
+    expect(api!['Properties'].Environment.Variables).not.toHaveProperty('PATCHBAY_TRUST_PROXY');
   });
 
   it('has a database that sleeps and that no stack update deletes', () => {

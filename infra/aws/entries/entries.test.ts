@@ -12,6 +12,9 @@ import { ANYWHERE } from '../../../functions/anywhere.ts';
 import { startPostgres } from '../../../test/servers/postgres.ts';
 import { wantedCounts } from './scale.ts';
 import { secretSettings } from './secrets.ts';
+import { ORIGIN_HEADER, VIEWER_HEADER } from './viewer.ts';
+
+const ORIGIN_TOKEN = 'f'.repeat(64);
 
 let code: string;
 let environment: Record<string, string>;
@@ -72,7 +75,16 @@ describe('a function of the registry, as Lambda starts it', () => {
   });
 });
 
-it('the API answers through a stream, with the site', async () => {
+interface Asked {
+  readonly path: string;
+  readonly headers?: Readonly<Record<string, string>>;
+}
+
+/** @returns what the handler of one instance of the API answers, one after the other */
+async function ask(
+  requests: readonly Asked[],
+  settings: Readonly<Record<string, string>> = {},
+): Promise<readonly { readonly status: number; readonly body: string }[]> {
   // What Lambda's runtime offers to a handler that streams.
   const program = `
     globalThis.awslambda = {
@@ -82,15 +94,18 @@ it('the API answers through a stream, with the site', async () => {
     const { PassThrough } = await import('node:stream');
     const { text } = await import('node:stream/consumers');
     const { handler } = await import(${JSON.stringify(join(code, 'api/lambda/index.mjs'))});
-    const answers = {};
-    for (const rawPath of ['/healthz', '/readyz', '/', '/v1/models']) {
+    const answers = [];
+    for (const { path, headers } of ${JSON.stringify(requests)}) {
       const stream = new PassThrough();
-      const http = { method: 'GET', path: rawPath, sourceIp: '203.0.113.7', protocol: 'HTTP/1.1', userAgent: 'test' };
+      const http = { method: 'GET', path, sourceIp: '203.0.113.7', protocol: 'HTTP/1.1', userAgent: 'test' };
       const requestContext = { domainName: 'abc.lambda-url.us-east-1.on.aws', http, accountId: 'anonymous' };
-      const headers = { accept: 'text/html', host: requestContext.domainName };
+      const event = {
+        version: '2.0', routeKey: '$default', rawPath: path, rawQueryString: '', requestContext, isBase64Encoded: false,
+        headers: { accept: 'text/html', host: requestContext.domainName, ...headers },
+      };
       const body = text(stream);
-      await handler({ version: '2.0', routeKey: '$default', rawPath, rawQueryString: '', headers, requestContext, isBase64Encoded: false }, stream, {});
-      answers[rawPath] = [stream.metadata.statusCode, await body];
+      await handler(event, stream, {});
+      answers.push({ status: stream.metadata.statusCode, body: await body });
     }
     console.log(JSON.stringify(answers));
     process.exit(0);`;
@@ -102,14 +117,54 @@ it('the API answers through a stream, with the site', async () => {
       PATCHBAY_RUNNER_TOKEN: '0'.repeat(64),
       PATCHBAY_AUTH_SECRET: '0'.repeat(64),
       PATCHBAY_SIGNING_KEY: '0'.repeat(64),
+      PATCHBAY_ORIGIN_TOKEN: ORIGIN_TOKEN,
+      ...settings,
     },
   });
-  const answers = JSON.parse(stdout) as Record<string, [status: number, body: string]>;
-  expect(answers['/healthz']).toEqual([200, '{"status":"ok"}']);
-  expect(answers['/readyz']![0]).toBe(200);
-  expect(answers['/']![0]).toBe(200);
-  expect(answers['/']![1]).toContain('</html>');
-  expect(answers['/v1/models']![0]).toBe(401);
+  return JSON.parse(stdout);
+}
+
+describe('the API', () => {
+  it('answers through a stream, with the site', async () => {
+    const paths = ['/healthz', '/readyz', '/', '/v1/models'];
+    const [healthz, readyz, page, models] = await ask(paths.map((path) => ({ path })));
+    expect(healthz).toEqual({ status: 200, body: '{"status":"ok"}' });
+    expect(readyz!.status).toBe(200);
+    expect(page!.status).toBe(200);
+    expect(page!.body).toContain('</html>');
+    expect(models!.status).toBe(401);
+  });
+
+  it('counts by the address that CloudFront saw, whatever the viewer says', async () => {
+    const viewer = (ip: string, i: number) => ({
+      path: '/api/adapters',
+      headers: { [ORIGIN_HEADER]: ORIGIN_TOKEN, [VIEWER_HEADER]: ip, 'x-forwarded-for': `192.0.2.${i}` },
+    });
+    const answers = await ask(
+      [1, 2, 3, 4].map((i) => viewer('198.51.100.1', i)).concat(viewer('198.51.100.2', 1)),
+      { PATCHBAY_LIMIT_FACTOR: '0.001' }, // three requests
+    );
+    expect(answers.map(({ status }) => status)).toEqual([200, 200, 200, 429, 200]);
+  });
+
+  it('counts by the address that Lambda saw, where it is not CloudFront that asks', async () => {
+    const answers = await ask(
+      [1, 2, 3, 4].map((i) => ({
+        path: '/api/adapters',
+        headers: {
+          [ORIGIN_HEADER]: `guess ${i}`,
+          [VIEWER_HEADER]: `198.51.100.1${i}`,
+          'x-forwarded-for': `192.0.2.${i}`,
+        },
+      })),
+      { PATCHBAY_LIMIT_FACTOR: '0.001' },
+    );
+    expect(answers.map(({ status }) => status)).toEqual([200, 200, 200, 429]);
+  });
+
+  it('does not start where it cannot tell CloudFront from others', async () => {
+    await expect(ask([], { PATCHBAY_ORIGIN_TOKEN: '' })).rejects.toThrow(/PATCHBAY_ORIGIN_TOKEN is needed/);
+  });
 });
 
 it('every handler of the stack is built', () => {

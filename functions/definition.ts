@@ -26,6 +26,8 @@ export interface Needs {
   readonly retries: number;
   /** Events that one process works on at once. */
   readonly concurrency: number;
+  /** Where in the object store (object-keys.ts) it removes what lies there; absent: the store is no business of it. */
+  readonly removes?: readonly string[];
 }
 
 /** @typeParam Ports what the handler is handed by whoever runs it */

@@ -12,5 +12,7 @@ export const CHECKPOINTS = 'checkpoints/';
 /** What tasks made, such as merged checkpoints; for some days. */
 export const TASKS = 'tasks/';
 
+export const PREFIXES: readonly string[] = [BLOBS, UPLOADS, FILES, CHECKPOINTS, TASKS];
+
 export const blobKey = (sha256: string): string => `${BLOBS}${sha256}`;
 export const fileKey = (id: string): string => `${FILES}${id}`;

@@ -15,7 +15,7 @@ import type { Database } from '../db/open.ts';
 import { taskFilesOf } from '../db/tasks.ts';
 import { checkpointsOf } from '../db/training.ts';
 import { defineFunction, Tick } from './definition.ts';
-import { BLOBS, CHECKPOINTS, FILES, TASKS, UPLOADS } from './object-keys.ts';
+import { BLOBS, CHECKPOINTS, FILES, PREFIXES, TASKS, UPLOADS } from './object-keys.ts';
 import { eachPart } from './parts.ts';
 import type { ListedObject, Ports } from './ports.ts';
 
@@ -27,7 +27,14 @@ export const GRACE_HOURS = 24;
 export const orphans = defineFunction({
   name: 'orphans',
   trigger: { kind: 'schedule', everySeconds: 3600 },
-  needs: { processor: 'cpu', memoryMiB: 256, timeoutSeconds: 900, retries: 0, concurrency: 1 },
+  needs: {
+    processor: 'cpu',
+    memoryMiB: 256,
+    timeoutSeconds: 900,
+    retries: 0,
+    concurrency: 1,
+    removes: PREFIXES,
+  },
   event: Tick,
   result: z.object({
     blobs: z.int(),

@@ -7,7 +7,7 @@ import { forgetFullBuckets } from '../db/rate-buckets.ts';
 import { endExpiredTasks, forgetTaskFiles, spentTasks } from '../db/tasks.ts';
 import { forgetCheckpointFiles, spentCheckpoints } from '../db/training.ts';
 import { defineFunction, Tick } from './definition.ts';
-import { fileKey } from './object-keys.ts';
+import { CHECKPOINTS, FILES, fileKey, TASKS, UPLOADS } from './object-keys.ts';
 import { retriesOf } from './on-runners.ts';
 import { eachPart } from './parts.ts';
 import type { Ports } from './ports.ts';
@@ -25,7 +25,14 @@ const CHECKPOINT_HOURS = 7 * 24;
 export const sweep = defineFunction({
   name: 'sweep',
   trigger: { kind: 'schedule', everySeconds: 60 },
-  needs: { processor: 'cpu', memoryMiB: 256, timeoutSeconds: 300, retries: 0, concurrency: 1 },
+  needs: {
+    processor: 'cpu',
+    memoryMiB: 256,
+    timeoutSeconds: 300,
+    retries: 0,
+    concurrency: 1,
+    removes: [UPLOADS, FILES, CHECKPOINTS, TASKS], // what was published is not for it
+  },
   event: Tick,
   result: z.object({
     leases: z.int(),

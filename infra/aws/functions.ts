@@ -35,7 +35,7 @@ export class Functions extends Construct {
       environment: { PATCHBAY_FUNCTION: name },
       secrets: {}, // they answer nobody, and sign nothing
     });
-    server.objects.grantSweeping(made);
+    if (needs.removes) server.objects.grantRemoving(made, needs.removes);
     if (trigger.kind === 'schedule')
       this.onSchedule(made, name, trigger.everySeconds, server.settings.tickMinutes);
     else if (trigger.kind === 'queue') this.onQueue(made, definition);

@@ -9,11 +9,10 @@ import {
   ObjectOwnership,
 } from 'aws-cdk-lib/aws-s3';
 import { Construct } from 'constructs';
-import { BLOBS, CHECKPOINTS, FILES, TASKS, UPLOADS } from '../../functions/object-keys.ts';
+import { PREFIXES, UPLOADS } from '../../functions/object-keys.ts';
 
 /** `sweep` ends uploads after a day; what it has missed, the bucket does. */
 const STAGING_DAYS = 3;
-const PREFIXES = [BLOBS, UPLOADS, FILES, CHECKPOINTS, TASKS];
 
 export class Objects extends Construct {
   readonly bucket: Bucket;
@@ -45,7 +44,7 @@ export class Objects extends Construct {
 
   /** For the API: reads, writes and signs URLs for both, below the prefixes that it uses. */
   grantPresigning(grantee: IGrantable): void {
-    this.allow(grantee, [
+    this.allow(grantee, PREFIXES, [
       's3:GetObject',
       's3:PutObject',
       's3:DeleteObject',
@@ -55,14 +54,14 @@ export class Objects extends Construct {
     this.allowListing(grantee);
   }
 
-  /** For functions, which clean up: they read nobody's weights and write none. */
-  grantSweeping(grantee: IGrantable): void {
-    this.allow(grantee, ['s3:DeleteObject', 's3:AbortMultipartUpload']);
+  /** For functions that clean up: they read nobody's weights and write none. */
+  grantRemoving(grantee: IGrantable, prefixes: readonly string[]): void {
+    this.allow(grantee, prefixes, ['s3:DeleteObject', 's3:AbortMultipartUpload']);
     this.allowListing(grantee);
   }
 
-  private allow(grantee: IGrantable, actions: string[]): void {
-    const resources = PREFIXES.map((prefix) => this.bucket.arnForObjects(`${prefix}*`));
+  private allow(grantee: IGrantable, prefixes: readonly string[], actions: string[]): void {
+    const resources = prefixes.map((prefix) => this.bucket.arnForObjects(`${prefix}*`));
     grantee.grantPrincipal.addToPrincipalPolicy(new PolicyStatement({ actions, resources }));
   }
 

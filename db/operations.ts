@@ -1,7 +1,7 @@
 /** What an operator looks at: how much there is of everything, and what waits. */
 import { and, count, eq, gt, inArray, isNotNull, isNull, min, sql, sum } from 'drizzle-orm';
 import type { Database } from './open.ts';
-import { adapters, blobs, drafts, files, trainingJobs, user, verifications } from './schema.ts';
+import { adapters, blobs, drafts, files, tasks, trainingJobs, user, verifications } from './schema.ts';
 
 export interface Operations {
   readonly adapters: number;
@@ -70,8 +70,10 @@ export async function waitingWork(
     .select({ depth: count(), since: min(verifications.createdAt) })
     .from(verifications)
     .where(eq(verifications.status, 'waiting'));
-  return [
-    { name: 'train', ...jobs! },
-    { name: 'verify', ...checks! },
-  ];
+  const others = await db
+    .select({ name: tasks.function, depth: count(), since: min(tasks.createdAt) })
+    .from(tasks)
+    .where(eq(tasks.status, 'queued'))
+    .groupBy(tasks.function);
+  return [{ name: 'train', ...jobs! }, { name: 'verify', ...checks! }, ...others];
 }

@@ -20,6 +20,7 @@ const Prices = z.strictObject({
   month: z.strictObject({
     secret: dollars,
     alarm: dollars,
+    metric: dollars,
     dashboard: dollars,
     ebsGiB: dollars,
     auroraGiB: dollars,
@@ -32,8 +33,10 @@ const prices = Prices.parse(JSON.parse(readFileSync(new URL('./prices.json', imp
 const HOURS = 730;
 /** The database's, and those of secrets.ts. */
 const SECRETS = 5;
-/** Of watch.ts: the API's two, the scaler's, the database's, one of each function. */
-const ALARMS = 4 + ANYWHERE.length;
+/** Of watch.ts: the API's two, the scaler's, the queue's, the database's, two for the metrics of each kind of runner, one of each function. */
+const ALARMS = 9 + ANYWHERE.length;
+/** The queue's age. */
+const OWN_METRICS = 1;
 const NAT_DISK_GIB = 8;
 /** While it is awake, though nobody asks much. */
 const LEAST_CAPACITY_UNITS = 0.5;
@@ -56,7 +59,8 @@ export function idleMonth(tickMinutes: number): Readonly<Record<string, number>>
     'way out (NAT instance, address)':
       HOURS * (hour['t4g.nano'] + hour.publicIpv4) + NAT_DISK_GIB * month.ebsGiB,
     'schedules (Lambda)': ticks * (tick + asked),
-    'secrets, alarms, dashboard': SECRETS * month.secret + ALARMS * month.alarm + month.dashboard,
+    'secrets, alarms, dashboard':
+      SECRETS * month.secret + ALARMS * month.alarm + OWN_METRICS * month.metric + month.dashboard,
     'objects, 10 GiB': STORED_GIB * month.s3GiB,
     'runners, API, site': 0,
   };

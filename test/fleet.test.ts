@@ -213,11 +213,12 @@ describe('a fleet', () => {
       return (await api.call('GET', '/api/runner/desired', undefined, runnerToken)).json();
     };
     expect((await api.call('GET', '/api/runner/desired')).status).toBe(401);
-    expect(await desired()).toEqual({ runners: 0, training: 0, live: 0, bases: [] });
+    expect(await desired()).toEqual({ runners: 0, training: 0, waitingSeconds: 0, live: 0, bases: [] });
     await addArrivals(api.deps.db, new Map([[baseId, 2]]));
     expect(await desired()).toEqual({
       runners: 1,
       training: 0,
+      waitingSeconds: 0,
       live: 0,
       bases: [{ base: baseId, desired: 1, live: 0 }],
     });

@@ -100,7 +100,7 @@ describe('asking', () => {
     });
     // What waits wants a runner.
     const desired = await json(api.call('GET', '/api/runner/desired', undefined, runnerToken));
-    expect(desired).toMatchObject({ training: 1 });
+    expect(desired).toMatchObject({ training: 1, waitingSeconds: expect.any(Number) });
     const lease = (await take())!;
     expect(lease.taskId).toBe(made.id);
     const event = EvaluateEvent.parse(lease.event);

@@ -1,6 +1,7 @@
 /** How many runners there should be: for whoever starts and stops them, such as KEDA or an ECS service, and for the operator. */
 import type { Database } from '../../db/open.ts';
 import { openWork } from '../../db/open-work.ts';
+import { waitingWork } from '../../db/operations.ts';
 import { demands, liveRunners } from '../../db/runners.ts';
 import { fleetSize } from '../../functions/desired.ts';
 import { SILENT_MS } from '../../functions/fleet.ts';
@@ -12,12 +13,14 @@ export interface Desired {
   readonly runners: number;
   /** Runners that work on leases (train, verify...): as many as can work at once on all that waits, and on what they have. */
   readonly training: number;
+  /** How long the eldest work has waited that is to be leased; 0: nothing waits. */
+  readonly waitingSeconds: number;
   /** Runners that answer, and are there. */
   readonly live: number;
   readonly bases: readonly { readonly base: string; readonly desired: number; readonly live: number }[];
 }
 
-export async function desired(db: Database): Promise<Desired> {
+export async function desired(db: Database, now: Date): Promise<Desired> {
   const healths = (await liveRunners(db, SILENT_MS)).map(({ health }) => health as RunnerHealth);
   const asked = await demands(db);
   const smallest = healths.reduce(
@@ -30,6 +33,7 @@ export async function desired(db: Database): Promise<Desired> {
       Number.isFinite(smallest) ? smallest : null,
     ),
     training: trainRunners(await openWork(db)),
+    waitingSeconds: await waitingSeconds(db, now),
     live: healths.length,
     bases: asked.map(({ baseId, digest, desired: wanted }) => ({
       base: baseId,
@@ -37,6 +41,11 @@ export async function desired(db: Database): Promise<Desired> {
       live: healths.filter(({ bases }) => bases.some((base) => base.digest === digest)).length,
     })),
   };
+}
+
+async function waitingSeconds(db: Database, now: Date): Promise<number> {
+  const ages = (await waitingWork(db)).flatMap(({ since }) => (since ? now.getTime() - since.getTime() : []));
+  return Math.round(Math.max(0, ...ages) / 1000);
 }
 
 function trainRunners(open: Readonly<Record<string, number>>): number {

@@ -100,7 +100,7 @@ export function runnerRoutes(deps: RunnerDeps) {
     await runnerLeft(deps.db, (await read(RunnerLeft, c.req.raw)).url);
     return c.body(null, 204);
   });
-  app.get('/desired', async (c) => c.json(await desired(deps.db)));
+  app.get('/desired', async (c) => c.json(await desired(deps.db, deps.now())));
 
   app.post('/verifications', async (c) => {
     const { runner } = await read(LeaseRequest, c.req.raw);

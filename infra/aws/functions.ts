@@ -14,15 +14,21 @@ import { ServerFunction, seconds } from './server-function.ts';
 /** How long Lambda runs at most. */
 const LONGEST_SECONDS = 900;
 
+/** A function as it was made; `everyMinutes` of its schedule, where it has one. */
+export interface MadeFunction {
+  readonly lambda: ServerFunction;
+  readonly everyMinutes: number | undefined;
+}
+
 export class Functions extends Construct {
-  readonly functions: readonly ServerFunction[];
+  readonly functions: readonly MadeFunction[];
 
   constructor(scope: Construct, id: string, network: Network, server: ServerParts) {
     super(scope, id);
     this.functions = ANYWHERE.map((definition) => this.add(definition, network, server));
   }
 
-  private add(definition: Definition, network: Network, server: ServerParts): ServerFunction {
+  private add(definition: Definition, network: Network, server: ServerParts): MadeFunction {
     const { name, trigger, needs } = definition;
     if (needs.timeoutSeconds > LONGEST_SECONDS)
       throw new Error(`${name} may take ${needs.timeoutSeconds} seconds; a Lambda has ${LONGEST_SECONDS}`);
@@ -33,21 +39,23 @@ export class Functions extends Construct {
       memoryMiB: needs.memoryMiB,
       timeout: seconds(needs.timeoutSeconds),
       environment: { PATCHBAY_FUNCTION: name },
+      retryAttempts: 0, // a tick comes round again, and what SQS hands over is SQS's to repeat
       secrets: {}, // they answer nobody, and sign nothing
     });
     if (needs.removes) server.objects.grantRemoving(made, needs.removes);
-    if (trigger.kind === 'schedule')
-      this.onSchedule(made, name, trigger.everySeconds, server.settings.tickMinutes);
-    else if (trigger.kind === 'queue') this.onQueue(made, definition);
-    else throw new Error(`${name} is started by a request, which only runners take`);
-    return made;
+    if (trigger.kind === 'http') throw new Error(`${name} is started by a request, which only runners take`);
+    if (trigger.kind === 'queue') {
+      this.onQueue(made, definition);
+      return { lambda: made, everyMinutes: undefined };
+    }
+    const everyMinutes = Math.max(server.settings.tickMinutes, Math.ceil(trigger.everySeconds / 60));
+    this.onSchedule(made, name, everyMinutes);
+    return { lambda: made, everyMinutes };
   }
 
-  private onSchedule(target: ServerFunction, name: string, everySeconds: number, tickMinutes: number): void {
-    const minutes = Math.max(tickMinutes, Math.ceil(everySeconds / 60));
+  private onSchedule(target: ServerFunction, name: string, minutes: number): void {
     new Rule(this, `${pascal(name)}Schedule`, {
       schedule: Schedule.rate(Duration.minutes(minutes)),
-      // It comes round again: a tick that failed is not repeated.
       targets: [new LambdaTarget(target, { retryAttempts: 0 })],
     });
   }

@@ -21,6 +21,7 @@ export class Scaler extends Construct {
       handler: 'scale/index.handler',
       memorySize: 256,
       timeout: Duration.seconds(50),
+      retryAttempts: 0,
       logGroup: new LogGroup(this, 'Log', { retention: RetentionDays.ONE_MONTH }),
       environment: {
         PATCHBAY_API_URL: `https://${settings.host}`,

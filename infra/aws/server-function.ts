@@ -17,11 +17,13 @@ export interface ServerFunctionProps {
   readonly timeout: Duration;
   readonly environment?: Record<string, string>;
   readonly secrets: SecretSettings;
+  /** Of an event that nobody waits for, by Lambda itself: 2 unless said. The second finds a tick claimed that the first failed in. */
+  readonly retryAttempts?: number;
 }
 
 export class ServerFunction extends LambdaFunction {
   constructor(scope: Construct, id: string, props: ServerFunctionProps) {
-    const { network, server, handler, memoryMiB, timeout, environment, secrets } = props;
+    const { network, server, handler, memoryMiB, timeout, environment, secrets, retryAttempts } = props;
     super(scope, id, {
       runtime: Runtime.NODEJS_24_X,
       architecture: Architecture.ARM_64,
@@ -29,6 +31,7 @@ export class ServerFunction extends LambdaFunction {
       handler,
       memorySize: memoryMiB,
       timeout,
+      ...(retryAttempts === undefined ? {} : { retryAttempts }),
       tracing: Tracing.ACTIVE,
       vpc: network.vpc,
       vpcSubnets: { subnetType: SubnetType.PRIVATE_WITH_EGRESS },

@@ -282,12 +282,61 @@ describe('the stack', () => {
 
   it('tells the operator of failures and of money', () => {
     const alarms = Object.values(template.findResources('AWS::CloudWatch::Alarm'));
-    expect(alarms.length).toBeGreaterThanOrEqual(4 + ANYWHERE.length);
+    expect(alarms).toHaveLength(7 + ANYWHERE.length);
     for (const { Properties } of alarms) expect(Properties.AlarmActions).toHaveLength(1);
     template.hasResourceProperties('AWS::Budgets::Budget', {
       Budget: { BudgetLimit: { Amount: 200, Unit: 'USD' }, TimeUnit: 'MONTHLY' },
     });
     template.resourceCountIs('AWS::CloudWatch::Dashboard', 1);
+  });
+
+  it.each([1, 5, 15, 60])('tells the operator of what always fails, with tickMinutes=%i', (tickMinutes) => {
+    const settings = Settings.parse({ ...GIVEN, codeFolder: code, tickMinutes });
+    const ticking = Template.fromStack(new PatchbayStack(new App(), 'Patchbay', settings));
+    const rates = ratesOf(ticking);
+    for (const name of Object.keys(rates)) {
+      const lambda = Object.entries(ticking.findResources('AWS::Lambda::Function')).find(
+        ([, { Properties }]) => Properties.Environment?.Variables.PATCHBAY_FUNCTION === name,
+      )![0];
+      const alarm = Object.values(ticking.findResources('AWS::CloudWatch::Alarm')).find(
+        ({ Properties }) =>
+          Properties.MetricName === 'Errors' && Properties.Dimensions[0].Value.Ref === lambda,
+      )!['Properties'];
+      // A window of its period has so many ticks at least; where it has none, one of every few has one.
+      const ticks = Math.max(1, Math.floor(alarm.Period / 60 / rates[name]!));
+      expect(alarm.Threshold, name).toBeLessThanOrEqual(ticks);
+      // Else Lambda tries again, finds the tick claimed, and calls that a success.
+      ticking.hasResourceProperties('AWS::Lambda::EventInvokeConfig', {
+        FunctionName: { Ref: lambda },
+        MaximumRetryAttempts: 0,
+      });
+    }
+  });
+
+  it('tells the operator of runners that are wanted and not there, and of work that nobody takes', () => {
+    for (const service of ['Serving', 'Training'])
+      template.hasResourceProperties('AWS::CloudWatch::Alarm', {
+        Metrics: Match.arrayWith([
+          Match.objectLike({ Expression: 'desired - FILL(running, 0)' }),
+          Match.objectLike({
+            Id: 'desired',
+            MetricStat: Match.objectLike({
+              Metric: Match.objectLike({
+                MetricName: 'DesiredTaskCount',
+                Dimensions: Match.arrayWith([
+                  { Name: 'ServiceName', Value: { 'Fn::GetAtt': [Match.stringLikeRegexp(service), 'Name'] } },
+                ]),
+              }),
+            }),
+          }),
+        ]),
+      });
+    template.hasResourceProperties('AWS::CloudWatch::Alarm', {
+      Namespace: 'Patchbay',
+      MetricName: 'QueueAgeSeconds',
+      Threshold: 1800,
+      Dimensions: [{ Name: 'Cluster', Value: Match.anyValue() }],
+    });
   });
 
   it.skipIf(!isInstalled('cfn-lint'))(

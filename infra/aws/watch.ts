@@ -7,14 +7,18 @@ import {
   Dashboard,
   GraphWidget,
   type IMetric,
+  MathExpression,
+  Metric,
   TreatMissingData,
 } from 'aws-cdk-lib/aws-cloudwatch';
 import { SnsAction } from 'aws-cdk-lib/aws-cloudwatch-actions';
+import type { Cluster, Ec2Service } from 'aws-cdk-lib/aws-ecs';
 import { Topic } from 'aws-cdk-lib/aws-sns';
 import { EmailSubscription } from 'aws-cdk-lib/aws-sns-subscriptions';
 import { Construct } from 'constructs';
 import type { Api } from './api.ts';
 import { type Database, MAX_CAPACITY_UNITS } from './database.ts';
+import { QUEUE_AGE } from './entries/queue-age.ts';
 import type { Functions } from './functions.ts';
 import type { Runners } from './runners.ts';
 import type { Scaler } from './scaler.ts';
@@ -31,6 +35,37 @@ export interface Watched {
 const FIVE_MINUTES = { period: Duration.minutes(5) };
 const P99 = { ...FIVE_MINUTES, statistic: 'p99' };
 
+const WINDOW_MINUTES = 15;
+const FAILING = { period: Duration.minutes(WINDOW_MINUTES) };
+
+/** How many failures within that time are too many: one of what hardly runs more often, and no more than three. */
+const failuresOf = (everyMinutes: number | undefined): number =>
+  everyMinutes === undefined ? 3 : Math.min(3, Math.max(1, Math.floor(WINDOW_MINUTES / everyMinutes)));
+
+/** Of five minutes: a machine, its image and its base take some to come. */
+const MISSING_PERIODS = 4;
+const QUEUE_SECONDS = 1800;
+
+/** How many tasks are wanted and not there. One that starts, ends and starts again counts for the time it was there. */
+function missing({ clusterName }: Cluster, { serviceName }: Ec2Service): MathExpression {
+  const tasks = (metricName: string, statistic: string) =>
+    new Metric({
+      namespace: 'ECS/ContainerInsights',
+      metricName,
+      dimensionsMap: { ClusterName: clusterName, ServiceName: serviceName },
+      statistic,
+      ...FIVE_MINUTES,
+    });
+  return new MathExpression({
+    expression: 'desired - FILL(running, 0)',
+    usingMetrics: {
+      desired: tasks('DesiredTaskCount', 'Minimum'),
+      running: tasks('RunningTaskCount', 'Average'),
+    },
+    ...FIVE_MINUTES,
+  });
+}
+
 export class Watch extends Construct {
   private readonly topic: Topic;
 
@@ -38,12 +73,12 @@ export class Watch extends Construct {
     super(scope, id);
     this.topic = new Topic(this, 'Alarms', { enforceSSL: true });
     this.topic.addSubscription(new EmailSubscription(settings.operatorEmail));
-    this.alarms(watched);
+    this.alarms(watched, settings);
     this.dashboard(watched);
     this.budget(settings);
   }
 
-  private alarms({ api, functions, database, scaler }: Watched): void {
+  private alarms({ api, functions, database, runners, scaler }: Watched, { tickMinutes }: Settings): void {
     const url = { FunctionName: api.function.functionName };
     const failing = api.function.metric('Url5xxCount', {
       ...FIVE_MINUTES,
@@ -62,18 +97,40 @@ export class Watch extends Construct {
       1,
       'Lambda has no more instances for the API',
     );
-    for (const made of functions.functions)
+    for (const { lambda, everyMinutes } of functions.functions)
       this.alarm(
-        `${made.node.id}Failing`,
-        made.metricErrors({ period: Duration.minutes(15) }),
-        3,
-        `${made.node.id} fails again and again`,
+        `${lambda.node.id}Failing`,
+        lambda.metricErrors(FAILING),
+        failuresOf(everyMinutes),
+        `${lambda.node.id} fails: its log says why`,
       );
     this.alarm(
       'ScalerFailing',
-      scaler.function.metricErrors({ period: Duration.minutes(15) }),
-      3,
+      scaler.function.metricErrors(FAILING),
+      failuresOf(tickMinutes),
       'Runners are neither started nor ended',
+    );
+    for (const service of [runners.serving, runners.training])
+      this.alarm(
+        `${service.node.id}Missing`,
+        missing(runners.cluster, service),
+        0.5,
+        'Runners are wanted and not there: no machine with a GPU is to be had, or they end as soon as they have started',
+        MISSING_PERIODS,
+      );
+    const { namespace, name, dimension } = QUEUE_AGE;
+    this.alarm(
+      'QueueStands',
+      new Metric({
+        namespace,
+        metricName: name,
+        dimensionsMap: { [dimension]: runners.cluster.clusterName },
+        statistic: 'Maximum',
+        period: Duration.minutes(Math.max(5, tickMinutes)), // it is told once a tick
+      }),
+      QUEUE_SECONDS,
+      'Work has waited for half an hour: no runner takes it, or too few do',
+      3,
     );
     this.alarm(
       'DatabaseFull',
@@ -117,7 +174,7 @@ export class Watch extends Construct {
         [
           graph(
             'Functions: errors',
-            functions.functions.map((made) => made.metricErrors()),
+            functions.functions.map(({ lambda }) => lambda.metricErrors()),
           ),
           graph(
             'Database: capacity units, connections',

@@ -10,7 +10,8 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { startEmbeddedS3 } from '../../../api/embedded/s3.ts';
 import { ANYWHERE } from '../../../functions/anywhere.ts';
 import { startPostgres } from '../../../test/servers/postgres.ts';
-import { wantedCounts } from './scale.ts';
+import { queueAgeLine } from './queue-age.ts';
+import { askApi } from './scale.ts';
 import { secretSettings } from './secrets.ts';
 import { ORIGIN_HEADER, VIEWER_HEADER } from './viewer.ts';
 
@@ -201,6 +202,23 @@ describe('secrets', () => {
   });
 });
 
+it('what waits is told as CloudWatch reads it', () => {
+  expect(JSON.parse(queueAgeLine('cluster', 90, new Date(1_764_104_400_000)))).toEqual({
+    _aws: {
+      Timestamp: 1_764_104_400_000,
+      CloudWatchMetrics: [
+        {
+          Namespace: 'Patchbay',
+          Dimensions: [['Cluster']],
+          Metrics: [{ Name: 'QueueAgeSeconds', Unit: 'Seconds' }],
+        },
+      ],
+    },
+    Cluster: 'cluster',
+    QueueAgeSeconds: 90,
+  });
+});
+
 describe('the number of runners', () => {
   it.each([
     [{ runners: 2, training: 1 }, [2, 1]],
@@ -209,7 +227,9 @@ describe('the number of runners', () => {
   ])('%j becomes %j, never more than allowed', async (desired, counts) => {
     const server = createServer(({ headers, url }, response) => {
       const allowed = headers.authorization === 'Bearer token' && url === '/api/runner/desired';
-      response.writeHead(allowed ? 200 : 401).end(JSON.stringify({ ...desired, live: 0, bases: [] }));
+      response
+        .writeHead(allowed ? 200 : 401)
+        .end(JSON.stringify({ ...desired, waitingSeconds: 90, live: 0, bases: [] }));
     });
     await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
     const settings = {
@@ -221,12 +241,13 @@ describe('the number of runners', () => {
       MAX_RUNNERS: '4',
       MAX_TRAIN_RUNNERS: '2',
     };
-    const wanted = await wantedCounts(settings, 'token');
+    const { counts: wanted, waitingSeconds } = await askApi(settings, 'token');
+    expect(waitingSeconds).toBe(90);
     expect(wanted.map(({ service, desiredCount }) => [service, desiredCount])).toEqual([
       ['serving', counts[0]],
       ['training', counts[1]],
     ]);
-    await expect(wantedCounts(settings, 'another')).rejects.toThrow('401');
+    await expect(askApi(settings, 'another')).rejects.toThrow('401');
     server.close();
   });
 });

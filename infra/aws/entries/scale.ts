@@ -1,6 +1,7 @@
 /** Tells ECS how many runners the API wants: see scaler.ts. */
 import { ECSClient, UpdateServiceCommand } from '@aws-sdk/client-ecs';
 import { z } from 'zod';
+import { queueAgeLine } from './queue-age.ts';
 import { fetchSecret } from './secrets.ts';
 
 const Settings = z.object({
@@ -12,7 +13,11 @@ const Settings = z.object({
   MAX_RUNNERS: z.coerce.number().int(),
   MAX_TRAIN_RUNNERS: z.coerce.number().int(),
 });
-const Desired = z.object({ runners: z.int().min(0), training: z.int().min(0) });
+const Desired = z.object({
+  runners: z.int().min(0),
+  training: z.int().min(0),
+  waitingSeconds: z.number().min(0),
+});
 
 /** Longer, and the next minute asks again. */
 const TIMEOUT_MS = 20_000;
@@ -24,19 +29,19 @@ export interface ServiceCount {
 }
 
 /** @throws Error where the API does not answer: what there is stays */
-export async function wantedCounts(
+export async function askApi(
   environment: Record<string, string | undefined>,
   token: string,
-): Promise<readonly ServiceCount[]> {
+): Promise<{ readonly counts: readonly ServiceCount[]; readonly waitingSeconds: number }> {
   const settings = Settings.parse(environment);
   const answer = await fetch(`${settings.PATCHBAY_API_URL}/api/runner/desired`, {
     headers: { authorization: `Bearer ${token}` },
     signal: AbortSignal.timeout(TIMEOUT_MS),
   });
   if (!answer.ok) throw new Error(`the API answered ${answer.status} when it was asked for runners`);
-  const { runners, training } = Desired.parse(await answer.json());
+  const { runners, training, waitingSeconds } = Desired.parse(await answer.json());
   const cluster = settings.CLUSTER;
-  return [
+  const counts = [
     { cluster, service: settings.SERVING_SERVICE, desiredCount: Math.min(runners, settings.MAX_RUNNERS) },
     {
       cluster,
@@ -44,11 +49,17 @@ export async function wantedCounts(
       desiredCount: Math.min(training, settings.MAX_TRAIN_RUNNERS),
     },
   ];
+  return { counts, waitingSeconds };
 }
 
 export async function handler(): Promise<readonly ServiceCount[]> {
-  const { PATCHBAY_RUNNER_TOKEN_SECRET } = Settings.parse(process.env);
-  const counts = await wantedCounts(process.env, await fetchSecret(PATCHBAY_RUNNER_TOKEN_SECRET));
+  const { PATCHBAY_RUNNER_TOKEN_SECRET, CLUSTER } = Settings.parse(process.env);
+  const { counts, waitingSeconds } = await askApi(
+    process.env,
+    await fetchSecret(PATCHBAY_RUNNER_TOKEN_SECRET),
+  );
+  // Not by the console: Lambda puts the time in front of what goes there, and then it is no JSON.
+  process.stdout.write(`${queueAgeLine(CLUSTER, waitingSeconds, new Date())}\n`);
   const client = new ECSClient();
   for (const { cluster, service, desiredCount } of counts)
     await client.send(new UpdateServiceCommand({ cluster, service, desiredCount }));

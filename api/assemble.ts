@@ -6,7 +6,7 @@ import type { Context } from 'hono';
 import type { Database } from '../db/open.ts';
 import type { TrainingQueue } from '../db/queue.ts';
 import { liveRunners } from '../db/runners.ts';
-import { SILENT_MS } from '../functions/fleet.ts';
+import { COLD_START_MS, SILENT_MS } from '../functions/fleet.ts';
 import { type AppDeps, createApp, type Log } from './app.ts';
 import { createAuth } from './auth.ts';
 import type { BlobStore } from './blob-store.ts';
@@ -50,8 +50,6 @@ export interface Parts {
   readonly scrape?: (() => Promise<string>) | undefined;
 }
 
-/** An instance with a GPU is there, has its image and has loaded its base in about two minutes. Clients see that they wait. */
-const COLD_START_MS = 180_000;
 /** A child process that died is there again by then. */
 const RESTART_MS = 15_000;
 

@@ -26,6 +26,8 @@ export interface Needs {
   readonly retries: number;
   /** Events that one process works on at once. */
   readonly concurrency: number;
+  /** What one event mostly takes; absent: minutes at least, so that no other one waits for it. */
+  readonly usualSeconds?: number;
   /** Where in the object store (object-keys.ts) it removes what lies there; absent: the store is no business of it. */
   readonly removes?: readonly string[];
 }

@@ -41,7 +41,14 @@ export interface EvaluateEngine {
 export const evaluate = defineFunction({
   name: 'evaluate',
   trigger: { kind: 'queue' },
-  needs: { processor: 'gpu', memoryMiB: 4096, timeoutSeconds: 3600, retries: 2, concurrency: 1 },
+  needs: {
+    processor: 'gpu',
+    memoryMiB: 4096,
+    timeoutSeconds: 3600,
+    retries: 2,
+    concurrency: 1,
+    usualSeconds: 60,
+  },
   event: EvaluateEvent,
   result: EvaluateResult,
   handle: (event, engine: EvaluateEngine) => engine.evaluate(event),

@@ -9,6 +9,8 @@ import { RunnerHealth } from './generate.ts';
 export const REPORT_MS = 2_000;
 /** A runner that was not heard of for so long is out: five reports. */
 export const SILENT_MS = 5 * REPORT_MS;
+/** An instance with a GPU is there, has its image and has loaded its base in about two minutes. Clients see that they wait. */
+export const COLD_START_MS = 180_000;
 
 /** Where the API reaches a runner. Only the holder of the runners' token may say; still no URL that leads anywhere else than to HTTP. */
 export const RunnerUrl = z

@@ -21,7 +21,14 @@ export interface MergeEngine {
 export const merge = defineFunction({
   name: 'merge',
   trigger: { kind: 'queue' },
-  needs: { processor: 'gpu', memoryMiB: 8192, timeoutSeconds: 3600, retries: 2, concurrency: 1 },
+  needs: {
+    processor: 'gpu',
+    memoryMiB: 8192,
+    timeoutSeconds: 3600,
+    retries: 2,
+    concurrency: 1,
+    usualSeconds: 60,
+  },
   event: MergeEvent,
   result: MergeResult,
   handle: (event, engine: MergeEngine) => engine.merge(event),

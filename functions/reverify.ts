@@ -1,12 +1,14 @@
 /** Every ten minutes: has what is listed, but was never verified by the gate's rules of today, verified. */
 import { z } from 'zod';
+import { openWork } from '../db/open-work.ts';
 import { requestVerification, unverifiedVersions } from '../db/verifications.ts';
 import { defineFunction, Tick } from './definition.ts';
+import { doneByOne } from './lanes.ts';
 import type { Ports } from './ports.ts';
-import { RULES } from './verify.ts';
+import { RULES, verify } from './verify.ts';
 
-/** The gate stays free for what is published meanwhile. */
-const AT_ONCE = 100;
+/** The gate stays free for what is published meanwhile, and one runner is enough. */
+const OPEN = doneByOne(verify.needs);
 
 export const reverify = defineFunction({
   name: 'reverify',
@@ -15,7 +17,8 @@ export const reverify = defineFunction({
   event: Tick,
   result: z.object({ requested: z.int() }),
   handle: async (_tick, { db }: Pick<Ports, 'db'>) => {
-    const versions = await unverifiedVersions(db, RULES, AT_ONCE);
+    const { verify: open = 0 } = await openWork(db);
+    const versions = open < OPEN ? await unverifiedVersions(db, RULES, OPEN - open) : [];
     for (const version of versions) await requestVerification(db, version, RULES);
     return { requested: versions.length };
   },

@@ -103,7 +103,14 @@ export type Verdict = z.infer<typeof Verdict>;
 export const verify = defineFunction({
   name: 'verify',
   trigger: { kind: 'queue' },
-  needs: { processor: 'gpu', memoryMiB: 4096, timeoutSeconds: 900, retries: 2, concurrency: 1 },
+  needs: {
+    processor: 'gpu',
+    memoryMiB: 4096,
+    timeoutSeconds: 900,
+    retries: 2,
+    concurrency: 1,
+    usualSeconds: 10,
+  },
   event: VerifyLease,
   result: Verdict,
   handle: (lease, engine: VerifyEngine) => engine.verify(lease),

@@ -1,6 +1,7 @@
 /** A runner process that trains, and verifies what is published. Started by the API's Node entry on one machine, as a container on many. */
 import { constants, setPriority } from 'node:os';
-import { reproduce } from '../functions/reproduce.ts';
+import type { FunctionDefinition } from '../functions/definition.ts';
+import { LANES } from '../functions/lanes.ts';
 import { train } from '../functions/train.ts';
 import { verify } from '../functions/verify.ts';
 import { createLog } from '../observe/log.ts';
@@ -41,21 +42,18 @@ const downloads = new Downloads(config);
 const { signal } = stop;
 const pool = new TrainerPool(config);
 const leased = leasedBy(config);
-// Training again takes as long as it took: what is asked for in between does not wait for it.
-const [long, short] = [
-  leased.filter((one) => one === reproduce),
-  leased.filter((one) => one !== reproduce && one !== train && one !== verify),
-];
 const tasks = { config, api, downloads, pool, log };
-await Promise.all([
-  leased.includes(train) && new TrainRunner(config, api, downloads, pool, log).run(signal),
-  leased.includes(verify) && runVerifications(config, api, downloads, log, signal),
-  short.length > 0 && runTasks(short, tasks, signal),
-  long.length > 0 && runTasks(long, tasks, signal),
-]);
+const lanes = LANES.map((lane) => lane.filter((one) => leased.includes(one)));
+await Promise.all(lanes.filter((lane) => lane.length > 0).map(work));
 await telemetry.stop();
 log.info('stopped');
 process.exit(0);
+
+function work(lane: readonly FunctionDefinition[]): Promise<void> {
+  if (lane.includes(train)) return new TrainRunner(config, api, downloads, pool, log).run(signal);
+  if (lane.includes(verify)) return runVerifications(config, api, downloads, log, signal);
+  return runTasks(lane, tasks, signal);
+}
 
 async function configOrExit(): Promise<TrainRunnerConfig> {
   try {

@@ -1,12 +1,15 @@
 /** What the API makes of verdicts: what is listed, who sees what is not, and what happens when runners are lost. */
+import { eq } from 'drizzle-orm';
 import { createLocalJWKSet, decodeJwt, type JSONWebKeySet, jwtVerify } from 'jose';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { sampleAdapter } from '../adapter/sample-adapter.ts';
+import { verifications } from '../db/schema.ts';
 import { requestVerification, unverifiedVersions } from '../db/verifications.ts';
 import { invoke } from '../functions/definition.ts';
+import { doneByOne } from '../functions/lanes.ts';
 import { reverify } from '../functions/reverify.ts';
 import { LEASE_SECONDS } from '../functions/train.ts';
-import { RULES, type Verdict, VerifyLease } from '../functions/verify.ts';
+import { RULES, type Verdict, VerifyLease, verify } from '../functions/verify.ts';
 import { base, baseId, type Files, InProcess, runnerToken, upload } from './in-process.ts';
 
 let api: InProcess;
@@ -263,6 +266,27 @@ describe('what is listed', () => {
     expect(await json(get(`/api/adapters/${made.id}/versions/1`, alice))).toMatchObject({
       status: 'quarantined',
     });
+  });
+
+  it('is verified again little by little: what is published does not wait, and no fleet is started for it', async () => {
+    const { db } = api.deps;
+    const made = fresh();
+    await publish(made);
+    await db.delete(verifications).where(eq(verifications.adapterId, made.id));
+    // By rules that are no more, and somebody works on them.
+    const others = Array.from({ length: doneByOne(verify.needs) }, () => ({
+      id: crypto.randomUUID(),
+      adapterId: made.id,
+      number: 1,
+      rules: 0,
+      status: 'running' as const,
+      leaseExpiresAt: new Date(Date.now() + 600_000),
+    }));
+    await db.insert(verifications).values(others);
+    expect(await invoke(reverify, {}, api.deps)).toEqual({ requested: 0 });
+    await db.delete(verifications).where(eq(verifications.id, others[0]!.id));
+    expect(await invoke(reverify, {}, api.deps)).toEqual({ requested: 1 });
+    await db.delete(verifications).where(eq(verifications.rules, 0));
   });
 
   it('is taken off the list by the admin, and comes back when it is verified for the admin', async () => {

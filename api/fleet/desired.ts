@@ -6,12 +6,12 @@ import { demands, liveRunners } from '../../db/runners.ts';
 import { fleetSize } from '../../functions/desired.ts';
 import { SILENT_MS } from '../../functions/fleet.ts';
 import type { RunnerHealth } from '../../functions/generate.ts';
-import { ON_RUNNERS } from '../../functions/on-runners.ts';
+import { leasingRunners } from '../../functions/lanes.ts';
 
 export interface Desired {
   /** Runners there should be, bases sharing them. */
   readonly runners: number;
-  /** Runners that work on leases (train, verify...): as many as can work at once on all that waits, and on what they have. */
+  /** Runners that work on leases (train, verify...): enough for all that waits, and for what they have. */
   readonly training: number;
   /** How long the eldest work has waited that is to be leased; 0: nothing waits. */
   readonly waitingSeconds: number;
@@ -32,7 +32,7 @@ export async function desired(db: Database, now: Date): Promise<Desired> {
       asked.map(({ state, bytes }) => ({ held: state?.['held'] ?? 0, bytes })),
       Number.isFinite(smallest) ? smallest : null,
     ),
-    training: trainRunners(await openWork(db)),
+    training: leasingRunners(await openWork(db)),
     waitingSeconds: await waitingSeconds(db, now),
     live: healths.length,
     bases: asked.map(({ baseId, digest, desired: wanted }) => ({
@@ -46,9 +46,4 @@ export async function desired(db: Database, now: Date): Promise<Desired> {
 async function waitingSeconds(db: Database, now: Date): Promise<number> {
   const ages = (await waitingWork(db)).flatMap(({ since }) => (since ? now.getTime() - since.getTime() : []));
   return Math.round(Math.max(0, ...ages) / 1000);
-}
-
-function trainRunners(open: Readonly<Record<string, number>>): number {
-  const busy = ON_RUNNERS.map(({ name, needs }) => (open[name] ?? 0) / needs.concurrency);
-  return Math.ceil(busy.reduce((sum, runners) => sum + runners, 0));
 }

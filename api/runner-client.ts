@@ -5,6 +5,7 @@ import {
   type GenerateRequest,
   RunnerError,
   RunnerHealth,
+  STALLED_MS,
 } from '../functions/generate.ts';
 import { WARM_PATH } from '../functions/warm.ts';
 import { traceHeaders } from '../observe/trace.ts';
@@ -32,7 +33,10 @@ export class RunnerFailure extends ApiError {
 }
 
 export interface RunnerClient {
-  /** Events of one request, in order. Ending the iteration early, or aborting, frees the runner. @throws ApiError */
+  /**
+   * Events of one request, in order. Ending the iteration early, or aborting, frees the runner.
+   * @returns once the runner has accepted it. @throws ApiError
+   */
   generate(request: GenerateRequest, signal: AbortSignal): Promise<AsyncGenerator<GenerateEvent>>;
   loadBase(base: BaseSource): Promise<void>;
   health(): Promise<RunnerHealth>;
@@ -57,9 +61,11 @@ const CODE: Readonly<Record<RunnerReason, ApiErrorCode>> = {
 };
 
 export const STOPPED = 'The runner stopped in the middle of the answer.';
+const SILENT = 'The runner fell silent.';
 /** Longer than any event: a line that does not end is not ours. */
 const MAX_LINE = 4 * 2 ** 20;
 const ATTEMPTS = 2;
+const PATIENCE_PARTS = 3;
 /** A runner says at once how it does, or is none to be counted on. */
 const HEALTH_TIMEOUT_MS = 2_000;
 
@@ -83,9 +89,15 @@ export function createRunnerClient(endpoint: () => RunnerEndpoint | undefined): 
 
   return {
     async generate(request, signal) {
-      const response = await send('/generate', { method: 'POST', body: JSON.stringify(request), signal });
+      const patience = new Patience(signal);
+      const asked = { method: 'POST', body: JSON.stringify(request), signal: patience.signal };
+      const response = await patience.during(send('/generate', asked));
       if (!response.body) throw new ApiError('internal', 'The runner answered nothing.');
-      return events(response.body);
+      const all = events(response.body, patience);
+      const first = await all.next();
+      if (first.done) throw new RunnerFailure('stopped', STOPPED, { retryAfterSeconds: 2 });
+      if (first.value.type === 'error') throw failureOf(first.value);
+      return beginning(first.value, all);
     },
     async loadBase(base) {
       await send(WARM_PATH, { method: 'POST', body: JSON.stringify(BaseSource.parse(base)) });
@@ -124,8 +136,8 @@ async function reach(
   for (let attempt = 1; ; attempt++) {
     try {
       return await ask();
-    } catch (error) {
-      if (signal?.aborted) throw error;
+    } catch {
+      signal?.throwIfAborted();
       if (attempt < ATTEMPTS) continue;
       throw new RunnerFailure('unreachable', 'The runner cannot be reached; try again in a moment.', {
         retryAfterSeconds: 2,
@@ -137,27 +149,84 @@ async function reach(
 async function refusal(response: Response): Promise<RunnerFailure> {
   const checked = RunnerError.safeParse(await response.json().catch(() => undefined));
   if (!checked.success) return new RunnerFailure('internal', `The runner answered ${response.status}.`);
-  const { code, detail, field } = checked.data;
   const retryAfter = Number(response.headers.get('retry-after'));
-  return new RunnerFailure(code, detail, {
+  return failureOf(checked.data, retryAfter > 0 ? { retryAfterSeconds: retryAfter } : {});
+}
+
+/** What a runner says of itself, as a status or as an event of its answer. */
+export function failureOf(
+  { code, detail, field }: { code: string; detail: string; field?: string | undefined },
+  more: { retryAfterSeconds?: number } = {},
+): RunnerFailure {
+  const known = RunnerError.shape.code.safeParse(code);
+  return new RunnerFailure(known.data ?? 'internal', detail, {
     ...(field === undefined ? {} : { field }),
-    ...(retryAfter > 0 ? { retryAfterSeconds: retryAfter } : {}),
+    ...more,
   });
 }
 
-async function* events(body: ReadableStream<Uint8Array>): AsyncGenerator<GenerateEvent> {
+/**
+ * How long a runner may be silent while something is awaited of it: one whose machine died says nothing, and neither does its
+ * connection. What nobody waits for, because the client reads slowly, is no silence.
+ */
+class Patience {
+  readonly signal: AbortSignal;
+  private readonly over = new AbortController();
+  private timer: ReturnType<typeof setTimeout> | undefined;
+
+  constructor(signal: AbortSignal) {
+    this.signal = AbortSignal.any([signal, this.over.signal]);
+  }
+
+  /** Part by part: when this process itself was stopped for a while, it hears what has arrived before the next one is over. */
+  begin(parts = PATIENCE_PARTS): void {
+    this.timer = setTimeout(() => {
+      if (parts > 1) this.begin(parts - 1);
+      else this.over.abort(new RunnerFailure('stopped', SILENT, { retryAfterSeconds: 2 }));
+    }, STALLED_MS / PATIENCE_PARTS);
+  }
+
+  end(): void {
+    clearTimeout(this.timer);
+  }
+
+  async during<T>(wait: Promise<T>): Promise<T> {
+    this.begin();
+    try {
+      return await wait;
+    } finally {
+      this.end();
+    }
+  }
+}
+
+async function* beginning(
+  first: GenerateEvent,
+  rest: AsyncGenerator<GenerateEvent>,
+): AsyncGenerator<GenerateEvent> {
+  yield first;
+  yield* rest;
+}
+
+async function* events(body: ReadableStream<Uint8Array>, patience: Patience): AsyncGenerator<GenerateEvent> {
   let rest = '';
   try {
+    patience.begin();
     for await (const chunk of body.pipeThrough(
       new TextDecoderStream() as TransformStream<Uint8Array, string>,
     )) {
+      patience.end();
       const lines = (rest + chunk).split('\n');
       rest = lines.pop() ?? '';
       if (rest.length > MAX_LINE) throw new ApiError('internal', 'The runner sent a line without end.');
       for (const line of lines) if (line) yield GenerateEvent.parse(JSON.parse(line));
+      patience.begin();
     }
   } catch (error) {
-    if (error instanceof ApiError || (error as Error).name === 'AbortError') throw error;
+    patience.signal.throwIfAborted();
+    if (error instanceof ApiError) throw error;
     throw new RunnerFailure('stopped', STOPPED, { retryAfterSeconds: 2 });
+  } finally {
+    patience.end();
   }
 }

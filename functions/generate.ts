@@ -2,8 +2,16 @@
  * What the API asks of a runner, and what the runner answers: the one contract between them for inference.
  * `POST {runner}/generate` takes a GenerateRequest as JSON and answers newline-delimited GenerateEvents. Everything a
  * runner needs travels in the request as presigned URLs, so a runner holds no credentials and knows no database.
+ *
+ * A runner that has nothing to tell sends an empty line every BEAT_MS, and begins its answer with one where the first event takes
+ * longer. While the answer is computed they come from the thread that computes. So whoever hears nothing for STALLED_MS knows that
+ * the machine is gone, or that it does nothing any more.
  */
 import { z } from 'zod';
+
+export const BEAT_MS = 2_500;
+/** Many times what the slowest step takes: between two of them the thread is heard of. */
+export const STALLED_MS = 15_000;
 
 const sha256 = z.string().regex(/^[0-9a-f]{64}$/, 'must be a lower-case hexadecimal sha256');
 
@@ -109,8 +117,13 @@ export const GenerateEvent = z.discriminatedUnion('type', [
     reason: z.enum(['stop', 'length']),
     completionTokens: z.int(),
   }),
-  /** Last event of a stream that broke after it had begun. */
-  z.object({ type: z.literal('error'), code: z.string(), detail: z.string() }),
+  /** Last event of a stream that broke after it had begun; as the first one, a RunnerError that took longer than BEAT_MS. */
+  z.object({
+    type: z.literal('error'),
+    code: z.string(),
+    detail: z.string(),
+    field: z.string().optional(),
+  }),
 ]);
 export type GenerateEvent = z.infer<typeof GenerateEvent>;
 

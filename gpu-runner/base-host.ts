@@ -14,6 +14,7 @@ import type {
 
 interface Listener {
   event(event: GenerateEvent, seen: Seen | undefined): void;
+  beat(): void;
   failed(fault: Fault): void;
 }
 
@@ -34,6 +35,8 @@ export class BaseHost {
   private readonly listeners = new Map<number, Listener>();
   private nextId = 1;
   private ended = false;
+  /** When the thread last said something, or was first asked something. */
+  private heardAt = 0;
 
   private constructor(worker: Worker, base: ServedBase) {
     this.worker = worker;
@@ -45,6 +48,11 @@ export class BaseHost {
 
   get isAlive(): boolean {
     return !this.ended;
+  }
+
+  /** For how long the thread has not been heard of, though it has something to do. */
+  get silentMs(): number {
+    return this.listeners.size > 0 ? performance.now() - this.heardAt : 0;
   }
 
   /** @throws Fault base_unsupported */
@@ -72,19 +80,23 @@ export class BaseHost {
   /**
    * Events of one request until its last; leaving early, or aborting, cancels it.
    * @param see is told what the operator wants to know of it
+   * @param beat called now and then, as long as the thread takes its steps
    * @throws Fault
    */
   async *generate(
     command: Omit<GenerateCommand, 'type' | 'id'>,
     signal: AbortSignal,
     see: (seen: Seen) => void = () => undefined,
+    beat: () => void = () => undefined,
   ): AsyncGenerator<GenerateEvent> {
     if (this.ended) throw faultOf(ENDED);
     const id = this.nextId++;
     const events: GenerateEvent[] = [];
     let failure: Fault | undefined;
     let wake = (): void => undefined;
+    if (this.listeners.size === 0) this.heardAt = performance.now();
     this.listeners.set(id, {
+      beat,
       event: (event, seen) => {
         if (seen) see(seen);
         events.push(event);
@@ -133,8 +145,10 @@ export class BaseHost {
   }
 
   private receive(message: FromWorker): void {
+    this.heardAt = performance.now();
     if (message.type === 'event') this.listeners.get(message.id)?.event(message.event, message.seen);
     else if (message.type === 'failed') this.listeners.get(message.id)?.failed(faultOf(message.failure));
+    else if (message.type === 'beat') for (const listener of this.listeners.values()) listener.beat();
     else if (message.type === 'stats') this.stats = message.stats;
   }
 

@@ -1,9 +1,14 @@
 /** A real runner process, over HTTP, with the parity fixtures as bases and adapters. */
-import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
+import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { BaseSource, GenerateEvent, GenerateRequest } from '../functions/generate.ts';
+import {
+  type BaseSource,
+  type GenerateEvent,
+  type GenerateRequest,
+  STALLED_MS,
+} from '../functions/generate.ts';
 import { FileServer } from './testing/file-server.ts';
 import { allEvents, eventsOf, RunnerProcess, textOf } from './testing/runner-process.ts';
 
@@ -264,7 +269,7 @@ describe('a refusal names what is wrong', () => {
     expect((await runner.send('/bases', bomb)).status).toBe(200);
     const bombed = refused({ base: bomb, prompt: chat('hello') });
     expect(finishes(await generate())).toHaveLength(1);
-    expect(await bombed).toMatchObject({ status: 400, code: 'template_failed' });
+    expect(await bombed).toMatchObject({ type: 'error', code: 'template_failed' }); // after longer than a beat
   });
 });
 
@@ -353,6 +358,50 @@ describe('a client that leaves', () => {
     expect(textOf(await allEvents(await staying))).toBe(textOf(whole));
     const { running, waiting } = await runner.until((health) => health.running + health.waiting === 0);
     expect([running, waiting]).toEqual([0, 0]);
+  });
+});
+
+describe('a runner that has nothing to tell yet', () => {
+  it('says that it is at work, and then what went wrong', async () => {
+    const response = await ask({ adapters: [files.adapter('llama3', 'second', 'late')] });
+    expect(response.status).toBe(200);
+    const [first, ...rest] = (await response.text()).split('\n');
+    expect(first).toBe('');
+    expect(rest.filter((line) => line).map((line) => JSON.parse(line))).toEqual([
+      { type: 'error', code: 'fetch_failed', detail: expect.stringMatching(/404/) },
+    ]);
+  });
+
+  it('says nothing while a step of the model does not end, takes nothing new, and is to be started again', async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'patchbay-wedge-'));
+    const wedge = join(folder, 'wedge');
+    const preload = new URL('./testing/wedged-thread.ts', import.meta.url).href;
+    const stuck = await RunnerProcess.start({
+      NODE_OPTIONS: `--import ${preload}`,
+      PATCHBAY_TEST_WEDGE: wedge,
+    });
+    const probe = async () => (await fetch(`${stuck.url}/healthz`)).status;
+    await allEvents(await stuck.send('/generate', asking())); // the base is there
+    const response = await stuck.send('/generate', asking({ sampling: { maxTokens: 500, ...ENDLESS } }));
+    const reader = response.body!.getReader();
+    await reader.read();
+    await writeFile(wedge, '');
+    const began = performance.now();
+    let heardAt = began;
+    const ended = (async () => {
+      while (!(await reader.read()).done) heardAt = performance.now();
+    })();
+    expect(await probe()).toBe(200);
+    expect((await stuck.health()).status).toBe('ok');
+    await stuck.until(({ status }) => status === 'draining');
+    expect(heardAt - began).toBeLessThan(1_000);
+    expect(performance.now() - began).toBeLessThan(STALLED_MS + 5_000);
+    expect(await probe()).toBe(503);
+    await rm(folder, { recursive: true });
+    await ended;
+    expect((await stuck.health()).status).toBe('ok');
+    expect(await probe()).toBe(200);
+    await stuck.stop();
   });
 });
 

@@ -20,13 +20,18 @@ const MAX_BODY = 16 * 2 ** 20;
 /** A client that still sends may miss the answer: what is too large is read on, and dropped, up to this. */
 const MAX_DROPPED = 4 * MAX_BODY;
 const RETRY_AFTER_SECONDS = 1;
+/** No event: the request is worked on. */
+const BEAT = '\n';
 
 export function createRunnerApp(runner: Runner, access: MetricsAccess, log: Logger): Hono {
   const app = new Hono();
 
   app.route(
     '/',
-    probeRoutes(() => runner.health().status === 'ok'),
+    probeRoutes(
+      () => runner.health().status === 'ok',
+      () => runner.isAlive,
+    ),
   );
   app.route('/', metricsRoute(access));
   app.use(async (c, next) => {
@@ -51,27 +56,33 @@ export function createRunnerApp(runner: Runner, access: MetricsAccess, log: Logg
     const entry = new GenerationLog(log, request);
     const gone = new AbortController();
     c.req.raw.signal.addEventListener('abort', () => gone.abort(), { once: true });
-    const events = runner.generate(request, gone.signal);
-    // Faults before the first event have a status of their own.
-    const first = await events.next().catch((error: unknown) => {
+    const { promise: late, resolve: beat } = Promise.withResolvers<void>();
+    let alive = beat;
+    const events = runner.generate(request, gone.signal, () => alive());
+    const first = events.next();
+    // Faults before the first event have a status of their own, unless they take their time.
+    const isLate = await Promise.race([first.then(() => false), late.then(() => true)]).catch((error) => {
       entry.failed(error);
       throw error;
     });
     c.header('content-type', 'application/x-ndjson');
     return stream(c, async (body) => {
       body.onAbort(() => gone.abort());
+      alive = () => void body.write(BEAT);
       const write = (event: GenerateEvent) => {
         entry.event(event);
         return body.write(`${JSON.stringify(event)}\n`);
       };
       try {
-        if (!first.done) await write(first.value);
+        if (isLate) alive();
+        const { done, value } = await first;
+        if (!done) await write(value);
         for await (const event of events) await write(event);
         entry.ended(gone.signal.aborted);
       } catch (error) {
         entry.failed(error);
-        const { code, message } = faultOf(error);
-        await write({ type: 'error', code, detail: message });
+        const { code, message, field } = faultOf(error);
+        await write({ type: 'error', code, detail: message, ...(field === undefined ? {} : { field }) });
       }
     });
   });

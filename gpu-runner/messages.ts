@@ -64,4 +64,6 @@ export type FromWorker =
   | { readonly type: 'event'; readonly id: number; readonly event: GenerateEvent; readonly seen?: Seen }
   /** The request is over, before it began or in its middle. */
   | { readonly type: 'failed'; readonly id: number; readonly failure: Failure }
+  /** The thread takes its steps. */
+  | { readonly type: 'beat' }
   | { readonly type: 'stats'; readonly stats: WorkerStats };

@@ -4,11 +4,13 @@ import { join } from 'node:path';
 import {
   type AdapterSource,
   type BaseSource,
+  BEAT_MS,
   type GenerateEvent,
   type GenerateRequest,
   MAX_RESIDENT,
   type Prompt,
   type RunnerHealth,
+  STALLED_MS,
   shortDigest,
 } from '../functions/generate.ts';
 import { observe, secondsSince } from '../observe/metrics.ts';
@@ -54,8 +56,16 @@ export class Runner {
     return host.base;
   }
 
-  /** Events until the last; aborting ends them early. @throws Fault, before the first event or after it */
-  async *generate(request: GenerateRequest, signal: AbortSignal): AsyncGenerator<GenerateEvent> {
+  /**
+   * Events until the last; aborting ends them early.
+   * @param beat called every BEAT_MS as long as something is done for the request
+   * @throws Fault, before the first event or after it
+   */
+  async *generate(
+    request: GenerateRequest,
+    signal: AbortSignal,
+    beat: () => void,
+  ): AsyncGenerator<GenerateEvent> {
     const { promise, resolve: done } = Promise.withResolvers<void>();
     this.refuseWhenDraining();
     this.active.add(promise);
@@ -65,6 +75,8 @@ export class Runner {
     preparing.defer(() => {
       this.preparing -= request.n;
     });
+    const beating = setInterval(beat, BEAT_MS);
+    held.defer(() => clearInterval(beating));
     try {
       this.checkCount(request.n);
       const { host, prompts, id } = await inSpan('hold base', {}, () => this.bases.hold(request.base, held));
@@ -87,7 +99,8 @@ export class Runner {
       const seed = sampling.seed ?? randomInt(2 ** 47);
       const command = { tenant, prompt, adapters, sampling, seed, n };
       const see = watchRequest(fetched, prompt.length);
-      for await (const event of host.generate(command, signal, see)) {
+      clearInterval(beating); // from here on it is for the base's thread to say
+      for await (const event of host.generate(command, signal, see, beat)) {
         preparing.dispose(); // with its first event it is the host that counts it
         yield event;
       }
@@ -106,6 +119,11 @@ export class Runner {
     };
   }
 
+  /** No thread of a base hangs in a step that does not end. Such a thread cannot be ended: the process has to be. */
+  get isAlive(): boolean {
+    return this.bases.loaded.every(({ base: { host } }) => host.silentMs < STALLED_MS);
+  }
+
   health(): RunnerHealth {
     const loaded = this.bases.loaded.map(({ digest, base: { id, host } }) => ({ digest, id, host }));
     const sum = (of: (host: BaseHost) => number) => loaded.reduce((total, { host }) => total + of(host), 0);
@@ -113,7 +131,7 @@ export class Runner {
     const timed = loaded.flatMap(({ host }) => host.stats.answerSeconds ?? []);
     const { provider, baseBytes, maxRows: slots, maxWaiting } = this.config;
     return {
-      status: this.draining ? 'draining' : 'ok',
+      status: this.draining || !this.isAlive ? 'draining' : 'ok',
       provider,
       baseBytes,
       slots,

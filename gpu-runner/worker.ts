@@ -5,7 +5,7 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { parentPort, workerData } from 'node:worker_threads';
-import { MAX_RESIDENT, type TokenLogprob } from '../functions/generate.ts';
+import { BEAT_MS, MAX_RESIDENT, type TokenLogprob } from '../functions/generate.ts';
 import { type Failure, Fault, failureOf } from './faults.ts';
 import type { FromWorker, GenerateCommand, ServedBase, ToWorker, WorkerSettings } from './messages.ts';
 import { type Checkpoint, openCheckpoint } from './model/checkpoint.ts';
@@ -47,6 +47,8 @@ class BaseWorker {
     this.scheduler = new Scheduler(stepper, table, endTokens, limits, () => this.report());
     const loader = new AdapterLoader(checkpoint.folder);
     this.adapters = new AdapterCache(settings.adapterBytes, (adapter) => loader.load(adapter));
+    // A run blocks this thread, and its timers too: one that does not come back is not heard of any more.
+    setInterval(() => this.requests.size > 0 && say({ type: 'beat' }), BEAT_MS).unref();
   }
 
   static async open(): Promise<BaseWorker> {

@@ -244,6 +244,17 @@ describe('a fleet', () => {
     await unknown(stopping!.url);
   });
 
+  it('ends a stream whose runner hangs, with all of its connections', async () => {
+    const living = await urls();
+    for (const one of started) if (living.includes(one.url)) await one.stop();
+    const runner = await startRunner();
+    const { text, error, finish } = await read(await ask(), () => runner.child.kill('SIGSTOP'));
+    expect(text.length).toBeGreaterThan(0);
+    expect([finish, error]).toEqual([undefined, 'The runner fell silent.']);
+    runner.child.kill('SIGCONT');
+    await runner.stop();
+  });
+
   it('has in memory what was to be warm, which counts as one token', async () => {
     const runner = await startRunner();
     const living = await urls();

@@ -7,6 +7,7 @@ import { ApiError } from '../errors.ts';
 import { byItself, type Outlive } from '../outlive.ts';
 import {
   createRunnerClient,
+  failureOf,
   type RunnerClient,
   RunnerFailure,
   type RunnerReason,
@@ -257,10 +258,6 @@ function together(all: readonly RunnerHealth[]): RunnerHealth {
     adapters: [],
     answerSeconds: seconds.length > 0 ? Math.max(...seconds) : null,
   };
-}
-
-function failureOf({ code, detail }: Extract<GenerateEvent, { type: 'error' }>): RunnerFailure {
-  return new RunnerFailure(code === 'internal' ? 'internal' : 'adapter_invalid', detail);
 }
 
 function busy(retryAfterSeconds: number): ApiError {

@@ -8,8 +8,9 @@ import type { AdapterSource, BaseSource, FileSource } from '../../functions/gene
 
 const FIXTURES = join(import.meta.dirname, '../../test/fixtures/parity');
 
-/** `truncate`: promises all bytes, closes after half. `corrupt`: one bit is wrong. `stall`: never answers. */
-export type Trouble = 'truncate' | 'corrupt' | 'missing' | 'too-long';
+/** `truncate`: promises all bytes, closes after half. `corrupt`: one bit is wrong. `late`: is missing, which is said after LATE_MS. */
+export type Trouble = 'truncate' | 'corrupt' | 'missing' | 'too-long' | 'late';
+const LATE_MS = 4_000;
 
 export class FileServer {
   /** How often each path was asked for. */
@@ -23,6 +24,7 @@ export class FileServer {
       this.hits.set(path, (this.hits.get(path) ?? 0) + 1);
       const file = this.contents.get(path);
       if (!file || file.trouble === 'missing') return response.writeHead(404).end();
+      if (file.trouble === 'late') return setTimeout(() => response.writeHead(404).end(), LATE_MS);
       const { bytes, trouble } = file;
       if (trouble === 'too-long') return response.end(Buffer.concat([bytes, bytes]));
       response.writeHead(200, { 'content-length': bytes.length });

@@ -86,7 +86,7 @@ export async function* eventsOf(response: Response): AsyncGenerator<GenerateEven
   )) {
     const lines = (rest + chunk).split('\n');
     rest = lines.pop()!;
-    for (const line of lines) yield GenerateEvent.parse(JSON.parse(line));
+    for (const line of lines) if (line) yield GenerateEvent.parse(JSON.parse(line));
   }
 }
 

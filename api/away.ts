@@ -12,7 +12,7 @@ const SYSTEM =
 const SQLSTATE = /^(08\w{3}|53300|57P0[123]|40001|40P01)$/;
 /** What node-postgres says in words alone. */
 const WORDS =
-  /^(Connection terminated|timeout exceeded when trying to connect|Client has encountered a connection error|Query read timeout)/;
+  /^(Connection terminated|timeout exceeded when trying to connect|Client has encountered a connection error|Client was closed|Query read timeout)/;
 /** Of the S3 client, which has asked again by itself. */
 const STORE = /^(TimeoutError|SlowDown|ServiceUnavailable|InternalError|RequestTimeout)$/;
 

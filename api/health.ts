@@ -14,6 +14,8 @@ import type { RunnerClient } from './runner-client.ts';
 const FRESH_MS = 1_000;
 /** Something that takes longer to answer is not there. Below what Kubernetes and load balancers wait, set to five seconds. */
 const DEADLINE_MS = 3_000;
+/** A check that has not ended by then waits for a machine that is gone: a new one may find the one in its place. */
+const GIVEN_UP_MS = 10_000;
 
 export interface HealthDeps {
   readonly db: Database;
@@ -63,8 +65,8 @@ export class Probe {
   private readonly onFailure: (error: Error) => void;
   private readonly outlive: Outlive;
   private running: Promise<boolean> | undefined;
-  /** A check that is still under way when its time is up: no second one is started beside it. */
-  private checking: Promise<void> | undefined;
+  /** A check that is still under way when its time is up: no second one is started beside it, for a while. */
+  private checking: { readonly since: number; readonly result: Promise<void> } | undefined;
   private known: { readonly at: number; readonly passes: boolean } | undefined;
 
   /** @param check throws where it fails. @param onFailure told when it begins to fail, not while it does */
@@ -91,11 +93,9 @@ export class Probe {
     const late = new Promise<never>((_, reject) => {
       signal.addEventListener('abort', () => reject(signal.reason as Error), { once: true });
     });
-    this.checking ??= this.check(signal).finally(() => {
-      this.checking = undefined;
-    });
-    this.outlive(this.checking.catch(() => undefined));
-    const passes = await Promise.race([this.checking, late]).then(
+    const { result } = this.underWay() ?? this.begin(signal);
+    this.outlive(result.catch(() => undefined));
+    const passes = await Promise.race([result, late]).then(
       () => true,
       (error: unknown) => {
         if (this.known?.passes !== false) this.onFailure(error as Error);
@@ -104,5 +104,18 @@ export class Probe {
     );
     this.known = { at: performance.now(), passes };
     return passes;
+  }
+
+  private underWay() {
+    return this.checking && performance.now() - this.checking.since < GIVEN_UP_MS ? this.checking : undefined;
+  }
+
+  private begin(signal: AbortSignal) {
+    const result = this.check(signal).finally(() => {
+      if (this.checking === begun) this.checking = undefined;
+    });
+    const begun = { since: performance.now(), result };
+    this.checking = begun;
+    return begun;
   }
 }

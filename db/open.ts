@@ -33,16 +33,10 @@ const migrationsFolder = fileURLToPath(new URL('./migrations', import.meta.url))
 /** Opens and brings the schema up to date. @throws what the driver throws when the server cannot be reached */
 export async function openDatabase(location: DatabaseLocation): Promise<OpenDatabase> {
   if ('url' in location) {
+    await migrate(location.url);
     const pool = createPool(location.url);
-    const db = drizzleNodePostgres(pool, { schema });
-    try {
-      await oneAtATime(pool, () => migrateNodePostgres(db, { migrationsFolder }));
-    } catch (error) {
-      await pool.end();
-      throw error;
-    }
     return {
-      db,
+      db: drizzleNodePostgres(pool, { schema }),
       driver: { url: location.url },
       connections: () => ({ total: pool.totalCount, idle: pool.idleCount, waiting: pool.waitingCount }),
       close: () => pool.end(),
@@ -55,6 +49,17 @@ export async function openDatabase(location: DatabaseLocation): Promise<OpenData
   const db = drizzlePglite(client, { schema });
   await migratePglite(db, { migrationsFolder });
   return { db, driver: { pglite: client }, close: () => client.close() };
+}
+
+/** On connections of its own: a migration takes as long as it takes, and so does waiting for another server's. */
+async function migrate(url: string): Promise<void> {
+  const pool = createPool(url, { max: 2, query_timeout: 0 });
+  const db = drizzleNodePostgres(pool, { schema });
+  try {
+    await oneAtATime(pool, () => migrateNodePostgres(db, { migrationsFolder }));
+  } finally {
+    await pool.end();
+  }
 }
 
 /** Any number that nobody else locks. */

@@ -1,15 +1,23 @@
 /** Connections to a Postgres server. */
 import { drizzle } from 'drizzle-orm/node-postgres';
-import { Pool, type PoolClient } from 'pg';
+import { type Client, Pool, type PoolClient } from 'pg';
 import type { Database } from './open.ts';
 import * as schema from './schema.ts';
 
 /** What a process that lives on keeps open. */
 const PROCESS_CONNECTIONS = 10;
+/**
+ * A server that was lost without a word, as when a machine fails over, is waited for no longer than this. Our longest statement, which
+ * recounts a catalog, takes a few seconds.
+ */
+const ANSWER_MS = 60_000;
+const KEEP_ALIVE_AFTER_MS = 10_000;
 
 export interface PoolLimits {
   readonly max?: number;
   readonly idleTimeoutMillis?: number;
+  /** How long a statement may take. */
+  readonly query_timeout?: number;
 }
 
 /** A database that somebody else migrates. */
@@ -23,11 +31,15 @@ export function createPool(url: string, limits: PoolLimits = {}): Pool {
     max: PROCESS_CONNECTIONS,
     // Also the wait for one of these connections: hundreds of requests that come at once take their turns.
     connectionTimeoutMillis: 30_000,
+    query_timeout: ANSWER_MS,
+    keepAlive: true,
+    keepAliveInitialDelayMillis: KEEP_ALIVE_AFTER_MS,
     // The catalog looks at tens of thousands of rows by their places in memory, which 4 MB do not hold; and a statement that is
     // over in 30 ms is not worth compiling. Set here, not at the connection's start: poolers refuse that.
     onConnect: (client) => {
       // In the middle of a transaction the pool does not listen: a server that dies then would end the process. The statement fails.
       client.on('error', () => undefined);
+      closeOnTimeout(client as Client);
       return client.query("set work_mem = '32MB'; set jit = off");
     },
     ...limits,
@@ -49,6 +61,22 @@ class ReturningPool extends Pool {
     super.connect(callback); // the pool's own statements, which it gives back in any case
     return undefined;
   }
+}
+
+/** What node-postgres says of a statement that was not answered in time. It goes on to wait for the answer, before anything else. */
+const TIMED_OUT = 'Query read timeout';
+
+/** Whoever has the connection, or gets it next, would wait behind a statement that was given up: so it is closed. */
+function closeOnTimeout(client: Client): void {
+  const query = client.query.bind(client) as (...statement: unknown[]) => unknown;
+  client.query = ((...statement: unknown[]) => {
+    const answer = query(...statement);
+    if (answer instanceof Promise)
+      answer.catch((error: Error) => {
+        if (error.message === TIMED_OUT) void client.end();
+      });
+    return answer;
+  }) as Client['query'];
 }
 
 type ConnectCallback = Parameters<Pool['connect']>[0];

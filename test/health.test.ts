@@ -125,3 +125,16 @@ it('asks once however many want to know, and reports a failure once', async () =
   await probe.passes();
   expect(asked).toBe(1);
 });
+
+it('asks again when what it asked first does not end', async () => {
+  let asked = 0;
+  const probe = new Probe(
+    () => (++asked === 1 ? new Promise<void>(() => undefined) : Promise.resolve()),
+    () => undefined,
+  );
+  const began = performance.now();
+  expect(await probe.passes()).toBe(false);
+  while (!(await probe.passes())) await new Promise((resolve) => setTimeout(resolve, 100));
+  expect(asked).toBe(2);
+  expect(performance.now() - began).toBeLessThan(15_000);
+});

@@ -1,6 +1,11 @@
-/** A connection that dies while somebody has it makes room for another one, whoever forgets to give it back. */
+/** A connection that dies, or falls silent, while somebody has it makes room for another one, whoever forgets to give it back. */
+
+import { sql } from 'drizzle-orm';
+import { drizzle } from 'drizzle-orm/node-postgres';
 import { afterAll, beforeAll, expect, it } from 'vitest';
+import { isAway } from '../api/away.ts';
 import { createPool } from '../db/postgres.ts';
+import { Link } from './faults/link.ts';
 import { type PostgresForTests, startPostgres } from './servers/postgres.ts';
 
 let postgres: PostgresForTests;
@@ -24,4 +29,34 @@ it('is taken back by the pool, once', async () => {
   lost.release(); // whoever had it may still give it back
   next.release();
   await Promise.all([pool.end(), other.end()]);
+});
+
+it('is closed when its server is not heard of any more: nobody waits behind what was given up', async () => {
+  const link = await Link.open(postgres.port);
+  const through = new URL(url);
+  through.port = String(link.port);
+  const pool = createPool(through.href, { max: 1, query_timeout: 1_000 });
+  const db = drizzle(pool);
+  const pid = async () =>
+    (await db.execute<{ pid: number }>(sql`select pg_backend_pid() as pid`)).rows[0]!.pid;
+  const inTheMiddle = () =>
+    db.transaction(async (tx) => {
+      link.heal();
+      await tx.execute(sql`select 1`);
+      link.partition();
+      await tx.execute(sql`select 2`);
+    });
+  for (const ask of [pid, () => db.transaction(async (tx) => tx.execute(sql`select 1`)), inTheMiddle]) {
+    const before = await pid();
+    if (ask !== inTheMiddle) link.partition();
+    const failure = await ask().then(
+      () => undefined,
+      (error: unknown) => error,
+    );
+    expect(isAway(failure)).toBe(true);
+    link.heal();
+    expect(await pid()).not.toBe(before);
+  }
+  await pool.end();
+  await link.close();
 });

@@ -43,6 +43,12 @@ export interface UploadedPart {
 /** Presigned URLs live this long; a client that needs longer asks again. */
 export const URL_SECONDS = 3600;
 
+/**
+ * Of a store whose machine is gone. Silence is what counts on a socket, not how long a large body takes. The edge has no sockets: there it is
+ * how long an answer takes to begin.
+ */
+const PATIENCE = { connectionTimeout: 5_000, socketTimeout: 30_000, requestTimeout: 60_000 };
+
 export interface LocalStore {
   read(
     key: string,
@@ -61,6 +67,7 @@ export function createBlobStore(settings: BlobStoreSettings, local?: LocalStore)
     region: settings.region,
     ...(accessKeyId && secretAccessKey ? { credentials: { accessKeyId, secretAccessKey } } : {}),
     forcePathStyle: true,
+    requestHandler: PATIENCE,
     // Our own sha256 covers content; not every S3 server knows the newer checksum headers.
     requestChecksumCalculation: 'WHEN_REQUIRED',
     responseChecksumValidation: 'WHEN_REQUIRED',

@@ -4,9 +4,12 @@
  */
 import { createHash } from 'node:crypto';
 import { mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, it, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, test, vi } from 'vitest';
+import { isAway } from '../api/away.ts';
 import { type BlobStore, createBlobStore } from '../api/blob-store.ts';
 import { startEmbeddedS3 } from '../api/embedded/s3.ts';
 import { type S3Server, startVersitygw, versitygwInstalled } from './servers/versitygw.ts';
@@ -236,4 +239,19 @@ it('the embedded object store reads what was described before parts were joined 
   store.close();
   await server.close();
   await rm(folder, { recursive: true });
+});
+
+test('a store that takes a request and says nothing is given up', async () => {
+  const silent = createServer(() => undefined);
+  await new Promise<void>((resolve) => silent.listen(0, '127.0.0.1', resolve));
+  vi.stubEnv('AWS_MAX_ATTEMPTS', '1');
+  const endpoint = `http://127.0.0.1:${(silent.address() as AddressInfo).port}`;
+  const store = createBlobStore({ bucket: 'patchbay', ...credentials, endpoint });
+  const failure = await store.size('one').catch((error: unknown) => error);
+  expect(failure).toMatchObject({ message: expect.stringMatching(/timed out after 30000 ms of inactivity/) });
+  expect(isAway(failure)).toBe(true);
+  vi.unstubAllEnvs();
+  store.close();
+  silent.closeAllConnections();
+  await new Promise((resolve) => silent.close(resolve));
 });

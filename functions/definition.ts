@@ -56,6 +56,26 @@ export function defineFunction<Event extends z.ZodType, Result extends z.ZodType
 /** A schedule says no more than that it is time. */
 export const Tick = z.strictObject({});
 
+/** What it needs says that it should be over: it is thought dead. */
+export class TookTooLong extends Error {
+  override readonly name = 'TookTooLong';
+}
+
+/** @throws TookTooLong: then `work` may go on, and nobody hears what comes of it */
+export async function inTime<T>(
+  { name, needs: { timeoutSeconds } }: { readonly name: string; readonly needs: Needs },
+  work: Promise<T>,
+): Promise<T> {
+  const { promise: late, reject } = Promise.withResolvers<never>();
+  const tooLong = new TookTooLong(`${name} took longer than ${timeoutSeconds} seconds.`);
+  const timer = setTimeout(() => reject(tooLong), timeoutSeconds * 1000);
+  try {
+    return await Promise.race([work, late]);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
 /** @throws ZodError for an event, or a result, that is none; and whatever the handler throws */
 export async function invoke<Event extends z.ZodType, Result extends z.ZodType, Ports>(
   definition: FunctionDefinition<Event, Result, Ports>,

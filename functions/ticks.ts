@@ -3,7 +3,7 @@
  * number of servers, containers and Lambdas exactly one runs it.
  */
 import { type Claim, claimTick, endTick } from '../db/schedules.ts';
-import { invoke, type Trigger } from './definition.ts';
+import { inTime, invoke, type Trigger } from './definition.ts';
 import type { Ports, ServerFunction } from './ports.ts';
 
 export type Scheduled = ServerFunction & { readonly trigger: Extract<Trigger, { kind: 'schedule' }> };
@@ -22,7 +22,7 @@ export function claim({ name, trigger, needs }: Scheduled, { db }: Pick<Ports, '
 /** @throws what the function throws; its next tick comes all the same */
 export async function runClaimed(definition: Scheduled, claimId: string, ports: Ports): Promise<unknown> {
   try {
-    const result = await invoke(definition, {}, ports);
+    const result = await inTime(definition, invoke(definition, {}, ports));
     await endTick(ports.db, definition.name, claimId, { result });
     return result;
   } catch (error) {

@@ -28,10 +28,7 @@ export function createRunnerApp(runner: Runner, access: MetricsAccess, log: Logg
 
   app.route(
     '/',
-    probeRoutes(
-      () => runner.health().status === 'ok',
-      () => runner.isAlive,
-    ),
+    probeRoutes(() => runner.health().status === 'ok'),
   );
   app.route('/', metricsRoute(access));
   app.use(async (c, next) => {

@@ -2,6 +2,7 @@
 import { createLog } from '../observe/log.ts';
 import { startTelemetry } from '../observe/start.ts';
 import { type RunnerConfig, reachableAt, readConfig } from './config.ts';
+import { endHung } from './end-hung.ts';
 import { createRunnerApp } from './http.ts';
 import { listen } from './listen.ts';
 import { Reports } from './reports.ts';
@@ -30,6 +31,13 @@ const server = listen(app, config, log, (port) => {
 
 /** For the last bytes of the last answers to leave. */
 const FLUSH_MS = 1_000;
+
+/** A step that takes longer does not end. */
+const HUNG_MS = 60_000;
+const LOOK_MS = 5_000;
+setInterval(() => {
+  if (runner.silentMs > HUNG_MS) endHung(log, 'the thread of a base hangs');
+}, LOOK_MS).unref();
 
 let stopping = false;
 /** Answers that run are finished and sent; nothing new is taken. */

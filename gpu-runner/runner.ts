@@ -119,9 +119,9 @@ export class Runner {
     };
   }
 
-  /** No thread of a base hangs in a step that does not end. Such a thread cannot be ended: the process has to be. */
-  get isAlive(): boolean {
-    return this.bases.loaded.every(({ base: { host } }) => host.silentMs < STALLED_MS);
+  /** For how long the thread of a base has not been heard of, though it has something to do. */
+  get silentMs(): number {
+    return Math.max(0, ...this.bases.loaded.map(({ base: { host } }) => host.silentMs));
   }
 
   health(): RunnerHealth {
@@ -131,7 +131,7 @@ export class Runner {
     const timed = loaded.flatMap(({ host }) => host.stats.answerSeconds ?? []);
     const { provider, baseBytes, maxRows: slots, maxWaiting } = this.config;
     return {
-      status: this.draining || !this.isAlive ? 'draining' : 'ok',
+      status: this.draining || this.silentMs > STALLED_MS ? 'draining' : 'ok',
       provider,
       baseBytes,
       slots,

@@ -146,6 +146,13 @@ describe.each(['PGlite', 'Postgres'] as const)('on %s', (kind) => {
     expect(await row()).toMatchObject({ result: null, error: 'out of luck' });
   });
 
+  it('one that does not end is told of, and comes round again', async () => {
+    const { definition, seen } = recording(1, () => new Promise(() => undefined));
+    const needs = { ...definition.needs, timeoutSeconds: 0.2 };
+    await workUntil({ ...definition, needs }, () => seen.begun >= 3);
+    expect(errors[0]).toEqual({ function: 'test', error: 'test took longer than 0.2 seconds.' });
+  });
+
   it('in a Lambda it runs once, though EventBridge says so twice', async () => {
     const { definition, seen } = recording(1, async () => undefined);
     const hourly: ServerFunction = { ...definition, trigger: { kind: 'schedule', everySeconds: 3600 } };

@@ -171,6 +171,8 @@ function configFields(): Row<Readonly<Record<string, unknown>>>[] {
     ensure_weight_tying: true,
   };
   return [
+    ['the name of another base', 'base_mismatch', { base_model_name_or_path: 'meta-llama/Llama-3.1-8B' }],
+    ['a folder as base', 'base_mismatch', { base_model_name_or_path: '/home/me/models/llama' }],
     ['another method', 'peft_type_unsupported', { peft_type: 'IA3' }],
     ['DoRA without magnitudes', 'pair_incomplete', { use_dora: true }],
     ['a classifier', 'config_invalid', { task_type: 'SEQ_CLS' }],

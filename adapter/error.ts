@@ -38,6 +38,7 @@ export type AdapterErrorCode =
   | 'pair_incomplete'
   | 'shape_mismatch'
   | 'rank_mismatch'
+  | 'base_mismatch'
   // values
   | 'not_finite'
   | 'all_zero'
@@ -64,13 +65,24 @@ export function invalidBaseConfig(field: string, what: string): AdapterError {
   return new AdapterError('base_config_invalid', `config.json: ${field} ${what}.`, field);
 }
 
-/** Every reason at once. */
+/** More do not help anybody, and a hostile file could have a hundred thousand. */
+export const MAX_PROBLEMS = 50;
+
+/** Every reason at once, up to MAX_PROBLEMS. */
 export class AdapterProblems extends Error {
   override readonly name = 'AdapterProblems';
   readonly problems: readonly AdapterError[];
 
   constructor(problems: readonly AdapterError[]) {
-    super(problems.map(({ message }) => message).join('\n'));
-    this.problems = problems;
+    const told = problems.slice(0, MAX_PROBLEMS);
+    super(told.map(({ message }) => message).join('\n'));
+    this.problems = told;
   }
+}
+
+/** @returns what is wrong with an adapter. @throws what is no refusal */
+export function problemsOf(error: unknown): readonly AdapterError[] {
+  if (error instanceof AdapterProblems) return error.problems;
+  if (error instanceof AdapterError) return [error];
+  throw error;
 }

@@ -1,8 +1,8 @@
 import { readdir, readFile } from 'node:fs/promises';
 import { describe, expect, it } from 'vitest';
 import { moduleTable, parseBaseConfig } from './base-config.ts';
-import { AdapterProblems } from './error.ts';
-import { inspectAdapter, MAX_PROBLEMS } from './inspect.ts';
+import { AdapterProblems, MAX_PROBLEMS } from './error.ts';
+import { inspectAdapter } from './inspect.ts';
 import { parsePeftConfig } from './peft-config.ts';
 import { readHeader, type TensorToWrite, writeSafetensors } from './safetensors.ts';
 import { sampleConfig, sampleTensor, sampleTensors } from './sample-adapter.ts';

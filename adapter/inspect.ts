@@ -1,6 +1,6 @@
 /** Whether an adapter fits a base: every tensor names a module that is there, in pairs, in the right shapes and ranks. */
 import type { ModuleSize, ModuleTable } from './base-config.ts';
-import { AdapterError, AdapterProblems } from './error.ts';
+import { AdapterError, AdapterProblems, MAX_PROBLEMS } from './error.ts';
 import { copiedModule, refuseCopies } from './full-copies.ts';
 import { nearestModule } from './nearest-module.ts';
 import type { PeftConfig } from './peft-config.ts';
@@ -38,17 +38,14 @@ interface Pair {
   embedding?: boolean;
 }
 
-/** More do not help anybody, and a hostile file could have a hundred thousand. */
-export const MAX_PROBLEMS = 50;
-
-/** Every reason at once, up to MAX_PROBLEMS. @throws AdapterProblems; AdapterError for a pattern that cannot be matched */
+/** @throws AdapterProblems */
 export function inspectAdapter(
   config: PeftConfig,
   header: SafetensorsHeader,
   modules: ModuleTable,
 ): AdapterShape {
   const problems = new Problems();
-  const scaleOf = moduleScales(config);
+  const scaleOf = problems.attempt(() => moduleScales(config));
   const pairs = new Map<string, Pair>();
   for (const error of refuseCopies(header, modules, config.modulesToSave)) problems.add(error);
   for (const tensor of header.tensors)
@@ -116,7 +113,7 @@ function checkPair(
   module: string,
   { a, b, magnitude, embedding = false }: Pair,
   modules: ModuleTable,
-  { scaleOf, useDora }: { scaleOf: ReturnType<typeof moduleScales>; useDora: boolean },
+  { scaleOf, useDora }: { scaleOf: ReturnType<typeof moduleScales> | undefined; useDora: boolean },
   problems: Problems,
 ): AdaptedModule | undefined {
   const size = modules.get(module);
@@ -152,7 +149,7 @@ function checkPair(
     problems.attempt(() => expectShape(a, [rank, size.in])),
     problems.attempt(() => expectShape(b, [size.out, rank])),
   ];
-  if (fits.includes(undefined)) return undefined; // its rank would be no news
+  if (fits.includes(undefined) || !scaleOf) return undefined; // its rank would be no news
   const { rank: declared, alpha, scale } = scaleOf(module);
   if (declared !== rank) {
     throw new AdapterError(

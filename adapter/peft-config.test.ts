@@ -3,8 +3,8 @@ import { readFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { AdapterError } from './error.ts';
-import { parsePeftConfig } from './peft-config.ts';
+import { AdapterProblems } from './error.ts';
+import { parsePeftConfig, readPeftConfig, renamingBase } from './peft-config.ts';
 
 const parity = fileURLToPath(new URL('../test/fixtures/parity/', import.meta.url));
 
@@ -56,7 +56,6 @@ const defaults = {
 describe('adapter_config.json', () => {
   it('is understood at all of its defaults', () => {
     expect(parsePeftConfig(defaults)).toEqual({
-      baseModel: null,
       rank: 8,
       alpha: 8,
       useRslora: false,
@@ -99,15 +98,23 @@ describe('adapter_config.json', () => {
     ['kasa_config', 0],
     ['lora_bias', 'false'],
   ])('refuses %s: %j, which PEFT would take for "yes"', (field, value) => {
-    expect(() => parsePeftConfig({ ...defaults, [field]: value })).toThrow(
-      expect.objectContaining({ code: 'field_unsupported', field }),
-    );
+    expect(readPeftConfig({ ...defaults, [field]: value }).problems).toMatchObject([
+      { code: 'field_unsupported', field },
+    ]);
   });
 
   it('says how an adapter that has changed its base can be converted', () => {
     expect(() => parsePeftConfig({ ...defaults, init_lora_weights: 'pissa' })).toThrow(
       'path_initial_model_for_weight_conversion',
     );
+  });
+
+  it('is copied for the base by the name that it has here, and left alone where it names that or none', () => {
+    const config = { ...defaults, base_model_name_or_path: '/home/me/llama', revision: 'a1b2' };
+    const renamed = { ...config, base_model_name_or_path: 'some/llama', revision: null };
+    expect(renamingBase(config, 'some/llama')).toEqual(renamed);
+    expect(renamingBase(renamed, 'some/llama')).toBeUndefined();
+    expect(renamingBase(defaults, 'some/llama')).toBeUndefined();
   });
 
   it('is read or refused, whatever JSON it is', () => {
@@ -120,8 +127,9 @@ describe('adapter_config.json', () => {
         try {
           expect(parsePeftConfig({ ...defaults, ...changes }).rank).toBeGreaterThan(0);
         } catch (error) {
-          expect(error).toBeInstanceOf(AdapterError);
-          expect((error as AdapterError).message.length).toBeLessThan(400);
+          expect(error).toBeInstanceOf(AdapterProblems);
+          for (const { message } of (error as AdapterProblems).problems)
+            expect(message.length).toBeLessThan(400);
         }
       }),
       { numRuns: 1000 },

@@ -4,10 +4,9 @@
  * that means nothing, or refused by name. Fields and defaults: LoraConfig of PEFT 0.21.
  */
 import { z } from 'zod';
-import { AdapterError } from './error.ts';
+import { AdapterError, AdapterProblems } from './error.ts';
 
 export interface PeftConfig {
-  readonly baseModel: string | null;
   readonly rank: number;
   readonly alpha: number;
   readonly useRslora: boolean;
@@ -91,29 +90,58 @@ const MUST_BE_OFF: Readonly<Record<string, string>> = {
 /** Initialisations that leave the base's weights as they are; what was learned on top is plain LoRA. */
 const HARMLESS_INIT: readonly unknown[] = [true, false, null, 'gaussian', 'orthogonal', 'eva', 'mica'];
 
-/** @throws AdapterError */
+/** @throws AdapterProblems */
 export function parsePeftConfig(value: unknown): PeftConfig {
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) {
-    throw new AdapterError('config_invalid', 'adapter_config.json must be a JSON object.');
+  const { config, problems } = readPeftConfig(value);
+  if (!config || problems.length > 0) throw new AdapterProblems(problems);
+  return config;
+}
+
+/** Without these nobody can say what the tensors should be. */
+const SHAPING = [
+  'r',
+  'lora_alpha',
+  'use_rslora',
+  'use_dora',
+  'rank_pattern',
+  'alpha_pattern',
+  'modules_to_save',
+];
+
+/** @returns every problem, and what the tensors can be compared with in spite of them, unless that is what is wrong */
+export function readPeftConfig(value: unknown): {
+  readonly config: PeftConfig | undefined;
+  readonly problems: readonly AdapterError[];
+} {
+  const refused = (...problems: AdapterError[]) => ({ config: undefined, problems });
+  if (!isObject(value))
+    return refused(new AdapterError('config_invalid', 'adapter_config.json must be a JSON object.'));
+  const type = value['peft_type'];
+  if (type !== 'LORA') {
+    const detail = `peft_type is ${describe(type)}; only "LORA" is supported.`;
+    return refused(new AdapterError('peft_type_unsupported', detail, 'peft_type')); // its fields mean other things
   }
-  const fields = value as Record<string, unknown>;
-  if (fields.peft_type !== 'LORA') {
-    throw new AdapterError(
-      'peft_type_unsupported',
-      `peft_type is ${describe(fields.peft_type)}; only "LORA" is supported.`,
-      'peft_type',
-    );
-  }
-  for (const [name, field] of Object.entries(fields)) checkField(name, field);
-  const checked = Understood.safeParse(fields);
-  if (!checked.success) {
-    const issue = checked.error.issues[0]!;
-    const field = issue.path.join('.');
-    throw new AdapterError('config_invalid', `adapter_config.json: ${field}: ${issue.message}.`, field);
-  }
-  const config = checked.data;
+  const problems = Object.entries(value).flatMap(([name, field]) => checkField(name, field) ?? []);
+  const checked = Understood.safeParse(value);
+  if (checked.success) return { config: asConfig(checked.data), problems };
+  const { issues } = checked.error;
+  problems.push(
+    ...issues.map(({ path, message }) => {
+      const field = path.join('.');
+      return new AdapterError('config_invalid', `adapter_config.json: ${field}: ${message}.`, field);
+    }),
+  );
+  const wrong = new Set(issues.map(({ path }) => String(path[0])));
+  if (SHAPING.some((name) => wrong.has(name))) return refused(...problems);
+  const others = Object.fromEntries(Object.entries(value).filter(([name]) => !wrong.has(name)));
+  return { config: asConfig(Understood.parse(others)), problems };
+}
+
+const isObject = (value: unknown): value is Record<string, unknown> =>
+  typeof value === 'object' && value !== null && !Array.isArray(value);
+
+function asConfig(config: z.infer<typeof Understood>): PeftConfig {
   return {
-    baseModel: config.base_model_name_or_path ?? null,
     rank: config.r,
     alpha: config.lora_alpha,
     useRslora: config.use_rslora,
@@ -128,20 +156,37 @@ export function parsePeftConfig(value: unknown): PeftConfig {
   };
 }
 
-function checkField(name: string, value: unknown): void {
-  if (Object.hasOwn(Understood.shape, name) || INFORMATIVE.has(name)) return;
+/** The base that PEFT would load the adapter onto, as the configuration names it; undefined: it does not say. */
+export function namedBase(config: unknown): string | undefined {
+  const named = isObject(config) ? config['base_model_name_or_path'] : undefined;
+  return typeof named === 'string' ? named : undefined;
+}
+
+/**
+ * A copy that names the base as it is called here: where it was trained it had another name, or was a folder.
+ * @returns undefined: it does so already, or names none
+ */
+export function renamingBase(config: unknown, base: string): Record<string, unknown> | undefined {
+  const named = namedBase(config);
+  if (!isObject(config) || named === undefined || named === base) return undefined;
+  const revision = config['revision'] === undefined ? {} : { revision: null }; // was one of the other name
+  return { ...config, base_model_name_or_path: base, ...revision };
+}
+
+function checkField(name: string, value: unknown): AdapterError | undefined {
+  if (Object.hasOwn(Understood.shape, name) || INFORMATIVE.has(name)) return undefined;
   if (name === 'init_lora_weights') {
-    if (HARMLESS_INIT.includes(value)) return;
-    throw new AdapterError(
+    if (HARMLESS_INIT.includes(value)) return undefined;
+    return new AdapterError(
       'field_unsupported',
       `init_lora_weights is ${describe(value)}: it changes the base's weights, so the adapter is wrong on the stock base. Convert when saving: save_pretrained(path, path_initial_model_for_weight_conversion=...).`,
       name,
     );
   }
-  if (isOff(name, value)) return;
+  if (isOff(name, value)) return undefined;
   const advice = Object.hasOwn(MUST_BE_OFF, name) ? MUST_BE_OFF[name] : undefined;
-  if (advice) throw new AdapterError('field_unsupported', `${name} is ${describe(value)}. ${advice}`, name);
-  throw new AdapterError(
+  if (advice) return new AdapterError('field_unsupported', `${name} is ${describe(value)}. ${advice}`, name);
+  return new AdapterError(
     'field_unknown',
     `${name} is ${describe(value)}, a field that is not known here; ignoring it could change what the adapter computes.`,
     name,

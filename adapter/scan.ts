@@ -4,7 +4,7 @@
  */
 import { AdapterError, AdapterProblems } from './error.ts';
 import { DTYPE_SIZE, type Dtype, type SafetensorsHeader } from './safetensors.ts';
-import { parseTensorName } from './tensor-names.ts';
+import { loraTensorName } from './tensor-names.ts';
 
 export interface Scan {
   /** The next bytes of the file, from its very first on, in pieces of any size. */
@@ -18,6 +18,7 @@ const EXPONENT: Readonly<Record<Dtype, number>> = { F32: 0x7f800000, F16: 0x7c00
 /** All bits but the sign: -0 is zero, too. */
 const MAGNITUDE: Readonly<Record<Dtype, number>> = { F32: 0x7fffffff, F16: 0x7fff, BF16: 0x7fff };
 
+/** @param header says which bytes are whose; whether its names are right is not asked here */
 export function createScan(header: SafetensorsHeader): Scan {
   const problems: AdapterError[] = [];
   const nonZero = new Set<string>();
@@ -64,7 +65,7 @@ export function createScan(header: SafetensorsHeader): Scan {
         throw new AdapterError('data_truncated', `The data ended before ${name} was complete.`, name);
       }
       if (problems.length > 0) throw new AdapterProblems(problems);
-      if (!hasEffect(nonZero)) {
+      if (!hasEffect(header, nonZero)) {
         throw new AdapterError(
           'all_zero',
           'Every product B A is zero: this adapter would change nothing. Was it saved before training?',
@@ -96,15 +97,20 @@ function asWords(bytes: Uint8Array, dtype: Dtype): Uint16Array | Uint32Array {
   return size === 4 ? new Uint32Array(buffer, byteOffset, count) : new Uint16Array(buffer, byteOffset, count);
 }
 
-/** Whether some module's A and B both hold a value that is not zero. */
-function hasEffect(nonZero: ReadonlySet<string>): boolean {
-  const sides = new Map<string, Set<'A' | 'B'>>();
-  for (const name of nonZero) {
-    const { module, part } = parseTensorName(name);
-    const seen = sides.get(module) ?? new Set();
-    sides.set(module, seen.add(part.endsWith('A') ? 'A' : 'B'));
+/** Whether some module's A and B both hold a value that is not zero. Of names that are none of LoRA's, others tell. */
+function hasEffect(header: SafetensorsHeader, nonZero: ReadonlySet<string>): boolean {
+  const sides = new Map<string, { all: Set<string>; nonZero: Set<string> }>();
+  for (const { name } of header.tensors) {
+    const { module, part } = loraTensorName(name) ?? {};
+    if (module === undefined || part === 'lora_magnitude_vector') continue;
+    const seen = sides.get(module) ?? { all: new Set(), nonZero: new Set() };
+    sides.set(module, seen);
+    const side = part!.endsWith('A') ? 'A' : 'B';
+    seen.all.add(side);
+    if (nonZero.has(name)) seen.nonZero.add(side);
   }
-  return [...sides.values()].some((seen) => seen.size === 2);
+  const pairs = [...sides.values()].filter(({ all }) => all.size === 2);
+  return pairs.length === 0 || pairs.some((seen) => seen.nonZero.size === 2);
 }
 
 function concat(a: Uint8Array, b: Uint8Array): Uint8Array {

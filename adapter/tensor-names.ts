@@ -26,10 +26,16 @@ const UNSUPPORTED: readonly (readonly [RegExp, string])[] = [
   [/\.(modules_to_save|original_module)\b/, 'a full copy of a module (modules_to_save)'],
 ];
 
+/** @returns undefined: it is no name of a LoRA tensor */
+export function loraTensorName(name: string): LoraTensorName | undefined {
+  const match = NAME.exec(name);
+  return match ? { module: match[1]!, part: (match[2] ?? match[3] ?? match[4]) as LoraPart } : undefined;
+}
+
 /** @throws AdapterError tensor_name_invalid */
 export function parseTensorName(name: string): LoraTensorName {
-  const match = NAME.exec(name);
-  if (match) return { module: match[1]!, part: (match[2] ?? match[3] ?? match[4]) as LoraPart };
+  const parsed = loraTensorName(name);
+  if (parsed) return parsed;
   const what = UNSUPPORTED.find(([pattern]) => pattern.test(name))?.[1] ?? 'not a LoRA tensor';
   throw new AdapterError(
     'tensor_name_invalid',

@@ -19,18 +19,25 @@ const plain = (max: number) =>
     .refine((text) => !text.includes('\0'), 'must not hold NUL');
 const word = plain(100).min(1);
 const words = z.union([word.transform((one) => [one]), z.array(word).max(50)]);
+/** A field with nothing behind its colon is null in YAML, and says nothing. */
 const FrontMatter = z.object({
-  title: plain(200).optional(),
-  summary: plain(500).optional(),
-  task: word.optional(),
-  pipeline_tag: word.optional(),
-  license: word.optional(),
-  language: words.optional(),
-  tags: words.optional(),
+  title: plain(200).nullish(),
+  summary: plain(500).nullish(),
+  task: word.nullish(),
+  pipeline_tag: word.nullish(),
+  license: word.nullish(),
+  language: words.nullish(),
+  tags: words.nullish(),
 });
 
 export class CardError extends Error {
   override readonly name = 'CardError';
+  readonly reasons: readonly string[];
+
+  constructor(reasons: readonly string[]) {
+    super(reasons.join('\n'));
+    this.reasons = reasons;
+  }
 }
 
 /** @throws CardError when the front matter is there but is not YAML of the known shape */
@@ -41,8 +48,8 @@ export function readCard(card: string): CardFacts {
   return {
     title: facts.title ?? /^#\s+(.+)$/m.exec(body)?.[1]?.trim().slice(0, 200),
     summary: facts.summary ?? firstParagraph(body),
-    task: facts.task ?? facts.pipeline_tag,
-    license: facts.license,
+    task: facts.task ?? facts.pipeline_tag ?? undefined,
+    license: facts.license ?? undefined,
     languages: facts.language ?? [],
     tags: facts.tags ?? [],
   };
@@ -53,14 +60,17 @@ function parseFrontMatter(text: string): z.infer<typeof FrontMatter> {
   try {
     value = parse(text, { maxAliasCount: 10 }) ?? {};
   } catch (error) {
-    throw new CardError(
+    throw new CardError([
       `README.md: the front matter is not YAML: ${(error as Error).message.split('\n')[0]}`,
-    );
+    ]);
   }
   const checked = FrontMatter.safeParse(value);
   if (checked.success) return checked.data;
-  const issue = checked.error.issues[0];
-  throw new CardError(`README.md: front matter field ${issue?.path.join('.') || '(all)'}: ${issue?.message}`);
+  throw new CardError(
+    checked.error.issues.map(
+      ({ path, message }) => `README.md: front matter field ${path.join('.') || '(all)'}: ${message}`,
+    ),
+  );
 }
 
 function firstParagraph(body: string): string | undefined {

@@ -3,7 +3,7 @@
  * only this table knows which HTTP status a code has.
  */
 import { HTTPException } from 'hono/http-exception';
-import { AdapterError, AdapterProblems } from '../adapter/error.ts';
+import { AdapterError, AdapterProblems, problemsOf } from '../adapter/error.ts';
 import { isAway } from './away.ts';
 
 const CODES = {
@@ -65,14 +65,16 @@ export class ApiError extends Error {
 
 /** Refused files, with every reason at once. */
 export function refused(error: unknown, file?: string): ApiError | undefined {
-  const found =
-    error instanceof AdapterProblems ? error.problems : error instanceof AdapterError ? [error] : undefined;
-  if (!found) return undefined;
-  const problems = found.map(({ code, message, field }) => ({
+  if (!(error instanceof AdapterError || error instanceof AdapterProblems)) return undefined;
+  const problems = problemsOf(error).map(({ code, message, field }) => ({
     code,
     detail: file ? `${file}: ${message}` : message,
     ...(field === undefined ? {} : { field }),
   }));
+  return refusedFor(problems);
+}
+
+export function refusedFor(problems: readonly Problem[]): ApiError {
   const more = problems.length > 1 ? ` (and ${problems.length - 1} more)` : '';
   return new ApiError('refused', `${problems[0]?.detail ?? 'refused'}${more}`, { problems });
 }

@@ -1,9 +1,8 @@
 /** From checked content to a version that the publish gate looks at: the last step of every way into the catalog. */
 
-import { type BaseConfig, moduleTable, parseBaseConfig } from '../adapter/base-config.ts';
-import { inspectAdapter } from '../adapter/inspect.ts';
+import { parseBaseConfig } from '../adapter/base-config.ts';
+import { checkAdapter } from '../adapter/check.ts';
 import { parseStrictJson } from '../adapter/json.ts';
-import { parsePeftConfig } from '../adapter/peft-config.ts';
 import { ownerName } from '../adapter/reference.ts';
 import {
   type AdapterFacts,
@@ -12,7 +11,7 @@ import {
   type Version,
   VersionConflict,
 } from '../db/adapters.ts';
-import { findBase, type StoredFile } from '../db/bases.ts';
+import { type Base, findBase, type StoredFile } from '../db/bases.ts';
 import { announceBlobs, ContentGone } from '../db/blobs.ts';
 import { labelsOf } from '../db/catalog-labels.ts';
 import type { Draft } from '../db/drafts.ts';
@@ -26,7 +25,7 @@ import type { Principal } from './auth.ts';
 import type { BlobStore } from './blob-store.ts';
 import { CardError, readCard } from './card.ts';
 import { type Content, checkStorable, type Hasher, readHeaderOf, readText, scanWeights } from './content.ts';
-import { ApiError, refused } from './errors.ts';
+import { ApiError, asApiError, type Problem, refusedFor } from './errors.ts';
 
 export interface PublishDeps {
   readonly db: Database;
@@ -86,14 +85,7 @@ async function checkAndSubmit(
   await refuseTaken(deps.db, 'adapter', draft.target);
   const base = await findBase(deps.db, draft.baseId);
   if (!base) throw new ApiError('gone', `The base ${draft.baseId} is no longer there.`);
-  const configFile = contents.get('adapter_config.json')!;
-  const weights = contents.get('adapter_model.safetensors')!;
-  const rawConfig = parseStrictJson(await readText(configFile), configFile.path) as Record<string, unknown>;
-  checkStorable(configFile.path, rawConfig);
-  const shape = await checkAdapter(rawConfig, weights, parseBaseConfig(base.config));
-  const cardFile = contents.get('README.md');
-  const card = cardFile ? await readText(cardFile) : '';
-  catalogFacts({ adapterId: draft.target, card }); // refuses a card that says nothing sensible
+  const { config, shape, card } = await checkContents(contents, base);
 
   await requireRoom(deps, draft.target, contents);
   const files = await keep(deps, contents);
@@ -104,7 +96,7 @@ async function checkAndSubmit(
     parameters: shape.parameters,
     size: files.reduce((sum, file) => sum + file.size, 0),
     digest: await digestOf(deps, [base.digest, ...files.map(({ path, sha256 }) => `${path} ${sha256}`)]),
-    config: rawConfig,
+    config,
     card,
     targetModules: [...shape.targetModules],
     lineage: draft.lineage,
@@ -165,35 +157,62 @@ export function adapterFacts(
   };
 }
 
-/** @throws ApiError refused */
 function catalogFacts({ adapterId, card }: Pick<Version, 'adapterId' | 'card'>) {
-  try {
-    const { title, summary, task, license, languages, tags } = readCard(card);
-    return {
-      title: title ?? ownerAndName(adapterId).name,
-      summary: summary ?? '',
-      task: task ?? null,
-      license: license ?? null,
-      languages: [...languages],
-      tags: [...tags],
-    };
-  } catch (error) {
-    if (!(error instanceof CardError)) throw error;
-    throw new ApiError('refused', error.message, {
-      problems: [{ code: 'card_invalid', detail: error.message, field: 'README.md' }],
-    });
-  }
+  const { title, summary, task, license, languages, tags } = readCard(card);
+  return {
+    title: title ?? ownerAndName(adapterId).name,
+    summary: summary ?? '',
+    task: task ?? null,
+    license: license ?? null,
+    languages: [...languages],
+    tags: [...tags],
+  };
 }
 
-async function checkAdapter(rawConfig: Record<string, unknown>, weights: Content, base: BaseConfig) {
+/** @throws ApiError refused, with every reason of every file */
+async function checkContents(contents: ReadonlyMap<string, Content>, base: Base) {
+  const problems: Problem[] = [];
+  const attempt = async <T>(body: () => Promise<T>): Promise<T | undefined> => {
+    try {
+      return await body();
+    } catch (error) {
+      const { code, problems: found } = asApiError(error);
+      if (code !== 'refused') throw error;
+      problems.push(...found);
+      return undefined;
+    }
+  };
+  const checked = await attempt(() => checkTensors(contents, base));
+  const card = await attempt(() => cardOf(contents.get('README.md')));
+  if (!checked || card === undefined) throw refusedFor(problems);
+  return { ...checked, card };
+}
+
+async function checkTensors(contents: ReadonlyMap<string, Content>, { id, config }: Base) {
+  const configFile = contents.get('adapter_config.json')!;
+  const weights = contents.get('adapter_model.safetensors')!;
+  const checked = await checkAdapter(
+    {
+      readConfig: async () => parseStrictJson(await readText(configFile), configFile.path),
+      readHeader: () => readHeaderOf(weights),
+      scan: (header) => scanWeights(weights, header),
+    },
+    { id, config: parseBaseConfig(config) },
+  );
+  checkStorable(configFile.path, checked.config);
+  return checked;
+}
+
+/** @throws ApiError refused: it says nothing sensible */
+async function cardOf(file: Content | undefined): Promise<string> {
+  const card = file ? await readText(file) : '';
   try {
-    const config = parsePeftConfig(rawConfig);
-    const header = await readHeaderOf(weights);
-    const shape = inspectAdapter(config, header, moduleTable(base));
-    await scanWeights(weights, header);
-    return shape;
+    readCard(card);
+    return card;
   } catch (error) {
-    throw refused(error) ?? error;
+    if (!(error instanceof CardError)) throw error;
+    const problems = error.reasons.map((detail) => ({ code: 'card_invalid', detail, field: 'README.md' }));
+    throw refusedFor(problems);
   }
 }
 

@@ -1,21 +1,22 @@
 /** `patchbay publish` and `patchbay base import`. */
 import { open, readdir, readFile } from 'node:fs/promises';
 import { basename, join, resolve } from 'node:path';
-import { baseTensors, moduleTable, parseBaseConfig } from '../adapter/base-config.ts';
+import { baseTensors, parseBaseConfig } from '../adapter/base-config.ts';
+import { checkAdapter } from '../adapter/check.ts';
 import { AdapterError, AdapterProblems } from '../adapter/error.ts';
-import { inspectAdapter } from '../adapter/inspect.ts';
 import { parseStrictJson } from '../adapter/json.ts';
-import { parsePeftConfig } from '../adapter/peft-config.ts';
+import { namedBase, renamingBase } from '../adapter/peft-config.ts';
 import { readHeader } from '../adapter/safetensors.ts';
 import { createScan } from '../adapter/scan.ts';
 import { AdapterSettings, BaseConfigOnly, type Client, Whoami } from './client.ts';
 import { CliError, EXIT, list } from './errors.ts';
 import { bytes, note, type Output, result } from './output.ts';
-import { describe, type LocalFile, publishFiles } from './upload.ts';
+import { describe, type LocalFile, publishFiles, type Source } from './upload.ts';
 import { describeVerification, verified } from './verification.ts';
 
+const CONFIG = 'adapter_config.json';
 const WEIGHTS = 'adapter_model.safetensors';
-const ADAPTER_FILES = ['adapter_config.json', WEIGHTS, 'README.md', 'LICENSE', 'eval.jsonl'];
+const ADAPTER_FILES = [CONFIG, WEIGHTS, 'README.md', 'LICENSE', 'eval.jsonl'];
 const BASE_FILES = [
   'config.json',
   'tokenizer.json',
@@ -35,16 +36,14 @@ export async function publish(
   folder: string,
   options: { as?: string; base?: string; private?: boolean },
 ): Promise<void> {
-  const names = await filesIn(folder, (name) => ADAPTER_FILES.includes(name), [
-    'adapter_config.json',
-    WEIGHTS,
-  ]);
+  const names = await filesIn(folder, (name) => ADAPTER_FILES.includes(name), [CONFIG, WEIGHTS]);
   const rawConfig = await readConfig(folder);
-  const base = options.base ?? (rawConfig as Record<string, unknown> | null)?.['base_model_name_or_path'];
-  if (typeof base !== 'string' || !/^[^/]+\/[^/]+$/.test(base)) {
+  const named = namedBase(rawConfig);
+  const base = options.base ?? named;
+  if (base === undefined || !/^[^/]+\/[^/]+$/.test(base)) {
     throw new CliError(
       EXIT.usage,
-      `adapter_config.json names the base ${JSON.stringify(base)}`,
+      `${CONFIG} names the base ${JSON.stringify(base)}`,
       'Say which base it is for: --base owner/name.',
     );
   }
@@ -54,13 +53,20 @@ export async function publish(
     `${(await client.get(Whoami, '/api/whoami')).owner}/${basename(resolve(folder)).toLowerCase()}`;
   if (!/^[^/]+\/[^/]+$/.test(target)) throw new CliError(EXIT.usage, `--as ${target} is not owner/name`);
 
-  const files = await checkAndDescribe(folder, names, { rawConfig, baseConfig: config });
+  const renamed = renamingBase(rawConfig, base);
+  const source: Source = {
+    folder,
+    instead: renamed ? { [CONFIG]: new TextEncoder().encode(JSON.stringify(renamed, null, 2)) } : {},
+  };
+  const toCheck = { config: renamed ?? rawConfig, base: { id: base, config } };
+  const files = await checkAndDescribe(source, names, toCheck);
+  if (renamed) note(`${CONFIG} names the base ${named}: it is sent with ${base} there instead.`);
   if (options.private)
     await client.patch(AdapterSettings, `/api/adapters/${target}`, { visibility: 'private' });
   const completed = await publishFiles(
     client,
     output,
-    folder,
+    source,
     `/api/adapters/${target}/versions`,
     { base },
     files,
@@ -79,8 +85,7 @@ export async function publish(
 
 async function readConfig(folder: string): Promise<unknown> {
   try {
-    const text = await readFile(join(folder, 'adapter_config.json'), 'utf8');
-    return parseStrictJson(text, 'adapter_config.json');
+    return parseStrictJson(await readFile(join(folder, CONFIG), 'utf8'), CONFIG);
   } catch (error) {
     throw asRefusal(error);
   }
@@ -88,16 +93,24 @@ async function readConfig(folder: string): Promise<unknown> {
 
 /** The checks that the server makes, before a byte is sent. */
 async function checkAndDescribe(
-  folder: string,
+  source: Source,
   names: readonly string[],
-  { rawConfig, baseConfig }: { rawConfig: unknown; baseConfig: unknown },
+  { config, base }: { config: unknown; base: { id: string; config: unknown } },
 ): Promise<LocalFile[]> {
+  const files: LocalFile[] = [];
   try {
-    const header = await headerOf(join(folder, WEIGHTS));
-    inspectAdapter(parsePeftConfig(rawConfig), header, moduleTable(parseBaseConfig(baseConfig)));
-    const scan = createScan(header);
-    const files = await describe(folder, names, { [WEIGHTS]: (chunk) => scan.push(chunk) });
-    scan.finish();
+    await checkAdapter(
+      {
+        readConfig: async () => config,
+        readHeader: () => headerOf(join(source.folder, WEIGHTS)),
+        scan: async (header) => {
+          const scan = createScan(header);
+          files.push(...(await describe(source, names, { [WEIGHTS]: (chunk) => scan.push(chunk) })));
+          scan.finish();
+        },
+      },
+      { id: base.id, config: parseBaseConfig(base.config) },
+    );
     return files;
   } catch (error) {
     throw asRefusal(error);
@@ -123,8 +136,9 @@ export async function importBase(client: Client, output: Output, folder: string,
   } catch (error) {
     throw asRefusal(error);
   }
-  const files = await describe(folder, names);
-  const completed = await publishFiles(client, output, folder, `/api/bases/${id}`, {}, files);
+  const source = { folder, instead: {} };
+  const files = await describe(source, names);
+  const completed = await publishFiles(client, output, source, `/api/bases/${id}`, {}, files);
   result(output, completed, () => `imported ${id}`);
 }
 

@@ -26,9 +26,16 @@ export interface LocalFile {
   readonly sha256: string;
 }
 
+/** Where the bytes of files are. */
+export interface Source {
+  readonly folder: string;
+  /** By name, what is sent instead of what is in the folder. */
+  readonly instead: Readonly<Record<string, Uint8Array<ArrayBuffer>>>;
+}
+
 /** @param look is shown what is read of the files that it names, so that they are read once */
 export async function describe(
-  folder: string,
+  { folder, instead }: Source,
   names: readonly string[],
   look: Readonly<Record<string, (chunk: Uint8Array) => void>> = {},
 ): Promise<LocalFile[]> {
@@ -36,10 +43,14 @@ export async function describe(
     names.map(async (path) => {
       const hash = createHash('sha256');
       let size = 0;
-      for await (const chunk of createReadStream(join(folder, path), { highWaterMark: READ_AT_ONCE })) {
-        hash.update(chunk as Buffer);
-        look[path]?.(chunk as Buffer);
-        size += (chunk as Buffer).length;
+      const other = instead[path];
+      const chunks: AsyncIterable<Uint8Array> | Uint8Array[] = other
+        ? [other]
+        : createReadStream(join(folder, path), { highWaterMark: READ_AT_ONCE });
+      for await (const chunk of chunks) {
+        hash.update(chunk);
+        look[path]?.(chunk);
+        size += chunk.length;
       }
       return { path, size, sha256: hash.digest('hex') };
     }),
@@ -50,7 +61,7 @@ export async function describe(
 export async function publishFiles(
   client: Client,
   output: Output,
-  folder: string,
+  source: Source,
   route: string,
   body: object,
   files: readonly LocalFile[],
@@ -59,7 +70,7 @@ export async function publishFiles(
   const draft = (await resume(client, memory)) ?? (await client.post(Draft, route, { ...body, files }));
   await mkdir(join(memory, '..'), { recursive: true });
   await writeFile(memory, draft.id);
-  const completed = await sendAndComplete(client, output, folder, draft, memory);
+  const completed = await sendAndComplete(client, output, source, draft, memory);
   await rm(memory, { force: true });
   return completed;
 }
@@ -68,18 +79,18 @@ export async function publishFiles(
 async function sendAndComplete(
   client: Client,
   output: Output,
-  folder: string,
+  source: Source,
   draft: Draft,
   memory: string,
 ): Promise<z.infer<typeof Completed>> {
-  await uploadParts(client, output, folder, draft);
+  await uploadParts(client, output, source, draft);
   try {
     return await complete(client, draft.id, memory);
   } catch (error) {
     if (!(error instanceof Conflict)) throw error;
     const now = await client.get(Draft, `/api/drafts/${draft.id}`);
     if (now.files.every(({ parts }) => parts.every(({ done }) => done))) throw error;
-    await uploadParts(client, output, folder, now);
+    await uploadParts(client, output, source, now);
     return complete(client, draft.id, memory);
   }
 }
@@ -117,7 +128,7 @@ async function resume(client: Client, memory: string): Promise<Draft | undefined
   }
 }
 
-async function uploadParts(client: Client, output: Output, folder: string, draft: Draft): Promise<void> {
+async function uploadParts(client: Client, output: Output, source: Source, draft: Draft): Promise<void> {
   const parts = draft.files.flatMap(({ path, partSize, parts }) =>
     parts.map((part) => ({ ...part, path, offset: (part.number - 1) * (partSize ?? 0) })),
   );
@@ -134,7 +145,7 @@ async function uploadParts(client: Client, output: Output, folder: string, draft
         .filter(({ done }) => !done)
         .map((part) =>
           limit(async () => {
-            await uploadPart(client, draft.id, folder, part);
+            await uploadPart(client, draft.id, source, part);
             bar.add(part.size);
           }),
         ),
@@ -153,13 +164,13 @@ interface Part {
   readonly url?: string | undefined;
 }
 
-async function uploadPart(client: Client, draftId: string, folder: string, part: Part): Promise<void> {
+async function uploadPart(client: Client, draftId: string, source: Source, part: Part): Promise<void> {
   let { url } = part;
   for (let attempt = 1; ; attempt++) {
     try {
       if (attempt > 1) url = await freshUrl(client, draftId, part); // the old one may have expired
       if (url === undefined) return;
-      return await sendPart(url, folder, part);
+      return await sendPart(url, await readPart(source, part));
     } catch (error) {
       if (error instanceof CliError && error.exitCode !== EXIT.unavailable) throw error;
       if (attempt === ATTEMPTS) {
@@ -174,11 +185,17 @@ async function uploadPart(client: Client, draftId: string, folder: string, part:
   }
 }
 
-async function sendPart(url: string, folder: string, { path, size, offset }: Part): Promise<void> {
+async function readPart({ folder, instead }: Source, { path, size, offset }: Part) {
+  const other = instead[path];
+  if (other) return other.subarray(offset, offset + size);
   await using handle = await open(join(folder, path));
   const { buffer, bytesRead } = await handle.read(new Uint8Array(size), 0, size, offset);
   if (bytesRead < size) throw new CliError(EXIT.failed, `${path} became shorter while it was sent`);
-  const response = await fetch(url, { method: 'PUT', body: buffer });
+  return buffer;
+}
+
+async function sendPart(url: string, body: Uint8Array<ArrayBuffer>): Promise<void> {
+  const response = await fetch(url, { method: 'PUT', body });
   await response.arrayBuffer();
   if (!response.ok) throw new Error(`the object store answered ${response.status}`);
 }

@@ -290,6 +290,28 @@ describe('publishing with the command', () => {
     expect(usage.stdout).toContain('patchbay/sql');
   });
 
+  it('sends a configuration that names the base as it is called here, and says so', async () => {
+    const folder = join(work, 'renamed');
+    await cp(sqlFolder, folder, { recursive: true });
+    const file = join(folder, 'adapter_config.json');
+    const text = JSON.stringify({
+      ...JSON.parse(await readFile(file, 'utf8')),
+      base_model_name_or_path: '/home/me/tiny',
+    });
+    await writeFile(file, text);
+    const published = await server.cli('publish', folder, '--as', 'alice/renamed', '--base', 'patchbay/tiny');
+    expect(published.stdout).toContain('published alice/renamed@1');
+    expect(published.stderr).toContain('names the base /home/me/tiny: it is sent with patchbay/tiny');
+    expect(await readFile(file, 'utf8')).toBe(text);
+    const target = join(work, 'renamed-pulled');
+    expect((await server.cli('pull', 'alice/renamed', target)).code).toBe(0);
+    expect(JSON.parse(await readFile(join(target, 'adapter_config.json'), 'utf8'))).toEqual({
+      ...JSON.parse(text),
+      base_model_name_or_path: 'patchbay/tiny',
+      ...('revision' in JSON.parse(text) ? { revision: null } : {}),
+    });
+  });
+
   it('says that the same content is there already', async () => {
     const again = await server.cli('--json', 'publish', sqlFolder, '--as', 'alice/my-sql');
     expect(JSON.parse(again.stdout)).toMatchObject({ created: false, version: { number: 1 } });

@@ -122,6 +122,52 @@ describe('publishing', () => {
     expect(completions).toBe(2);
   });
 
+  it('refuses a configuration that names another base, which PEFT would load it onto', async () => {
+    const config = { ...JSON.parse(good.config), base_model_name_or_path: 'meta-llama/Llama-3.1-8B' };
+    const files = { ...goodFiles, 'adapter_config.json': JSON.stringify(config) };
+    const response = await api.publish('/api/adapters/alice/other-base/versions', files);
+    expect(response.status).toBe(422);
+    expect(await response.json()).toMatchObject({
+      problems: [
+        {
+          code: 'base_mismatch',
+          detail: expect.stringContaining(`write "base_model_name_or_path": "${baseId}"`),
+        },
+      ],
+    });
+    const named = JSON.stringify({ ...config, base_model_name_or_path: baseId });
+    const right = { ...goodFiles, 'adapter_config.json': named };
+    expect((await api.publish('/api/adapters/alice/other-base/versions', right)).status).toBe(200);
+  });
+
+  it('tells all reasons of all files at once', async () => {
+    const config = { ...JSON.parse(good.config), use_quantum: true, r: 7 };
+    const response = await api.publish('/api/adapters/alice/all-wrong/versions', {
+      ...goodFiles,
+      'adapter_config.json': JSON.stringify(config),
+      'README.md': '---\nlicense: [mit]\ntitle: 7\n---\n',
+    });
+    expect(response.status).toBe(422);
+    const { problems } = (await response.json()) as { problems: { code: string }[] };
+    expect(problems.map(({ code }) => code)).toEqual([
+      'field_unknown',
+      'rank_mismatch',
+      'rank_mismatch',
+      'card_invalid',
+      'card_invalid',
+    ]);
+  });
+
+  it('takes a card whose fields were left empty', async () => {
+    const files = { ...goodFiles, 'README.md': '---\nlicense:\ntags:\nlanguage:\n---\n# Empty fields\n' };
+    expect((await api.publish('/api/adapters/alice/empty-fields/versions', files)).status).toBe(200);
+    expect(await (await api.call('GET', '/api/adapters/alice/empty-fields')).json()).toMatchObject({
+      title: 'Empty fields',
+      license: null,
+      tags: [],
+    });
+  });
+
   it('refuses a card whose front matter is broken', async () => {
     const response = await api.publish('/api/adapters/alice/card/versions', {
       ...goodFiles,

@@ -1,6 +1,7 @@
 /** Publishing by commits: the files of a branch's newest version with the changes applied are the next version. */
 
 import { parseStrictJson } from '../../adapter/json.ts';
+import { namedBase } from '../../adapter/peft-config.ts';
 import { ownerName } from '../../adapter/reference.ts';
 import { filesOfVersion, isListedContent, type Version } from '../../db/adapters.ts';
 import { findBase, type StoredFile } from '../../db/bases.ts';
@@ -172,11 +173,8 @@ async function removeUploads(
 
 /** The base is what the adapter says it was made for. @throws ApiError refused */
 async function baseOf({ db }: PublishDeps, file: Content): Promise<string> {
-  const config = parseStrictJson(await readText(file), file.path) as {
-    base_model_name_or_path?: unknown;
-  } | null;
-  const named = config?.base_model_name_or_path;
-  const base = typeof named === 'string' ? await findBase(db, named) : undefined;
+  const named = namedBase(parseStrictJson(await readText(file), file.path));
+  const base = named === undefined ? undefined : await findBase(db, named);
   if (base) return base.id;
   throw refusedFile(
     file.path,

@@ -119,7 +119,7 @@ export function hubPublishRoutes(deps: PublishDeps, objects: GitObjects) {
       return c.json({ errors: [], warnings: [] });
     } catch (error) {
       if (!(error instanceof CardError)) throw error;
-      return c.json({ errors: [{ message: error.message }], warnings: [] }, 400);
+      return c.json({ errors: error.reasons.map((message) => ({ message })), warnings: [] }, 400);
     }
   });
 

@@ -7,7 +7,7 @@ import { useLoaded } from '../loaded.ts';
 import { DropZone } from '../parts/drop-zone.tsx';
 import { Field } from '../parts/field.tsx';
 import { bytes } from '../parts/format.ts';
-import { checkFit, type Folder, readFolder } from '../parts/publish/check.ts';
+import { checkFit, type Folder, filesFor, readFolder } from '../parts/publish/check.ts';
 import { type Doing, forget, interrupted, publish, type Target } from '../parts/publish/upload.ts';
 import { type Asked, browserApi } from '../routes.tsx';
 
@@ -38,7 +38,8 @@ export function Component() {
   const start = async (target: Target) => {
     setOutcome(undefined);
     try {
-      const version = await publish(browserApi(), target, folder!.files, setDoing);
+      const files = await filesFor(folder!.files, target.base);
+      const version = await publish(browserApi(), target, files, setDoing);
       setOutcome(await decided(version, target, setOutcome));
     } catch (error) {
       setOutcome({ state: 'failed', reasons: reasonsOf(error) });
@@ -190,7 +191,7 @@ function TargetForm({
     setFit(undefined);
     const [owner, name] = base.split('/') as [string, string];
     void dataOf(browserApi().GET('/api/bases/{owner}/{name}', { params: { path: { owner, name } } }))
-      .then(({ config }) => checkFit(folder, config))
+      .then(async ({ id, config }) => checkFit(await filesFor(folder.files, id), { id, config }))
       .catch((error: Error) => [error.message])
       .then((reasons) => current && setFit(reasons));
     return () => {
@@ -211,7 +212,11 @@ function TargetForm({
         <Field
           label="Base"
           className="min-w-48 flex-1"
-          hint={folder.base && folder.base !== base ? `The configuration names ${folder.base}` : undefined}
+          hint={
+            folder.base && folder.base !== base
+              ? `The configuration names ${folder.base}: what is published names ${base}`
+              : undefined
+          }
         >
           <select value={base} onChange={(event) => setBase(event.target.value)}>
             {bases.map((id) => (

@@ -1,9 +1,9 @@
 /** The checks that the server makes, before a byte is sent: with the same code. */
-import { moduleTable, parseBaseConfig } from '../../../adapter/base-config.ts';
-import { AdapterError, AdapterProblems } from '../../../adapter/error.ts';
-import { inspectAdapter } from '../../../adapter/inspect.ts';
+import { parseBaseConfig } from '../../../adapter/base-config.ts';
+import { checkAdapter } from '../../../adapter/check.ts';
+import { AdapterError, problemsOf } from '../../../adapter/error.ts';
 import { parseStrictJson } from '../../../adapter/json.ts';
-import { parsePeftConfig } from '../../../adapter/peft-config.ts';
+import { namedBase, renamingBase } from '../../../adapter/peft-config.ts';
 import { readHeader } from '../../../adapter/safetensors.ts';
 
 const CONFIG = 'adapter_config.json';
@@ -32,22 +32,32 @@ export async function readFolder(all: readonly File[]): Promise<Folder> {
   );
   if (problems.length > 0) return { files, leftOut, base: undefined, problems };
   try {
-    const config = (await configOf(files)) as { base_model_name_or_path?: unknown } | null;
-    const base = config?.base_model_name_or_path;
-    return { files, leftOut, base: typeof base === 'string' ? base : undefined, problems };
+    return { files, leftOut, base: namedBase(await configOf(files)), problems };
   } catch (error) {
     return { files, leftOut, base: undefined, problems: reasonsOf(error) };
   }
 }
 
-/** @param baseConfig of the base that it is published for. @returns what is wrong; nothing: it fits */
-export async function checkFit({ files }: Folder, baseConfig: unknown): Promise<readonly string[]> {
+/** The files as they are sent: with a configuration that names the base as it is called here. @throws AdapterError */
+export async function filesFor(files: Folder['files'], base: string): Promise<Folder['files']> {
+  const renamed = renamingBase(await configOf(files), base);
+  if (!renamed) return files;
+  return new Map(files).set(CONFIG, new File([JSON.stringify(renamed, null, 2)], CONFIG));
+}
+
+/** @param files as they are sent; @param base that they are published for. @returns what is wrong; nothing: they fit */
+export async function checkFit(
+  files: Folder['files'],
+  base: { id: string; config: unknown },
+): Promise<readonly string[]> {
   try {
     const weights = files.get(WEIGHTS)!;
     const read = async (offset: number, length: number) =>
       new Uint8Array(await weights.slice(offset, offset + length).arrayBuffer());
-    const header = await readHeader(read, weights.size);
-    inspectAdapter(parsePeftConfig(await configOf(files)), header, moduleTable(parseBaseConfig(baseConfig)));
+    await checkAdapter(
+      { readConfig: () => configOf(files), readHeader: () => readHeader(read, weights.size) },
+      { id: base.id, config: parseBaseConfig(base.config) },
+    );
     return [];
   } catch (error) {
     return reasonsOf(error);
@@ -62,7 +72,5 @@ async function configOf(files: ReadonlyMap<string, File>): Promise<unknown> {
 
 /** @throws what is no refusal */
 function reasonsOf(error: unknown): string[] {
-  if (error instanceof AdapterProblems) return error.problems.map(({ message }) => message);
-  if (error instanceof AdapterError) return [error.message];
-  throw error;
+  return problemsOf(error).map(({ message }) => message);
 }

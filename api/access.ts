@@ -96,10 +96,20 @@ export function privateOf(viewer: Viewer): 'all' | readonly string[] {
   return viewer.scopes.has('admin') ? 'all' : [viewer.owner, ...viewer.roles.keys()];
 }
 
-/** Weights and answers of a gated adapter are for those who were let in. @throws ApiError unauthorized, forbidden */
+/** Everybody sees that it is there, and whom to ask. */
+export class GatedError extends ApiError {
+  readonly adapterId: string;
+
+  constructor(adapterId: string, code: 'unauthorized' | 'forbidden', what: string) {
+    super(code, `${adapterId} is gated: ${what}.`);
+    this.adapterId = adapterId;
+  }
+}
+
+/** Weights and answers of a gated adapter are for those who were let in. @throws GatedError */
 export async function requireUse(db: Database, viewer: Viewer, { id, gate }: Seen): Promise<void> {
   if (gate === null || roleFor(viewer, id)) return;
-  if (!viewer) throw new ApiError('unauthorized', `${id} is gated: send the key of somebody who was let in.`);
+  if (!viewer) throw new GatedError(id, 'unauthorized', 'send the key of somebody who was let in');
   const status = await accessOf(db, id, viewer.userId);
   if (status === 'accepted') return;
   const what = {
@@ -107,5 +117,5 @@ export async function requireUse(db: Database, viewer: Viewer, { id, gate }: See
     rejected: 'your request was rejected',
     none: `ask for access with POST /api/adapters/${id}/access`,
   };
-  throw new ApiError('forbidden', `${id} is gated: ${what[status ?? 'none']}.`);
+  throw new GatedError(id, 'forbidden', what[status ?? 'none']);
 }

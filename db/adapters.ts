@@ -1,5 +1,18 @@
 /** Adapters and their versions. */
-import { and, asc, desc, eq, getTableColumns, inArray, isNull, max, or, type SQL, sql } from 'drizzle-orm';
+import {
+  and,
+  asc,
+  countDistinct,
+  desc,
+  eq,
+  getTableColumns,
+  inArray,
+  isNull,
+  max,
+  or,
+  type SQL,
+  sql,
+} from 'drizzle-orm';
 import type { StoredFile } from './bases.ts';
 import { requireBlobs } from './blobs.ts';
 import type { Database } from './open.ts';
@@ -315,4 +328,14 @@ export function madeFrom(
     .where(and(sql`${versions.lineage}->>'parent' = ${reference}`, listed, visible(privateOf)))
     .orderBy(desc(versions.createdAt))
     .limit(limit);
+}
+
+/** @param references owner/name@number. @returns how many public adapters were trained from any of them */
+export async function countMadeFrom(db: Database, references: readonly string[]): Promise<number> {
+  const [row] = await db
+    .select({ count: countDistinct(versions.adapterId) })
+    .from(versions)
+    .innerJoin(adapters, eq(adapters.id, versions.adapterId))
+    .where(and(inArray(sql`${versions.lineage}->>'parent'`, [...references]), listed, visible([])));
+  return row?.count ?? 0;
 }

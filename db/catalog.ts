@@ -2,7 +2,21 @@
  * Searching the catalog: pages, and how many there are of what. Every page is a walk along an index in the order asked for, or
  * a look into one of labels and words; nothing sorts a million rows.
  */
-import { and, arrayContains, desc, gte, inArray, isNotNull, lte, not, or, type SQL, sql } from 'drizzle-orm';
+import {
+  and,
+  arrayContains,
+  count,
+  desc,
+  eq,
+  gte,
+  inArray,
+  isNotNull,
+  lte,
+  not,
+  or,
+  type SQL,
+  sql,
+} from 'drizzle-orm';
 import { type Adapter, adapterColumns, type PrivateOf, visible } from './adapters.ts';
 import { FACETS, type Facet, labelOf } from './catalog-labels.ts';
 import type { Database } from './open.ts';
@@ -237,6 +251,21 @@ async function countMatches(db: Database, filter: CatalogFilter, without?: Facet
     if (kept.length > 0) return { total: totalOf(kept), exact: true, labels: sorted(kept) };
   }
   return { total: Math.min(totalOf(counted), COUNTED), exact, labels: sorted(counted) };
+}
+
+/** Public adapters of a base; many of them as they were counted last. */
+export async function countOnBase(db: Database, baseId: string): Promise<number> {
+  const label = labelOf('base', baseId);
+  const some = db
+    .select({ id: adapters.id })
+    .from(adapters)
+    .where(matching({ facets: { base: baseId } }))
+    .limit(COUNTED + 1)
+    .as('some');
+  const [found] = await db.select({ count: count() }).from(some);
+  if (found!.count <= COUNTED) return found!.count;
+  const [kept] = await db.select().from(labelCounts).where(eq(labelCounts.label, label));
+  return Math.max(kept?.count ?? 0, found!.count);
 }
 
 type LabelCount = { readonly label: string; readonly count: number };

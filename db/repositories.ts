@@ -3,7 +3,7 @@ import { eq, sql } from 'drizzle-orm';
 import { type Adapter, adapterColumns } from './adapters.ts';
 import type { Database } from './open.ts';
 import type { Ref } from './refs.ts';
-import { adapters, refs, versions } from './schema.ts';
+import { adapters, refs, type VersionStatus, versions } from './schema.ts';
 
 export interface ListedVersion {
   readonly number: number;
@@ -17,16 +17,18 @@ export interface AdapterWithVersions {
   readonly adapter: Adapter;
   /** Newest first. */
   readonly versions: readonly ListedVersion[];
+  /** Taken off the list by the server's admin, or by the gate. */
+  readonly quarantined: readonly ListedVersion[];
   /** Tags first, as git finds them. */
   readonly refs: readonly Ref[];
 }
 
 /** In one statement, for every download of a file begins with it. */
 export async function findWithVersions(db: Database, id: string): Promise<AdapterWithVersions | undefined> {
-  const listed = sql<(Omit<ListedVersion, 'createdAt'> & { createdAt: string })[]>`(
+  const listed = sql<(Omit<ListedVersion, 'createdAt'> & { createdAt: string; status: VersionStatus })[]>`(
     select coalesce(json_agg(json_build_object('number', v.number, 'digest', v.digest, 'createdAt', v.created_at,
-      'branch', v.branch, 'parent', v.parent) order by v.number desc), '[]')
-    from ${versions} v where v.adapter_id = ${id} and v.status = 'passed')`;
+      'branch', v.branch, 'parent', v.parent, 'status', v.status) order by v.number desc), '[]')
+    from ${versions} v where v.adapter_id = ${id} and v.status in ('passed', 'quarantined'))`;
   const named = sql<Ref[]>`(
     select coalesce(json_agg(json_build_object('kind', r.kind, 'name', r.name, 'number', r.number)
       order by r.kind desc, r.name), '[]')
@@ -36,6 +38,14 @@ export async function findWithVersions(db: Database, id: string): Promise<Adapte
     .from(adapters)
     .where(eq(adapters.id, id));
   if (!row) return undefined;
-  const dated = row.listed.map((one) => ({ ...one, createdAt: new Date(one.createdAt) }));
-  return { adapter: row.adapter, versions: dated, refs: row.named };
+  const of = (wanted: VersionStatus) =>
+    row.listed.flatMap(({ status, createdAt, ...one }) =>
+      status === wanted ? [{ ...one, createdAt: new Date(createdAt) }] : [],
+    );
+  return {
+    adapter: row.adapter,
+    versions: of('passed'),
+    quarantined: of('quarantined'),
+    refs: row.named,
+  };
 }

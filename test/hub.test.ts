@@ -32,6 +32,9 @@ const has = (modules: string) => spawnSync(python, ['-c', `import ${modules}`]).
 const PATIENT = { timeout: 240_000 };
 
 const repository = 'alice/hub-sample';
+const gated = 'kept/gated';
+const hidden = 'kept/hidden';
+const disabled = 'kept/disabled';
 const good = sampleAdapter(base);
 const first: Files = {
   'adapter_config.json': good.config,
@@ -48,12 +51,25 @@ let api: InProcess;
 /** The object store has the host name 127.0.0.1: under the other name it is elsewhere, and clients are sent there. */
 let hubs: Record<'same host' | 'other host', string>;
 let commits: string[];
+let stranger: string;
 let folder: string;
 
 beforeAll(async () => {
   api = await InProcess.open();
   for (const files of [first, second])
     expect((await api.publish(`/api/adapters/${repository}/versions`, files)).status).toBe(200);
+  stranger = await api.key('stranger', ['read']);
+  for (const [id, settings] of [
+    [gated, { gate: 'manual' }],
+    [hidden, { visibility: 'private' }],
+    [disabled, {}],
+  ] as const) {
+    const files = { ...first, 'README.md': '# Kept back\n' };
+    expect((await api.publish(`/api/adapters/${id}/versions`, files)).status).toBe(200);
+    expect((await api.call('PATCH', `/api/adapters/${id}`, settings)).status).toBe(200);
+  }
+  const off = await api.call('POST', `/api/adapters/${disabled}/versions/1/quarantine`);
+  expect(off.status).toBe(200);
   const url = await api.listen();
   hubs = { 'same host': url, 'other host': url.replace('127.0.0.1', 'localhost') };
   const { versions } = (await (await api.call('GET', `/api/adapters/${repository}`)).json()) as {
@@ -104,7 +120,7 @@ describe.each(['same host', 'other host'] as const)('with the object store on th
   it.skipIf(!has('huggingface_hub'))('huggingface_hub finds, fetches and misses', PATIENT, async () => {
     const { stdout } = await promisify(execFile)(
       python,
-      ['hub_client.py', repository, join(folder, `py ${where}`)],
+      ['hub_client.py', repository, join(folder, `py ${where}`), gated, disabled, hidden, stranger],
       {
         cwd: fixtures,
         env: { ...process.env, HF_ENDPOINT: hubs[where], HF_TOKEN: api.admin, HF_HOME: join(folder, 'home') },
@@ -128,6 +144,13 @@ describe.each(['same host', 'other host'] as const)('with the object store on th
       first: digests(first)['README.md'],
       refused: ['RemoteEntryNotFoundError', 'RepositoryNotFoundError', 'RevisionNotFoundError'],
       whoami: 'admin',
+      gated: [Array(3).fill('GatedRepoError'), Array(3).fill('GatedRepoError'), [null, null, null]],
+      gatedMessage: expect.stringContaining(`Its page: ${hubs[where]}/adapters/${gated}`),
+      disabled: Array(3).fill('DisabledRepoError'),
+      hidden: Array(2).fill(Array(3).fill('RepositoryNotFoundError')),
+      missing: Array(2).fill(Array(3).fill('RepositoryNotFoundError')),
+      mayWrite: [null, true],
+      family: [{ relation: 'adapter', models: [{ id: baseId }] }, 2],
     });
   });
 
@@ -208,6 +231,36 @@ describe('the routes', () => {
     expect(await missing(`/${repository}/resolve/v99/README.md`)).toEqual([404, 'RevisionNotFound', null]);
     expect(await missing('/No/body/resolve/main/README.md')).toEqual([404, 'RepoNotFound', null]);
     expect(await missing('/api/models/nobody/nothing')).toEqual([404, 'RepoNotFound', null]);
+  });
+
+  it('say what is gated, and where to ask; and what was taken off the list, whole or one version', async () => {
+    const refusal = async (path: string, key?: string) => {
+      const { status, headers } = await get(path, key ? { headers: { authorization: `Bearer ${key}` } } : {});
+      return [status, headers.get('x-error-code'), headers.get('x-error-message')];
+    };
+    const page = expect.stringContaining(`/adapters/${gated}`);
+    for (const path of [`/${gated}/resolve/main/README.md`, `/api/models/${gated}/auth-check`]) {
+      expect(await refusal(path)).toEqual([401, 'GatedRepo', page]);
+      expect(await refusal(path, stranger)).toEqual([403, 'GatedRepo', page]);
+    }
+    const off = [403, null, 'Access to this resource is disabled.'];
+    for (const path of [`/api/models/${disabled}`, `/${disabled}/resolve/v1/README.md`])
+      expect(await refusal(path)).toEqual(off);
+
+    const id = 'kept/partly';
+    for (const files of [first, second])
+      expect((await api.publish(`/api/adapters/${id}/versions`, files)).status).toBe(200);
+    const { sha } = (await (await get(`/api/models/${id}`)).json()) as { sha: string };
+    await api.call('POST', `/api/adapters/${id}/versions/2/quarantine`);
+    expect((await get(`/${id}/resolve/main/README.md`)).status).toBe(200);
+    for (const revision of ['v2', sha])
+      expect(await refusal(`/${id}/resolve/${revision}/README.md`)).toEqual(off);
+    await api.call('PATCH', `/api/adapters/${id}`, { visibility: 'private' });
+    expect(await refusal(`/${id}/resolve/v2/README.md`)).toEqual([
+      404,
+      'RepoNotFound',
+      `Repository not found: ${id}`,
+    ]);
   });
 
   it('give the pointer in place of weights, and text as it is', async () => {

@@ -1,4 +1,5 @@
 /** Errors as Hugging Face's clients tell them apart: by `X-Error-Code`, not by the body. */
+import { GatedError } from '../access.ts';
 import type { ApiError } from '../errors.ts';
 
 export type HubErrorCode = 'RepoNotFound' | 'RevisionNotFound' | 'EntryNotFound';
@@ -17,6 +18,18 @@ export class HubNotFound extends Error {
   }
 }
 
+/** What was taken off the list was there for everybody to see: that it is gone says less than why. */
+export class HubDisabled extends Error {
+  override readonly name = 'HubDisabled';
+}
+
+/** In these words alone, clients know it. */
+const DISABLED = 'Access to this resource is disabled.';
+
+export function disabledResponse(): Response {
+  return Response.json({ error: DISABLED }, { status: 403, headers: { 'x-error-message': DISABLED } });
+}
+
 export function notFoundResponse({ code, message, commit }: HubNotFound): Response {
   const headers = {
     'x-error-code': code,
@@ -26,11 +39,20 @@ export function notFoundResponse({ code, message, commit }: HubNotFound): Respon
   return Response.json({ error: message }, { status: 404, headers });
 }
 
-export function errorResponse(error: ApiError): Response {
-  const headers: Record<string, string> = { 'x-error-message': headerText(error.message) };
+/** @param site where the pages of adapters are */
+export function errorResponse(error: ApiError, site: string): Response {
+  const gated = error instanceof GatedError;
+  // Without the code, clients take it for a missing repository, or tell their user to look at the network.
+  const message = gated
+    ? `${error.message} Its page: ${new URL(`/adapters/${error.adapterId}`, site)}`
+    : error.message;
+  const headers: Record<string, string> = {
+    'x-error-message': headerText(message),
+    ...(gated ? { 'x-error-code': 'GatedRepo' } : {}),
+  };
   if (error.retryAfterSeconds !== undefined) headers['retry-after'] = String(error.retryAfterSeconds);
   if (error.code === 'unauthorized') headers['www-authenticate'] = 'Bearer';
-  return Response.json({ error: error.message }, { status: error.status, headers });
+  return Response.json({ error: message }, { status: error.status, headers });
 }
 
 /** Names that strangers chose may hold what a header cannot. */

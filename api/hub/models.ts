@@ -1,5 +1,7 @@
 /** Repositories as the Hub's JSON describes them. */
-import type { Adapter } from '../../db/adapters.ts';
+import { type Adapter, countMadeFrom } from '../../db/adapters.ts';
+import { countOnBase } from '../../db/catalog.ts';
+import type { Database } from '../../db/open.ts';
 import type { RefKind } from '../../db/schema.ts';
 import { type GitObjects, isLfs } from './git-objects.ts';
 import { type Commit, type Repository, tagOf } from './repositories.ts';
@@ -30,6 +32,15 @@ export async function modelInfo(
   };
 }
 
+/** Public adapters that were trained from it, or for it. */
+export function countChildren(db: Database, { id, adapter, commits }: Repository): Promise<number> {
+  if (!adapter) return countOnBase(db, id);
+  return countMadeFrom(
+    db,
+    commits.map(({ number }) => `${id}@${number}`),
+  );
+}
+
 /** An element of `GET /api/models`. */
 export function adapterFacts(adapter: Adapter) {
   const { baseId, license, languages, tags, task } = adapter;
@@ -50,6 +61,7 @@ export function adapterFacts(adapter: Adapter) {
     downloads: adapter.downloads,
     likes: adapter.likes,
     library_name: 'peft',
+    baseModels: { relation: 'adapter', models: [{ _id: baseId, id: baseId }] },
     cardData: {
       base_model: baseId,
       library_name: 'peft',

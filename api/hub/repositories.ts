@@ -12,7 +12,7 @@ import type { Database } from '../../db/open.ts';
 import type { Ref } from '../../db/refs.ts';
 import { type AdapterWithVersions, findWithVersions } from '../../db/repositories.ts';
 import { maySee, type Viewer } from '../access.ts';
-import { HubNotFound } from './errors.ts';
+import { HubDisabled, HubNotFound } from './errors.ts';
 
 const COMMIT_LENGTH = 40;
 const MAIN = ['main', 'HEAD', 'refs/heads/main'];
@@ -36,6 +36,8 @@ export interface Repository {
   readonly adapter: Adapter | undefined;
   /** Newest first. */
   readonly commits: readonly Commit[];
+  /** Those that were taken off the list. */
+  readonly disabled: readonly Pick<Commit, 'id' | 'number'>[];
   /** The newest on `main`. */
   readonly main: Commit;
   readonly refs: readonly Ref[];
@@ -78,7 +80,7 @@ export class Believed {
   }
 }
 
-/** @param find with another, what it says is believed. @throws HubNotFound */
+/** @param find with another, what it says is believed. @throws HubNotFound, HubDisabled */
 export async function findRepository(
   db: Database,
   viewer: Viewer,
@@ -100,7 +102,7 @@ function adapterRepository(
   found: AdapterWithVersions | undefined,
 ): Repository | undefined {
   if (!found || !maySee(viewer, found.adapter)) return undefined;
-  const { adapter, versions, refs } = found;
+  const { adapter, versions, quarantined, refs } = found;
   const { id } = adapter;
   const commits = versions.map(({ digest, number, createdAt, branch, parent }) => ({
     id: commitOf(digest),
@@ -110,8 +112,10 @@ function adapterRepository(
     at: createdAt,
     files: () => remembered(digest, () => filesOfVersion(db, id, number)),
   }));
+  const disabled = quarantined.map(({ digest, number }) => ({ id: commitOf(digest), number }));
   const main = commits.find(({ isOnMain }) => isOnMain);
-  return main && { id, createdAt: adapter.createdAt, adapter, commits, main, refs };
+  if (!main && disabled.length > 0) throw new HubDisabled(id);
+  return main && { id, createdAt: adapter.createdAt, adapter, commits, disabled, main, refs };
 }
 
 async function baseRepository(db: Database, id: string): Promise<Repository | undefined> {
@@ -126,7 +130,7 @@ async function baseRepository(db: Database, id: string): Promise<Repository | un
     at: createdAt,
     files: () => remembered(digest, () => filesOfBase(db, id)),
   };
-  return { id, createdAt, adapter: undefined, commits: [main], main, refs: [] };
+  return { id, createdAt, adapter: undefined, commits: [main], disabled: [], main, refs: [] };
 }
 
 /** By digest, which covers them: they never change. */
@@ -138,17 +142,18 @@ async function remembered(digest: string, find: () => Promise<StoredFile[]>): Pr
   return files;
 }
 
-/** A branch, a tag or a commit. @throws HubNotFound */
-export function findCommit({ id, commits, main, refs }: Repository, revision: string): Commit {
+/** A branch, a tag or a commit. @throws HubNotFound, HubDisabled */
+export function findCommit({ id, commits, disabled, main, refs }: Repository, revision: string): Commit {
   if (isMain(revision)) return main;
   const [, prefix, name = ''] = /^(refs\/(?:heads|tags)\/)?(.*)$/s.exec(revision)!;
   const mayBe = { branch: prefix !== 'refs/tags/', tag: prefix !== 'refs/heads/' };
   const ref = refs.find((one) => one.name === name && mayBe[one.kind]);
-  const isIt = ({ id, number }: Commit) =>
+  const isIt = ({ id, number }: Pick<Commit, 'id' | 'number'>) =>
     (ref && number === ref.number) ||
     id === revision ||
     (mayBe.tag && number !== undefined && name === tagOf(number));
   const found = commits.find(isIt);
+  if (!found && disabled.some(isIt)) throw new HubDisabled(id);
   if (!found) throw new HubNotFound('RevisionNotFound', `Invalid rev id: ${revision} of ${id}`);
   return found;
 }

@@ -1,16 +1,16 @@
 /** Hugging Face's protocol: `huggingface_hub`, PEFT, `@huggingface/hub` and `hf` need nothing changed but their endpoint. */
 import { type Context, Hono } from 'hono';
 import { z } from 'zod';
-import { requireUse, roleFor } from '../access.ts';
+import { requireRole, requireUse, roleFor } from '../access.ts';
 import { type AppEnv, requirePrincipal } from '../context.ts';
 import type { DownloadCounter } from '../downloads.ts';
 import { ApiError, asApiError } from '../errors.ts';
 import { parseInput, readJsonBody, readTextBody } from '../request.ts';
 import type { PublishDeps } from '../versions.ts';
-import { errorResponse, HubNotFound, notFoundResponse } from './errors.ts';
+import { disabledResponse, errorResponse, HubDisabled, HubNotFound, notFoundResponse } from './errors.ts';
 import { GitObjects, isLfs, lfsPointer } from './git-objects.ts';
 import { listModels } from './list.ts';
-import { history, modelInfo, refs } from './models.ts';
+import { countChildren, history, modelInfo, refs } from './models.ts';
 import { readThrough, type Upstream } from './proxy.ts';
 import { hubPublishRoutes } from './publish-routes.ts';
 import { refRoutes } from './ref-routes.ts';
@@ -23,6 +23,7 @@ export interface HubDeps extends PublishDeps {
   readonly downloads: DownloadCounter;
   /** Where bases are that are not here; undefined: nowhere. */
   readonly upstream: Upstream | undefined;
+  readonly publicUrl?: string | undefined;
   readonly log: { error(fields: object, message: string): void };
 }
 
@@ -66,11 +67,30 @@ export function hubRoutes(deps: HubDeps) {
   for (const path of ['/api/models/:owner/:name', '/api/models/:owner/:name/revision/:revision']) {
     app.get(path, async (c) => {
       const { repository, commit } = await at(c);
-      return c.json(
-        await modelInfo(repository, commit, { objects, detailed: c.req.query('blobs') !== undefined }),
-      );
+      const detailed = c.req.query('blobs') !== undefined;
+      const info = await modelInfo(repository, commit, { objects, detailed });
+      // All the rest is told whatever is asked for.
+      const isCounted = c.req.queries('expand')?.includes('childrenModelCount');
+      return c.json(isCounted ? { ...info, childrenModelCount: await countChildren(db, repository) } : info);
     });
   }
+
+  app.get('/api/models/:owner/:name/auth-check', async (c) => {
+    const { repository } = await at(c);
+    if (repository.adapter) await requireUse(db, c.get('principal'), repository.adapter);
+    return c.json({});
+  });
+
+  app.get('/api/models/:owner/:name/auth-check/write', async (c) => {
+    const found = await at(c).catch((error: unknown) => {
+      if (!isEmptyRepository(c, error)) throw error;
+    });
+    const principal = requirePrincipal(c, 'publish', 'admin');
+    requireRole(principal, `${c.req.param('owner')}/${c.req.param('name')}`, 'write');
+    if (found && !found.repository.adapter)
+      throw new ApiError('forbidden', `${found.repository.id} is a base model, and a base never changes.`);
+    return c.json({});
+  });
 
   app.get('/api/models/:owner/:name/tree/:revision', async (c) => {
     const { commit } = await at(c);
@@ -137,10 +157,11 @@ export function hubRoutes(deps: HubDeps) {
 
   app.onError((error, c) => {
     if (error instanceof HubNotFound) return notFoundResponse(error);
+    if (error instanceof HubDisabled) return disabledResponse();
     const known = asApiError(error);
     if (known.code === 'internal')
       log.error({ requestId: c.get('requestId'), path: c.req.path, error: error.stack }, 'unexpected error');
-    return errorResponse(known);
+    return errorResponse(known, deps.publicUrl ?? c.req.url);
   });
   return app;
 }

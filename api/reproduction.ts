@@ -117,7 +117,7 @@ function receiptOf({ adapterId, number, receipt }: Version): Receipt {
   throw wrong('model', `The receipt of ${name} does not say all that training takes.`);
 }
 
-/** What training went on from; whoever trains again must be allowed to use it, too. @throws ApiError model_not_found, conflict */
+/** What training went on from; whoever trains again must be allowed to use it, too. @throws ApiError forbidden, conflict */
 async function parentOf(
   deps: PublishDeps,
   principal: Principal,
@@ -125,7 +125,12 @@ async function parentOf(
   { parent }: Receipt,
 ): Promise<Order<'reproduce'>['parent']> {
   if (!parent) return null;
-  const found = lineage?.parent ? await pin(deps, principal, lineage.parent) : undefined;
+  const found = lineage?.parent
+    ? await pin(deps, principal, lineage.parent).catch((error: unknown) => {
+        // Its own words name what is private.
+        if (!(error instanceof ApiError && error.code === 'model_not_found')) throw error;
+      })
+    : undefined;
   const adapter = found?.adapters[0];
   if (!adapter || (await submitted(deps, adapter)).digest !== parent.digest)
     throw new ApiError('conflict', 'Training went on from an adapter that is not here as it was.', {

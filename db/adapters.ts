@@ -41,6 +41,14 @@ export async function findAdapter(db: Database, id: string): Promise<Adapter | u
   return row;
 }
 
+export async function findAdapters(db: Database, ids: readonly string[]): Promise<Adapter[]> {
+  if (ids.length === 0) return [];
+  return db
+    .select(columns)
+    .from(adapters)
+    .where(inArray(adapters.id, [...ids]));
+}
+
 const listed = eq(versions.status, 'passed');
 
 /** One that is listed. @param number without it, the latest on `main` */

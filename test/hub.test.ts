@@ -197,7 +197,7 @@ describe('the routes', () => {
     expect((await get(weights, { headers: { 'if-none-match': etag } })).status).toBe(304);
   });
 
-  it('let a commit be kept for ever, and a branch not', async () => {
+  it('let a commit be kept for an hour without asking, and a branch not', async () => {
     const control = async (revision: string) =>
       (await get(`/${repository}/resolve/${revision}/README.md`)).headers.get('cache-control');
     expect(await control(commits[1]!)).toContain('immutable');

@@ -1,6 +1,8 @@
 /** Who sees and does what: private adapters are as good as missing, gated ones ask first, roles and keys reach so far and no further. */
+import { eq } from 'drizzle-orm';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { sampleAdapter } from '../adapter/sample-adapter.ts';
+import { versions } from '../db/schema.ts';
 import { base, declare, InProcess } from './in-process.ts';
 
 let api: InProcess;
@@ -105,6 +107,50 @@ describe('a private adapter', () => {
     }
     const draft = await api.start('/api/adapters/bob/same/versions', filesOf(`Made ${count}`), bob);
     expect(draft.files.find(({ path }) => path === 'README.md')?.status).toBe('upload');
+  });
+
+  it('is not named to others by what was trained from it', async () => {
+    const parent = await publish('alice', alice, { visibility: 'private' });
+    const id = await publish('alice', alice);
+    const lineage = {
+      jobId: 'ftjob-x',
+      base: { id: 'parity/smollm2', digest: '' },
+      trainingFile: '',
+      validationFile: null,
+      parent: `${parent}@1`,
+    };
+    await api.deps.db.update(versions).set({ lineage }).where(eq(versions.adapterId, id));
+    const named = async (key: string) => [
+      (await json('GET', `/api/adapters/${id}`, key)).versions[0].lineage.parent,
+      (await json('GET', `/api/adapters/${id}/versions/1`, key)).lineage.parent,
+    ];
+    expect(await named(alice)).toEqual([`${parent}@1`, `${parent}@1`]);
+    for (const key of [bob, '']) {
+      expect(await named(key)).toEqual([null, null]);
+      for (const path of [
+        `/api/adapters/${id}`,
+        `/api/adapters/${id}/versions/1/family`,
+        `/api/models/${id}`,
+      ])
+        expect(JSON.stringify(await json('GET', path, key))).not.toContain(parent);
+    }
+    await json('PATCH', `/api/adapters/${parent}`, alice, { visibility: 'public' });
+    expect(await named('')).toEqual([`${parent}@1`, `${parent}@1`]);
+  });
+
+  it("is kept by no cache but its own reader's, as a gated one, and a public one for an hour", async () => {
+    const control = async (settings: object, revision?: string) => {
+      const id = await publish('alice', alice, settings);
+      const { sha } = await json('GET', `/api/models/${id}`, alice);
+      const path = `/${id}/resolve/${revision ?? sha}/README.md`;
+      return (await api.call('GET', path, undefined, alice)).headers.get('cache-control');
+    };
+    expect(await control({})).toBe('public, max-age=3600, immutable');
+    expect(await control({}, 'main')).toBeNull();
+    for (const settings of [{ visibility: 'private' }, { gate: 'manual' }]) {
+      expect(await control(settings)).toBe('private, max-age=3600, immutable');
+      expect(await control(settings, 'main')).toBe('private, no-cache');
+    }
   });
 
   it('becomes public when its owner says so, and private again', async () => {

@@ -484,7 +484,9 @@ describe('training again', () => {
     expect((await again()).status).toBe(202);
     const event = ReproduceEvent.parse((await take(['reproduce']))!.event);
     expect(event.parent!.digest).toBe(digest);
-    expect((await again({ model: 'alice/public', file: await upload(bob, rows) }, bob)).status).toBe(404);
+    const stranger = await again({ model: 'alice/public', file: await upload(bob, rows) }, bob);
+    expect(stranger.status).toBe(409);
+    expect(await stranger.text()).not.toContain('alice/private');
     await tell('alice/public', { receipt: { ...receipt, parent: { digest: '0'.repeat(64) } }, parent });
     expect((await again()).status).toBe(409);
   });

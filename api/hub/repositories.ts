@@ -43,6 +43,10 @@ export interface Repository {
   readonly refs: readonly Ref[];
 }
 
+/** Whether everybody may have its files. */
+export const isOpen = ({ adapter }: Repository): boolean =>
+  !adapter || (adapter.visibility === 'public' && adapter.gate === null);
+
 export const tagOf = (number: number): string => `v${number}`;
 
 export const commitOf = (digest: string): string => digest.slice(0, COMMIT_LENGTH);

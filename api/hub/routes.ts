@@ -14,7 +14,7 @@ import { countChildren, history, modelInfo, refs } from './models.ts';
 import { readThrough, type Upstream } from './proxy.ts';
 import { hubPublishRoutes } from './publish-routes.ts';
 import { refRoutes } from './ref-routes.ts';
-import { type Believed, findCommit, findEntry, findRepository } from './repositories.ts';
+import { type Believed, findCommit, findEntry, findRepository, isOpen } from './repositories.ts';
 import { serveFile } from './serve-file.ts';
 import { xetRoutes } from './xet/routes.ts';
 
@@ -53,7 +53,7 @@ export function hubRoutes(deps: HubDeps) {
     });
     const file = await findEntry(commit, c.req.param('path') ?? '');
     if (repository.adapter) await requireUse(db, c.get('principal'), repository.adapter);
-    return { repository, commit: commit.id, file };
+    return { repository, commit: commit.id, file, isOpen: isOpen(repository) };
   };
 
   app.use(readThrough(deps, deps.upstream));
@@ -146,8 +146,8 @@ export function hubRoutes(deps: HubDeps) {
 
   // As in git: in place of a large file there is the pointer to it.
   app.get('/:owner/:name/raw/:revision/:path{.+}', async (c) => {
-    const { file, commit } = await entryAt(c);
-    if (!isLfs(file)) return serveFile(c, { blobs, objects }, { file, commit, pinned: false });
+    const { file, commit, isOpen } = await entryAt(c);
+    if (!isLfs(file)) return serveFile(c, { blobs, objects }, { file, commit, isOpen, pinned: false });
     return c.text(lfsPointer(file), 200, { 'x-repo-commit': commit });
   });
 

@@ -8,25 +8,31 @@ import type { BlobStore } from '../blob-store.ts';
 import type { AppEnv } from '../context.ts';
 import { type GitObjects, isLfs } from './git-objects.ts';
 
-/** What a commit holds never changes; what a branch points to does. */
-const FOR_EVER = 'public, max-age=31536000, immutable';
+/**
+ * What a commit holds never changes; what a branch points to does. An hour, not for ever: what is taken off the list, or made private,
+ * is then gone from caches, too, and what has not changed costs a 304.
+ */
+const FRESH = 'max-age=3600, immutable';
 
 export interface Served {
   readonly file: StoredFile;
   readonly commit: string;
   /** Whether the URL names the commit itself. */
   readonly pinned: boolean;
+  /** Whether everybody may have it: else no cache may give it to another. */
+  readonly isOpen: boolean;
 }
 
 export async function serveFile(
   c: Context<AppEnv>,
   { blobs, objects }: { blobs: BlobStore; objects: GitObjects },
-  { file, commit, pinned }: Served,
+  { file, commit, pinned, isOpen }: Served,
 ): Promise<Response> {
   const lfs = isLfs(file);
   const etag = `"${lfs ? file.sha256 : await objects.oid(file)}"`;
   const headers = new Headers({ 'x-repo-commit': commit, etag, 'accept-ranges': 'bytes' });
-  if (pinned) headers.set('cache-control', FOR_EVER);
+  if (!isOpen) headers.set('cache-control', pinned ? `private, ${FRESH}` : 'private, no-cache');
+  else if (pinned) headers.set('cache-control', `public, ${FRESH}`);
   if (c.req.header('if-none-match') === etag) return new Response(null, { status: 304, headers });
   if (lfs) {
     const url = await blobs.readUrl(blobKey(file.sha256), file.path);

@@ -18,7 +18,7 @@ import type { PublishDeps } from '../versions.ts';
 import { type App, id, json, needs, ok, problems, route } from './kit.ts';
 import * as s from './schemas.ts';
 import { adapterSeenBy, versionSeenBy } from './seen.ts';
-import { viewAdapter, viewCounts, viewRunsOn, viewVerification, viewVersion } from './views.ts';
+import { viewAdapter, viewCounts, viewRunsOn, viewVerification, viewVersion, viewVersions } from './views.ts';
 
 const SIMILAR = 6;
 const FOUND = 100;
@@ -80,7 +80,7 @@ export function catalogRoutes(app: App, { db, blobs, downloads, loadedBases }: C
           card: latest?.card ?? '',
           liked: viewer !== undefined && (await hasLiked(db, adapter.id, viewer.userId)),
           cardHtml: cardHtml(latest?.card ?? ''),
-          versions: versions.map(viewVersion),
+          versions: await viewVersions(db, viewer, versions),
         },
         200,
       );
@@ -96,12 +96,13 @@ export function catalogRoutes(app: App, { db, blobs, downloads, loadedBases }: C
       responses: { 200: ok(s.VersionDetail, 'The version'), ...problems },
     }),
     async (c) => {
-      const version = await versionSeenBy(db, c.get('principal'), c.req.valid('param'));
+      const viewer = c.get('principal');
+      const version = await versionSeenBy(db, viewer, c.req.valid('param'));
       const files = await filesOfVersion(db, version.adapterId, version.number);
       const verdict = await latestVerdict(db, version);
       return c.json(
         {
-          ...viewVersion(version),
+          ...(await viewVersion(db, viewer, version)),
           config: version.config,
           card: version.card,
           files,

@@ -51,10 +51,12 @@ export function publishRoutes(app: App, deps: PublishDeps): void {
       responses: { 200: ok(s.Completed, 'What is listed now, or pending'), ...problems },
     }),
     async (c) => {
-      const done = await completeDraft(deps, requirePrincipal(c, 'publish'), c.req.valid('param').id);
+      const principal = requirePrincipal(c, 'publish');
+      const done = await completeDraft(deps, principal, c.req.valid('param').id);
       if (done.kind === 'base') return c.json({ kind: done.kind, base: viewBase(done.base) }, 200);
       const version = await awaitVerdict(deps, done.version, VERDICT_SECONDS);
-      return c.json({ kind: done.kind, created: done.created, version: viewVersion(version) }, 200);
+      const shown = await viewVersion(deps.db, principal, version);
+      return c.json({ kind: done.kind, created: done.created, version: shown }, 200);
     },
   );
 

@@ -49,7 +49,8 @@ export function verificationRoutes(app: App, deps: PublishDeps): void {
       requireRole(principal, version.adapterId, 'write');
       if (version.status === 'quarantined' && !principal.scopes.has('admin'))
         throw new ApiError('forbidden', 'This version was taken off the list: ask whoever runs this server.');
-      return c.json(viewVersion(await verifyAgain(deps, version, principal.userId)), 202);
+      const changed = await verifyAgain(deps, version, principal.userId);
+      return c.json(await viewVersion(db, principal, changed), 202);
     },
   );
 
@@ -72,7 +73,8 @@ export function verificationRoutes(app: App, deps: PublishDeps): void {
           'conflict',
           'This version was taken off the list already, by whoever runs this server.',
         );
-      return c.json(viewVersion(await withdraw(deps, version, principal.userId)), 200);
+      const changed = await withdraw(deps, version, principal.userId);
+      return c.json(await viewVersion(db, principal, changed), 200);
     },
   );
 
@@ -88,7 +90,8 @@ export function verificationRoutes(app: App, deps: PublishDeps): void {
     async (c) => {
       const principal = requirePrincipal(c, 'admin');
       const version = await versionSeenBy(db, principal, c.req.valid('param'));
-      return c.json(viewVersion(await quarantine(deps, version, principal.userId)), 200);
+      const changed = await quarantine(deps, version, principal.userId);
+      return c.json(await viewVersion(db, principal, changed), 200);
     },
   );
 }

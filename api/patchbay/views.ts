@@ -6,8 +6,11 @@ import type { Adapter, Version } from '../../db/adapters.ts';
 import type { Base } from '../../db/bases.ts';
 import type { FacetCounts } from '../../db/catalog.ts';
 import type { Facet } from '../../db/catalog-labels.ts';
+import type { Database } from '../../db/open.ts';
 import type { Verification } from '../../db/verifications.ts';
 import { Findings } from '../../functions/verify.ts';
+import type { Viewer } from '../access.ts';
+import { withKnownParents } from './seen.ts';
 
 export function viewAdapter(adapter: Adapter) {
   const { baseId, createdAt, updatedAt, ...rest } = adapter;
@@ -23,7 +26,16 @@ export function viewCounts({ total, exact, facets }: FacetCounts) {
   };
 }
 
-export function viewVersion(version: Version) {
+/** As the one who asks may know them. */
+export async function viewVersions(db: Database, viewer: Viewer, versions: readonly Version[]) {
+  return (await withKnownParents(db, viewer, versions)).map(viewKnown);
+}
+
+export async function viewVersion(db: Database, viewer: Viewer, version: Version) {
+  return (await viewVersions(db, viewer, [version]))[0]!;
+}
+
+function viewKnown(version: Version) {
   const { adapterId, number, status, digest, baseId, rank, parameters, targetModules, size } = version;
   const { branch, createdAt, lineage, receipt } = version;
   return {

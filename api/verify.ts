@@ -190,9 +190,10 @@ export function verifyAgain(
   actor: string,
 ): Promise<Version> {
   return db.transaction(async (tx) => {
-    await requestVerification(tx, version, RULES);
-    if (version.status === 'passed' || version.status === 'pending') return version;
-    return changeStatus(tx, version, 'pending', actor, adapterFacts);
+    const isWanted = version.status === 'passed' || version.status === 'pending';
+    const wanted = isWanted ? version : await changeStatus(tx, version, 'pending', actor, adapterFacts);
+    await requestVerification(tx, wanted, RULES);
+    return wanted;
   });
 }
 

@@ -173,8 +173,9 @@ async function resubmit(
   if (entersMain) await tx.update(versions).set({ branch: null, parent: null }).where(isVersion(version));
   if (status !== 'refused' && status !== 'withdrawn' && !(entersMain && status === 'passed'))
     return { ...version, ...(entersMain ? { branch: null, parent: null } : {}) };
-  await requestVerification(tx, version, rules);
-  return setStatus(tx, version, 'pending');
+  const pending = await setStatus(tx, version, 'pending');
+  await requestVerification(tx, pending, rules);
+  return pending;
 }
 
 async function lockAdapter(tx: Database, id: string): Promise<void> {

@@ -432,6 +432,10 @@ export const verifications = pgTable(
     /** Of the gate; a version that passed older ones is verified again. */
     rules: integer('rules').notNull(),
     status: text('status').notNull().$type<'waiting' | 'running' | 'passed' | 'refused'>(),
+    /** Of what is listed: nobody waits for it. */
+    rerun: boolean('rerun').notNull().default(false),
+    /** Of those that wait, each owner's first come before anybody's second. */
+    turn: integer('turn').notNull().default(0),
     createdAt: time('created_at').notNull().default(now),
     finishedAt: time('finished_at'),
     /** Of the lease that it is, or was last, worked on under. */
@@ -449,7 +453,11 @@ export const verifications = pgTable(
   },
   (t) => [
     index('verifications_version').on(t.adapterId, t.number, t.createdAt),
-    index('verifications_open').on(t.createdAt).where(sql`status in ('waiting', 'running')`),
+    index('verifications_open').on(t.rerun, t.turn, t.createdAt).where(sql`status in ('waiting', 'running')`),
+    /** To ask again for what is open already is to wait for it. */
+    uniqueIndex('verifications_open_once')
+      .on(t.adapterId, t.number)
+      .where(sql`status in ('waiting', 'running')`),
     uniqueIndex('verifications_lease').on(t.leaseId),
     foreignKey({ columns: [t.adapterId, t.number], foreignColumns: [versions.adapterId, versions.number] }),
   ],

@@ -1,5 +1,5 @@
 /** Verifications as runners see them: leased, one at a time, and settled once. */
-import { and, asc, desc, eq, inArray, lte, notExists, or, sql } from 'drizzle-orm';
+import { and, asc, desc, eq, inArray, lte, notExists, or, type SQL, sql } from 'drizzle-orm';
 import { count } from '../observe/metrics.ts';
 import { traceparent } from '../observe/trace.ts';
 import type { Version } from './adapters.ts';
@@ -10,22 +10,42 @@ import { verifications, versions } from './schema.ts';
 export type Verification = typeof verifications.$inferSelect;
 type VerificationChange = Partial<Omit<Verification, 'id' | 'adapterId' | 'number'>>;
 
+const OPEN = sql`status in ('waiting', 'running')`;
+
+/** Where one is open, that is it. */
 export async function requestVerification(
   tx: Database,
-  { adapterId, number }: Pick<Version, 'adapterId' | 'number'>,
+  { adapterId, number, status }: Pick<Version, 'adapterId' | 'number' | 'status'>,
   rules: number,
 ): Promise<void> {
-  await tx.insert(verifications).values({
-    id: crypto.randomUUID(),
-    adapterId,
-    number,
-    rules,
-    status: 'waiting',
-    traceparent: traceparent() ?? null,
-  });
+  const rerun = status === 'passed';
+  await tx
+    .insert(verifications)
+    .values({
+      id: crypto.randomUUID(),
+      adapterId,
+      number,
+      rules,
+      status: 'waiting',
+      rerun,
+      turn: nextTurn(adapterId, rerun),
+      traceparent: traceparent() ?? null,
+    })
+    .onConflictDoUpdate({
+      target: [verifications.adapterId, verifications.number],
+      targetWhere: OPEN,
+      set: { rerun: sql`${verifications.rerun} and excluded.rerun` },
+    });
 }
 
-/** The one that has waited longest, or whose runner fell silent. @param of without it, of any version */
+/** Behind the last one of its owner, and not before those whose turn it is. */
+function nextTurn(adapterId: string, rerun: boolean): SQL<number> {
+  const ownersLast = sql`max(v.turn) filter (where split_part(v.adapter_id, '/', 1) = ${adapterId.split('/')[0]})`;
+  return sql`(select coalesce(greatest(min(v.turn), ${ownersLast} + 1), 0) from ${verifications} v
+    where v.status in ('waiting', 'running') and v.rerun = ${rerun})`;
+}
+
+/** What is published before what is listed already, owners in turn; among them those whose runner fell silent. @param of without it, of any version */
 export function leaseNextVerification(
   db: Database,
   { id, runner, expiresAt }: Lease,
@@ -44,7 +64,7 @@ export function leaseNextVerification(
           of && eq(verifications.number, of.number),
         ),
       )
-      .orderBy(asc(verifications.createdAt))
+      .orderBy(asc(verifications.rerun), asc(verifications.turn), asc(verifications.createdAt))
       .limit(1)
       .for('update', { skipLocked: true });
     if (!next) return undefined;

@@ -207,6 +207,46 @@ describe('leases', () => {
     expect(await json(answer)).toMatchObject({ version: { status: 'passed' } });
   });
 
+  it('are given once for what is asked for often, to owners in turn, and last for what is listed', async () => {
+    const listed = fresh();
+    await publish(listed);
+    api.verdict = undefined;
+    for (let i = 0; i < 20; i++)
+      expect(
+        (await api.call('POST', `/api/adapters/${listed.id}/versions/1/verifications`, undefined, alice))
+          .status,
+      ).toBe(202);
+    const { verifications } = await json(get(`/api/adapters/${listed.id}/versions/1/verifications`, alice));
+    expect(verifications.map(({ status }: { status: string }) => status)).toEqual(['waiting', 'passed']);
+
+    const answers: Promise<Response>[] = [];
+    const submit = async (owner: string, key: string) => {
+      const { files } = fresh();
+      const id = `${owner}/turn-${count}`;
+      const draft = await api.start(`/api/adapters/${id}/versions`, files, key);
+      await upload(draft, files);
+      answers.push(api.complete(draft, key));
+      while ((await get(`/api/adapters/${id}/versions/1`, key)).status !== 200)
+        await new Promise((resolve) => setTimeout(resolve, 5));
+      return `${id}@1`;
+    };
+    const [a, b, c] = [
+      await submit('alice', alice),
+      await submit('alice', alice),
+      await submit('alice', alice),
+    ];
+    const [x, y] = [await submit('bob', bob), await submit('bob', bob)];
+    const order: string[] = [];
+    for (let i = 0; i < 6; i++) {
+      const { leaseId, version } = await lease();
+      order.push(version);
+      await runner(`/${leaseId}/verdict`, passed);
+    }
+    expect(order).toEqual([a, x, b, y, c, `${listed.id}@1`]);
+    for (const answer of answers) expect((await answer).status).toBe(200);
+    expect((await runner('', { runner: 'by hand' })).status).toBe(204);
+  });
+
   it('of silent runners pass on to others, whose verdict counts alone', async () => {
     const { answer } = await pending();
     const first = await lease();
@@ -260,7 +300,7 @@ describe('what is listed', () => {
     expect(await invoke(reverify, {}, api.deps)).toEqual({ requested: 0 });
 
     api.verdict = () => refused;
-    await requestVerification(api.deps.db, { adapterId: made.id, number: 1 }, RULES + 1);
+    await requestVerification(api.deps.db, { adapterId: made.id, number: 1, status: 'passed' }, RULES + 1);
     while ((await get(`/api/adapters/${made.id}`, '')).status !== 404)
       await new Promise((resolve) => setTimeout(resolve, 5));
     expect(await json(get(`/api/adapters/${made.id}/versions/1`, alice))).toMatchObject({

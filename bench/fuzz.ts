@@ -9,7 +9,7 @@ import { sampleTensors } from '../adapter/sample-adapter.ts';
 import { decodeCursor, encodeCursor } from '../api/cursor.ts';
 import { ApiError } from '../api/errors.ts';
 import { readCommit } from '../api/hub/commit-payload.ts';
-import { readShard, XetError, Xorb } from '../api/hub/xet/formats.ts';
+import { readShard, XetError, Xorb, type XorbSource } from '../api/hub/xet/formats.ts';
 import { decodeLz4Frame, Lz4Error } from '../api/hub/xet/lz4.ts';
 import { renderChat, TemplateError } from '../gpu-runner/model/chat-template.ts';
 import { base } from '../test/in-process.ts';
@@ -73,15 +73,22 @@ const frame = Uint8Array.from(
     0,
   ],
 );
-const shard = Uint8Array.from([
-  ...text('HFRepoMetaData\0'),
-  ...[0x55, 0x69, 0x67, 0x45, 0x6a, 0x7b, 0x81, 0x57, 0x83, 0xa5, 0xbd, 0xd9, 0x5c, 0xcd, 0xd1, 0x4a, 0xa9],
-  ...[2, ...Array<number>(15).fill(0)],
-  ...[...Array<number>(35).fill(0), 0xc0, 1, ...Array<number>(11).fill(0)],
-  ...[...Array<number>(36).fill(7), 100, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0],
-  ...Array<number>(96).fill(9),
-  ...Array<number>(48).fill(255),
-]);
+/** One file, of so many terms of one chunk each. */
+function shardOf(terms: number): Uint8Array {
+  const bytes = new Uint8Array(48 * (2 * terms + 4));
+  bytes.set([...text('HFRepoMetaData\0'), 0x55, 0x69, 0x67, 0x45, 0x6a, 0x7b, 0x81, 0x57]);
+  bytes.set([0x83, 0xa5, 0xbd, 0xd9, 0x5c, 0xcd, 0xd1, 0x4a, 0xa9, 2], 23);
+  const view = new DataView(bytes.buffer);
+  view.setUint32(48 + 32, 0xc000_0000, true);
+  view.setUint32(48 + 36, terms, true);
+  for (let i = 0; i < terms; i++) {
+    bytes.fill(7, 96 + 48 * i, 96 + 48 * i + 36);
+    view.setUint32(96 + 48 * i + 36, 65_536, true);
+    view.setUint32(96 + 48 * i + 44, 1, true);
+  }
+  return bytes.fill(255, bytes.length - 48);
+}
+const shard = shardOf(1);
 const xorb = Uint8Array.from([
   0,
   5,
@@ -102,6 +109,13 @@ const xorb = Uint8Array.from([
   0,
   ...frame,
 ]);
+/** So many chunks of so many bytes, as they are. */
+function xorbOf(chunks: number, size: number): Uint8Array {
+  const bytes = new Uint8Array(chunks * (8 + size));
+  const header = [0, size & 255, size >> 8, size >> 16];
+  for (let i = 0; i < chunks; i++) bytes.set([...header, ...header], i * (8 + size));
+  return bytes;
+}
 const template =
   "{% for m in messages %}{{ '<|' + m['role'] + '|>' + m['content'] | trim }}{% if loop.last and add_generation_prompt %}{{ '<a>' }}{% endif %}{% endfor %}";
 
@@ -125,7 +139,16 @@ const TARGETS: readonly Target[] = [
     name: 'xorb',
     share: 0.15,
     seeds: [xorb],
-    read: (input) => [...new Xorb(input).read({ begin: 0, end: 2 })],
+    read: readXorb,
+    errors: [XetError],
+  },
+  // As large as they may be, and so few of them: what is wrong in one may cost memory and time for each of its parts.
+  { name: 'large shard', share: 1e-5, seeds: [shardOf(100_000)], read: readShard, errors: [XetError] },
+  {
+    name: 'large xorb',
+    share: 1e-5,
+    seeds: [xorbOf(8192, 1), xorbOf(512, 128 * 1024 - 1)],
+    read: (input) => Xorb.open(sourceOf(input)),
     errors: [XetError],
   },
   {
@@ -158,6 +181,20 @@ const TARGETS: readonly Target[] = [
   },
 ];
 
+const sourceOf =
+  (bytes: Uint8Array): XorbSource =>
+  async (range = { offset: 0, length: bytes.length }) =>
+    (async function* () {
+      const end = range.offset + range.length;
+      for (let at = range.offset; at < end; at += 65_536)
+        yield bytes.subarray(at, Math.min(at + 65_536, end));
+    })();
+
+async function readXorb(bytes: Uint8Array): Promise<void> {
+  const xorb = await Xorb.open(sourceOf(bytes));
+  for await (const chunk of xorb.read({ begin: 0, end: 2, size: 31 })) void chunk;
+}
+
 /** One to four of: a byte changed, a piece cut out, doubled, or put elsewhere, a number made extreme. */
 function mutated(seed: Uint8Array, next: () => number): Uint8Array {
   let bytes = Uint8Array.from(seed);
@@ -179,7 +216,7 @@ function mutated(seed: Uint8Array, next: () => number): Uint8Array {
         bytes = joined(bytes.subarray(0, place), piece, piece, bytes.subarray(place + length));
         break;
       case 4:
-        bytes.fill(next() < 0.5 ? 255 : 0, place, place + 4);
+        bytes.fill(next() < 0.5 ? 255 : 0, place, place + 4 ** (1 + Math.floor(next() ** 3 * 12)));
         break;
       default:
         bytes.copyWithin(Math.floor(next() * bytes.length), place, place + length);
@@ -221,7 +258,7 @@ export async function run(): Promise<Figure[]> {
         }
       }
       slowest = Math.max(slowest, performance.now() - then);
-      if (i % 10_000 === 0) most = Math.max(most, process.memoryUsage.rss());
+      if (i % 10_000 === 0 || input.length > MIB) most = Math.max(most, process.memoryUsage.rss());
     }
     done += count;
     const seconds = (performance.now() - began) / 1000;

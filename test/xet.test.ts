@@ -6,8 +6,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import fc from 'fast-check';
-import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import { readShard, XetError, Xorb } from '../api/hub/xet/formats.ts';
+import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
+import { readShard, XetError, Xorb, type XorbSource } from '../api/hub/xet/formats.ts';
 import { decodeLz4Frame, Lz4Error } from '../api/hub/xet/lz4.ts';
 import { InProcess } from './in-process.ts';
 
@@ -146,6 +146,15 @@ function shardOf(
   ]);
 }
 
+/** In pieces, as they come from a store. */
+const from =
+  (bytes: Uint8Array): XorbSource =>
+  async (range = { offset: 0, length: bytes.length }) =>
+    (async function* () {
+      const end = range.offset + range.length;
+      for (let at = range.offset; at < end; at += 77) yield bytes.subarray(at, Math.min(at + 77, end));
+    })();
+
 const sha256 = (bytes: Uint8Array) => createHash('sha256').update(bytes).digest('hex');
 
 describe('xorbs and shards', () => {
@@ -153,21 +162,21 @@ describe('xorbs and shards', () => {
     const content = Uint8Array.from({ length: 100 }, (_, i) => i);
     const shard = shardOf('ab'.repeat(32), [{ xorb: 'cd'.repeat(32), size: 100, begin: 0, end: 1 }]);
     const xorb = Uint8Array.from(chunk(2, literal(grouped(content)), 100));
-    fc.assert(
-      fc.property(
+    return fc.assert(
+      fc.asyncProperty(
         fc.constantFrom('shard', 'xorb'),
         fc.nat(),
         fc.nat(255),
         fc.nat(400),
-        (which, at, byte, cut) => {
+        async (which, at, byte, cut) => {
           const good = which === 'shard' ? shard : xorb;
           const bad = good.slice(0, good.length - (cut % good.length));
           bad[at % bad.length] = byte;
           try {
             if (which === 'shard') readShard(bad);
             else
-              for (const one of new Xorb(bad).read({ begin: 0, end: 1 }))
-                expect(one.length).toBeLessThan(2 ** 18);
+              for await (const one of (await Xorb.open(from(bad))).read({ begin: 0, end: 1, size: 100 }))
+                expect(one.length).toBe(100);
           } catch (error) {
             expect(error).toBeInstanceOf(XetError);
           }
@@ -175,6 +184,22 @@ describe('xorbs and shards', () => {
       ),
       { numRuns: 3000 },
     );
+  });
+
+  it('of more than clients make are refused before they cost anything', async () => {
+    const opened = (xorb: Uint8Array) => Xorb.open(from(xorb));
+    const began = performance.now();
+    await expect(opened(new Uint8Array(72 * 2 ** 20))).rejects.toThrow('has a chunk of 0 bytes');
+    const tiny = Uint8Array.from(
+      Array(8193)
+        .fill(chunk(0, Uint8Array.of(7), 1))
+        .flat(),
+    );
+    await expect(opened(tiny)).rejects.toThrow('has more than 8192 chunks');
+    await expect(opened(Uint8Array.from(chunk(1, new Uint8Array(9000), 1)))).rejects.toThrow(
+      'packed into 9000',
+    );
+    expect(performance.now() - began).toBeLessThan(1000);
   });
 });
 
@@ -265,12 +290,25 @@ describe('an upload', () => {
       shardOf(sha256(content), Array(3).fill({ ...terms[0]!, size: 0xffff_ffff })),
       413,
     ],
-    ['with less than its chunks hold', shardOf('11'.repeat(32), [{ ...terms[0]!, size: 3 }]), 413],
+    ['with less than its chunks hold', shardOf('11'.repeat(32), [{ ...terms[0]!, size: 3 }]), 422],
+    ['of chunks that are too small', shardOf('44'.repeat(32), Array(2000).fill(terms[0]!)), 422],
     ['that is none', new Uint8Array(100), 422],
   ])('a shard %s is refused', async (_name, shard, status) => {
     const { casUrl } = await session();
     await send(`${casUrl}/v1/xorbs/default/${hash}`, xorb);
     expect((await send(`${casUrl}/v1/shards`, shard)).status).toBe(status);
+  });
+
+  it('of two xorbs in turns reads through each of them once', async () => {
+    const { casUrl } = await session();
+    const other = 'fedcba9876543210'.repeat(4);
+    for (const each of [hash, other]) await send(`${casUrl}/v1/xorbs/default/${each}`, xorb);
+    const inTurns = Array.from({ length: 60 }, (_, i) => ({ ...terms[0]!, xorb: i % 2 ? other : hash }));
+    const whole = new TextEncoder().encode('{"text": "the end"}\n'.repeat(60));
+    const read = vi.spyOn(api.blobs, 'read');
+    expect((await send(`${casUrl}/v1/shards`, shardOf(sha256(whole), inTurns))).status).toBe(200);
+    expect(read.mock.calls.filter(([, range]) => !range)).toHaveLength(2);
+    read.mockRestore();
   });
 
   it('is for who may publish there alone', async () => {

@@ -15,7 +15,8 @@ import { readShard, type ShardFile, XetError, XORB_PREFIX, Xorb } from './format
 /** 64 MiB of chunks, and their list. */
 export const MAX_XORB = 72 * 2 ** 20;
 export const MAX_SHARD = 64 * 2 ** 20;
-const LARGEST = Math.max(...Object.values(ADAPTER_FILES).map(({ maxSize }) => maxSize));
+/** Of all files of an adapter together: a few bytes of a xorb can be asked for again and again. */
+const LARGEST = Object.values(ADAPTER_FILES).reduce((sum, { maxSize }) => sum + maxSize, 0);
 
 /** One upload of one user for one adapter. */
 export interface Session {
@@ -40,15 +41,19 @@ export async function keepXorb(
 
 /** Makes the files that a shard describes. @throws ApiError refused, invalid_request, too_large */
 export async function takeShard(deps: PublishDeps, session: Session, shard: Uint8Array): Promise<void> {
-  for (const file of read(() => readShard(shard), 'The shard')) {
-    if (file.size > LARGEST)
-      throw new ApiError(
-        'too_large',
-        `A file of ${file.size} bytes is more than an adapter may have: ${LARGEST}.`,
-      );
+  const files = told(() => readShard(shard), 'The shard');
+  const size = files.reduce((sum, file) => sum + file.size, 0);
+  if (size > LARGEST)
+    throw new ApiError(
+      'too_large',
+      `The files of this upload have ${size} bytes, more than an adapter may have: ${LARGEST}.`,
+    );
+  const xorbs = new Map<string, Xorb>();
+  for (const file of files) {
     const key = { userId: session.principal.userId, target: session.target, sha256: file.sha256 };
     if (await findContentDraft(deps.db, key)) continue;
-    const { sha256 } = await stage(deps, session, file.sha256, contentOf(deps, session, file), file.size);
+    const content = contentOf(deps, session, file, xorbs);
+    const { sha256 } = await stage(deps, session, file.sha256, content, file.size);
     if (sha256 !== file.sha256)
       throw new ApiError(
         'refused',
@@ -57,46 +62,43 @@ export async function takeShard(deps: PublishDeps, session: Session, shard: Uint
   }
 }
 
+/** @param xorbs those that were opened already; each is read through once */
 async function* contentOf(
   deps: PublishDeps,
   session: Session,
   { terms }: ShardFile,
+  xorbs: Map<string, Xorb>,
 ): AsyncGenerator<Uint8Array> {
-  let open: { hash: string; xorb: Xorb } | undefined;
   for (const term of terms) {
-    if (open?.hash !== term.xorb)
-      open = { hash: term.xorb, xorb: new Xorb(await xorbBytes(deps, session, term.xorb)) };
-    const chunks = open.xorb.read(term);
-    for (;;) {
-      const next = read(() => chunks.next(), `The xorb ${term.xorb}`);
-      if (next.done) break;
-      yield next.value;
+    try {
+      const xorb = xorbs.get(term.xorb) ?? (await openXorb(deps, session, term.xorb));
+      xorbs.set(term.xorb, xorb);
+      yield* xorb.read(term);
+    } catch (error) {
+      throw asTold(error, `The xorb ${term.xorb}`);
     }
   }
 }
 
-async function xorbBytes({ db, blobs }: PublishDeps, session: Session, hash: string): Promise<Uint8Array> {
+async function openXorb({ db, blobs }: PublishDeps, session: Session, hash: string): Promise<Xorb> {
   const staged = await findStaged(db, session.principal.userId, pathOf(session, hash));
-  if (!staged?.upload)
+  const key = staged?.upload?.key;
+  if (!key)
     throw new ApiError('invalid_request', `The xorb ${hash} was not sent in this upload: send it again.`);
-  const bytes = new Uint8Array(staged.size);
-  let at = 0;
-  for await (const chunk of await blobs.read(staged.upload.key)) {
-    bytes.set(chunk, at);
-    at += chunk.length;
-  }
-  return bytes;
+  return Xorb.open((range) => blobs.read(key, range));
 }
 
-/** What strangers sent is told to them as what it is. */
-function read<T>(work: () => T, what: string): T {
+function told<T>(work: () => T, what: string): T {
   try {
     return work();
   } catch (error) {
-    if (error instanceof XetError) throw new ApiError('refused', `${what} ${error.message}.`);
-    throw error;
+    throw asTold(error, what);
   }
 }
+
+/** What strangers sent is told to them as what it is. */
+const asTold = (error: unknown, what: string): unknown =>
+  error instanceof XetError ? new ApiError('refused', `${what} ${error.message}.`) : error;
 
 /** Streams content into the store, as the upload of a draft. @throws ApiError too_large: more than `limit` bytes */
 async function stage(

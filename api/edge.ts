@@ -7,6 +7,7 @@ import { isMigrated } from '../db/migrated.ts';
 import { openPerRequest, RequestConnection } from '../db/per-request.ts';
 import { joinTrainingQueue } from '../db/queue.ts';
 import { ANYWHERE } from '../functions/anywhere.ts';
+import { POST_MS, type Post } from '../functions/ports.ts';
 import { runDue } from '../functions/ticks.ts';
 import type { Log } from './app.ts';
 import { assemble, type Marketplace } from './assemble.ts';
@@ -33,8 +34,6 @@ interface ExecutionContext {
   /** Until then the request's I/O lives on, though the answer was sent, or nobody waits for it any more. */
   waitUntil(work: Promise<unknown>): void;
 }
-
-const WEBHOOK_MS = 10_000;
 
 /** @param renderPage the site's, as built */
 export function createWorker(renderPage: Site['page']) {
@@ -142,10 +141,12 @@ class Edge {
 
   async runDue(outside: Service, context: ExecutionContext): Promise<void> {
     const { deps } = this.marketplace;
-    const post = async (url: string, headers: Record<string, string>, body: string) => {
-      const signal = AbortSignal.timeout(WEBHOOK_MS);
+    const post: Post = async (url, headers, body) => {
+      const signal = AbortSignal.timeout(POST_MS);
       const request = new Request(url, { method: 'POST', headers, body, redirect: 'manual', signal });
-      return (await outside.fetch(request)).status;
+      const { status, body: answer } = await outside.fetch(request);
+      await answer?.cancel();
+      return status;
     };
     const scope = scopeOf(this.databaseUrl, context);
     await this.scopes.run(scope, () => runDue(ANYWHERE, { ...deps, post }, this.log));

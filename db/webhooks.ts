@@ -1,5 +1,5 @@
 /** Webhooks and what is delivered to them; and the events that they, and the audit log, are about. */
-import { and, asc, desc, eq, getTableColumns, inArray, lt, lte, sql } from 'drizzle-orm';
+import { and, asc, desc, eq, getTableColumns, inArray, isNull, lt, lte, sql } from 'drizzle-orm';
 import type { Database } from './open.ts';
 import { deliveries, events, user, webhooks } from './schema.ts';
 
@@ -7,14 +7,25 @@ export type Webhook = typeof webhooks.$inferSelect;
 export type Delivery = typeof deliveries.$inferSelect;
 export type Event = typeof events.$inferSelect;
 
+/** So many owners' deliveries at least are taken together, where so many have any. */
+const OWNERS_AT_ONCE = 5;
+
 export interface Due {
   readonly delivery: Delivery;
   readonly webhook: Webhook;
   readonly event: Event;
 }
 
-export async function addWebhook(db: Database, webhook: typeof webhooks.$inferInsert): Promise<Webhook> {
+/** @returns undefined: the owner has `limit` of them already */
+export async function addWebhook(
+  db: Database,
+  webhook: typeof webhooks.$inferInsert,
+  limit: number,
+): Promise<Webhook | undefined> {
   return db.transaction(async (tx) => {
+    // One at a time of an owner: two at once would both find room for one more.
+    await tx.execute(sql`select pg_advisory_xact_lock(hashtext(${`webhooks of ${webhook.owner}`}))`);
+    if ((await tx.$count(webhooks, eq(webhooks.owner, webhook.owner))) >= limit) return undefined;
     const [made] = await tx.insert(webhooks).values(webhook).returning();
     const { id, owner, url, createdBy } = made!;
     await tx
@@ -38,8 +49,13 @@ export async function removeWebhook(db: Database, { id, owner }: Webhook, actor:
   await db.insert(events).values({ actor, kind: 'webhook.removed', subject: owner, data: { id } });
 }
 
+/** What still waits for it is never told. */
 export async function disableWebhook(db: Database, id: string, at: Date): Promise<void> {
   await db.update(webhooks).set({ disabledAt: at }).where(eq(webhooks.id, id));
+  await db
+    .update(deliveries)
+    .set({ status: 'failed' })
+    .where(and(eq(deliveries.webhookId, id), eq(deliveries.status, 'waiting')));
 }
 
 /** Newest first. */
@@ -68,15 +84,27 @@ export async function replayDelivery(
   return again.length > 0;
 }
 
-/** Takes what is due; nobody else takes it before `until`. */
+/** Takes what is due, of each owner in turn: whose receivers are slow keeps nobody waiting. Nobody else takes it before `until`. */
 export function takeDue(db: Database, now: Date, until: Date, limit: number): Promise<Due[]> {
+  const isDue = and(eq(deliveries.status, 'waiting'), lte(deliveries.nextAt, now));
   return db.transaction(async (tx) => {
+    const turn = sql<number>`row_number() over (partition by ${webhooks.owner} order by ${deliveries.nextAt})`;
+    const inTurn = tx
+      .select({ id: deliveries.id, nextAt: deliveries.nextAt, turn: turn.as('turn') })
+      .from(deliveries)
+      .innerJoin(webhooks, eq(webhooks.id, deliveries.webhookId))
+      .where(and(isDue, isNull(webhooks.disabledAt)))
+      .as('in_turn');
+    const next = tx
+      .select({ id: inTurn.id })
+      .from(inTurn)
+      .where(lte(inTurn.turn, Math.ceil(limit / OWNERS_AT_ONCE)))
+      .orderBy(asc(inTurn.turn), asc(inTurn.nextAt))
+      .limit(limit);
     const due = await tx
       .select({ id: deliveries.id })
       .from(deliveries)
-      .where(and(eq(deliveries.status, 'waiting'), lte(deliveries.nextAt, now)))
-      .orderBy(asc(deliveries.nextAt))
-      .limit(limit)
+      .where(and(isDue, inArray(deliveries.id, next))) // once more: another may have taken it meanwhile
       .for('update', { skipLocked: true });
     if (due.length === 0) return [];
     const ids = due.map(({ id }) => id);

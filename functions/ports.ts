@@ -19,7 +19,13 @@ export interface ObjectStore {
   abortUpload(key: string, uploadId: string): Promise<void>;
 }
 
-/** Sends to an address that a stranger named: it must not lead into our own network. @returns the status of the answer */
+/** What one `Post` may take, from the look-up of the name to the status. */
+export const POST_MS = 15_000;
+
+/**
+ * Sends to an address that a stranger named: it must not lead into our own network, and what it answers beyond the status is not read.
+ * @returns the status of the answer
+ */
 export type Post = (url: string, headers: Record<string, string>, body: string) => Promise<number>;
 
 export interface Ports {

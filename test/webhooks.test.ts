@@ -1,12 +1,13 @@
 /** Webhooks: told once something has happened, signed, again until they are heard, and never into our own network. */
 import { createServer, type Server } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import { type AddressInfo, createServer as createTcpServer } from 'node:net';
 import { Webhook as Signature } from 'standardwebhooks';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
 import { sampleAdapter } from '../adapter/sample-adapter.ts';
 import { isPublic, safePost } from '../api/embedded/safe-post.ts';
+import { addEvent } from '../db/webhooks.ts';
 import { invoke } from '../functions/definition.ts';
-import type { Post } from '../functions/ports.ts';
+import { POST_MS, type Post } from '../functions/ports.ts';
 import { webhook } from '../functions/webhook.ts';
 import { base, InProcess } from './in-process.ts';
 
@@ -142,6 +143,8 @@ describe('a webhook', () => {
       expect(await json('GET', '/api/webhooks')).toMatchObject({ webhooks: [{ id, disabled: true }] });
       await publish();
       expect(await deliver()).toBe(0);
+      const again = `/api/webhooks/${id}/deliveries/${deliveries[0].id}/replay`;
+      expect((await api.call('POST', again, undefined, alice)).status).toBe(409);
     }));
 
   it('is given up after a day and a half', () =>
@@ -170,6 +173,67 @@ describe('a webhook', () => {
       expect(await deliver()).toBe(1);
       expect(heard).toHaveLength(1);
     }));
+});
+
+describe('a slow receiver', () => {
+  const trickling = async (first: string, work: (url: string) => Promise<void>) => {
+    const slow = createTcpServer((socket) => {
+      socket.on('error', () => undefined).write(first);
+      const timer = setInterval(() => socket.write('x'), 20);
+      socket.on('close', () => clearInterval(timer));
+    });
+    await new Promise<void>((resolve) => slow.listen(0, '127.0.0.1', resolve));
+    try {
+      await work(`http://127.0.0.1:${(slow.address() as AddressInfo).port}/`);
+    } finally {
+      slow.close();
+    }
+  };
+
+  it('is not listened to beyond its status', () =>
+    trickling('HTTP/1.1 200 OK\r\ncontent-length: 65536\r\n\r\n', async (target) => {
+      expect(await safePost(true, target, {}, '{}')).toBe(200);
+    }));
+
+  it('has so long for all of it, however often it says something', () =>
+    trickling('HTTP/1.1 200 OK\r\nx: ', async (target) => {
+      const { timeout } = AbortSignal;
+      const asked = vi.spyOn(AbortSignal, 'timeout').mockImplementation(() => timeout(300));
+      await expect(safePost(true, target, {}, '{}')).rejects.toThrow(/timeout/);
+      expect(asked).toHaveBeenCalledExactlyOnceWith(POST_MS);
+      asked.mockRestore();
+    }));
+
+  it('keeps nobody else waiting', () =>
+    hooked(['version.listed'], async () => {
+      const { db } = api.deps;
+      const bob = await api.key('bob', ['manage']);
+      const ofBob = await (
+        await api.call('POST', '/api/webhooks', { url: `${url}/bob`, kinds: ['version.listed'] }, bob)
+      ).json();
+      for (const owner of [...Array(50).fill('alice'), 'bob'])
+        await addEvent(db, { actor: null, kind: 'version.listed', subject: `${owner}/x@1`, data: {} });
+      later(5);
+      const told: string[] = [];
+      const post: Post = (to) => {
+        told.push(to);
+        return to.endsWith('/bob') ? Promise.resolve(204) : new Promise(() => undefined);
+      };
+      void invoke(webhook, {}, { db, now: () => api.now, post });
+      await vi.waitFor(() => expect(told).toContain(`${url}/bob`));
+      expect(told).toHaveLength(5); // four of hers
+      await api.call('DELETE', `/api/webhooks/${ofBob.id}`, undefined, bob);
+    }));
+
+  it('is one of twenty of its owner at most', async () => {
+    const made: { id: string }[] = [];
+    for (let i = 0; i < 20; i++)
+      made.push(await json('POST', '/api/webhooks', { url, kinds: ['version.listed'] }));
+    const more = await api.call('POST', '/api/webhooks', { url }, alice);
+    expect(more.status).toBe(409);
+    expect(await more.json()).toMatchObject({ detail: expect.stringContaining('alice has 20 webhooks') });
+    for (const { id } of made) await api.call('DELETE', `/api/webhooks/${id}`, undefined, alice);
+  });
 });
 
 describe('addresses', () => {
@@ -206,7 +270,16 @@ describe('addresses', () => {
     'http://0x7f.1:1/',
     'http://[::ffff:7f00:1]:1/',
   ])('nothing is sent to %s', async (target) => {
-    await expect(safePost(false, target, {}, '{}')).rejects.toThrow(/not a public address/);
+    await expect(safePost(false, target, {}, '{}')).rejects.toThrow(
+      /^\S+ (is not|does not lead to) a public address$/,
+    );
+  });
+
+  it('where a name leads, or that there is none, is not told', async () => {
+    for (const name of ['localhost', 'nobody.invalid'])
+      await expect(safePost(false, `http://${name}:1/`, {}, '{}')).rejects.toThrow(
+        `${name} does not lead to a public address`,
+      );
   });
 });
 

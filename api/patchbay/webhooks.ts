@@ -26,6 +26,8 @@ interface WebhookDeps {
 }
 
 const SHOWN = 100;
+/** Of an owner: each event goes to all of them, whoever they belong to. */
+const MAX_WEBHOOKS = 20;
 const SECRET_BYTES = 32;
 const WebhookId = z.object({ id: z.uuid() });
 const Owner = z.object({
@@ -47,14 +49,20 @@ export function webhookRoutes(app: App, { db, now }: WebhookDeps): void {
       const { url, kinds, owner } = c.req.valid('json');
       const bytes = crypto.getRandomValues(new Uint8Array(SECRET_BYTES));
       const secret = `whsec_${btoa(String.fromCharCode(...bytes))}`;
-      const made = await addWebhook(db, {
+      const webhook = {
         id: crypto.randomUUID(),
         owner: namespaceOf(principal, owner),
         url,
         secret,
         kinds: [...(kinds ?? TOLD_KINDS)],
         createdBy: principal.userId,
-      });
+      };
+      const made = await addWebhook(db, webhook, MAX_WEBHOOKS);
+      if (!made)
+        throw new ApiError(
+          'conflict',
+          `${webhook.owner} has ${MAX_WEBHOOKS} webhooks, and may have no more: DELETE /api/webhooks/{id} makes room.`,
+        );
       return c.json({ ...view(made), secret }, 201);
     },
   );
@@ -125,7 +133,12 @@ export function webhookRoutes(app: App, { db, now }: WebhookDeps): void {
     }),
     async (c) => {
       const { id, delivery } = c.req.valid('param');
-      await ownWebhook(requirePrincipal(c, 'manage'), id);
+      const { disabledAt } = await ownWebhook(requirePrincipal(c, 'manage'), id);
+      if (disabledAt)
+        throw new ApiError(
+          'conflict',
+          'Its address answered 410 Gone: make a new webhook, which is told anew.',
+        );
       if (!(await replayDelivery(db, id, delivery, now())))
         throw new ApiError('not_found', `There is no delivery ${delivery}.`);
       return c.body(null, 202);

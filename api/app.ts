@@ -30,7 +30,7 @@ export type AppDeps = PatchbayDeps &
   InvokeDeps &
   RunnerDeps & {
     readonly log: Log;
-    /** What clients reach the server at, where requests name another address. */
+    /** What clients reach the server at; undefined: what their requests name. */
     readonly publicUrl?: string | undefined;
     readonly upstream: Upstream | undefined;
     /** Absent: the API alone. */
@@ -58,6 +58,7 @@ export function createApp(deps: AppDeps) {
     const requestId = requestIdOf(c.req.header('x-request-id')) ?? answerId;
     c.set('requestId', requestId);
     c.set('answerId', answerId);
+    c.set('publicUrl', deps.publicUrl ?? c.req.url);
     c.header('x-request-id', requestId);
     const began = performance.now();
     await next();
@@ -82,7 +83,9 @@ export function createApp(deps: AppDeps) {
     const { headers } = c.req.raw;
     const principal = await inSpan('authenticate', {}, async () => {
       const byKey = await deps.auth.authenticate(c.req.header('authorization'));
-      return byKey ?? (isOwnPage(c.req.raw, deps.publicUrl) ? await deps.auth.session(headers) : undefined);
+      return (
+        byKey ?? (isOwnPage(c.req.raw, c.get('publicUrl')) ? await deps.auth.session(headers) : undefined)
+      );
     });
     c.set('principal', principal);
     await next();
@@ -148,7 +151,7 @@ function causeOf({ cause }: Error): string | undefined {
 }
 
 /** A browser sends its cookie along whoever made the page: what changes something counts only from pages of our own. */
-function isOwnPage(request: Request, publicUrl = request.url): boolean {
+function isOwnPage(request: Request, publicUrl: string): boolean {
   if (request.method === 'GET' || request.method === 'HEAD') return true;
   const origin = request.headers.get('origin');
   if (origin === null || !URL.canParse(origin)) return false;

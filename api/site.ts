@@ -1,7 +1,7 @@
 /** The site: pages that ask this API for what they show, as a browser would, and are sent as HTML. */
 import { type Context, Hono } from 'hono';
 import { compress } from 'hono/compress';
-import type { AppEnv } from './context.ts';
+import { type AppEnv, absolute } from './context.ts';
 import { ApiError } from './errors.ts';
 
 type Ask = (request: Request) => Promise<Response>;
@@ -30,7 +30,9 @@ export function siteRoutes(
 
   site.get('*', compress(), async (c, next) => {
     if (!c.req.header('accept')?.includes('text/html')) return next();
-    const answer = await page(c.req.raw, async (asked) => app.fetch(asSameCaller(asked, c), c.env));
+    const answer = await page(new Request(absolute(c), c.req.raw), async (asked) =>
+      app.fetch(asSameCaller(asked, c), c.env),
+    );
     for (const [name, value] of Object.entries(policy)) answer.headers.set(name, value);
     return answer;
   });

@@ -78,6 +78,7 @@ interface Parts {
   readonly upstream: Upstream | undefined;
   readonly coldStartMs: number;
   readonly site: Site | undefined;
+  readonly publicUrl: string | undefined;
 }
 
 export class InProcess {
@@ -121,6 +122,7 @@ export class InProcess {
     upstream,
     coldStartMs,
     site,
+    publicUrl,
   }: Parts) {
     this.folder = folder;
     this.s3 = s3;
@@ -152,6 +154,7 @@ export class InProcess {
       limitFactor,
       upstream,
       site,
+      publicUrl,
       loadedBases: async () => this.loaded,
       addressOf: () => '127.0.0.1',
       runner: this.fleet,
@@ -171,6 +174,7 @@ export class InProcess {
       upstream,
       coldStartMs = 0,
       site,
+      publicUrl,
       onQueueError = (error) => {
         throw error;
       },
@@ -181,6 +185,7 @@ export class InProcess {
       upstream?: Upstream;
       coldStartMs?: number;
       site?: Site;
+      publicUrl?: string;
       onQueueError?: (error: Error) => void;
       startObjects?: (folder: string) => Promise<ObjectsForTests>;
       /** Whether the database has the base already. */
@@ -202,6 +207,7 @@ export class InProcess {
       upstream,
       coldStartMs,
       site,
+      publicUrl,
     });
     await api.blobs.prepare();
     api.admin = await api.key('admin', ['read', 'publish', 'infer', 'train', 'admin']);

@@ -6,7 +6,7 @@ import { settle } from '../../db/people.ts';
 import { requireRole } from '../access.ts';
 import type { Principal } from '../auth.ts';
 import { CardError, readCard } from '../card.ts';
-import { type AppEnv, requirePrincipal } from '../context.ts';
+import { type AppEnv, absolute, requirePrincipal } from '../context.ts';
 import { ApiError } from '../errors.ts';
 import { parseInput, readJsonBody } from '../request.ts';
 import { awaitVerdict, withdraw } from '../verify.ts';
@@ -62,7 +62,7 @@ export function hubPublishRoutes(deps: PublishDeps, objects: GitObjects) {
   app.post('/api/repos/create', async (c) => {
     const principal = requirePrincipal(c, 'publish', 'admin');
     const { asked, id, latest } = await repositoryAsked(c, principal);
-    const repository = { url: new URL(`/${id}`, c.req.url).href, name: id };
+    const repository = { url: absolute(c, `/${id}`), name: id };
     if (latest) return c.json({ ...repository, error: `${id} exists already.` }, 409);
     const visibility = asked.visibility ?? (asked.private ? 'private' : undefined);
     if (visibility) await settle(deps.db, id, { visibility }, principal.userId);
@@ -132,7 +132,7 @@ export function hubPublishRoutes(deps: PublishDeps, objects: GitObjects) {
   app.post(BATCH, async (c) => {
     const { principal, target } = await targetOf(c);
     const asked = parseInput(LfsBatch, await readJsonBody(c.req.raw));
-    const completionUrl = new URL(c.req.path.replace(/objects\/batch$/, 'complete'), c.req.url).href;
+    const completionUrl = absolute(c, c.req.path.replace(/objects\/batch$/, 'complete'));
     const answer = await lfsBatch(deps, { principal, target: target.id, completionUrl }, asked);
     return c.json(answer, 200, { 'content-type': 'application/vnd.git-lfs+json' });
   });
@@ -148,7 +148,7 @@ export function hubPublishRoutes(deps: PublishDeps, objects: GitObjects) {
     const submitted = await commit(deps, principal, target, await readCommit(c.req.raw.body));
     const version = await awaitVerdict(deps, submitted, VERDICT_SECONDS);
     const commitOid = commitOf(version.digest);
-    const commitUrl = new URL(`/${target.id}/commit/${commitOid}`, c.req.url).href;
+    const commitUrl = absolute(c, `/${target.id}/commit/${commitOid}`);
     return c.json({ success: true, commitOid, commitUrl, hookOutput: '', pullRequestUrl: null });
   });
   return app;

@@ -2,7 +2,7 @@
 import { type Context, Hono } from 'hono';
 import { z } from 'zod';
 import { requireRole, requireUse, roleFor } from '../access.ts';
-import { type AppEnv, requirePrincipal } from '../context.ts';
+import { type AppEnv, absolute, requirePrincipal } from '../context.ts';
 import type { DownloadCounter } from '../downloads.ts';
 import { ApiError, asApiError } from '../errors.ts';
 import { parseInput, readJsonBody, readTextBody } from '../request.ts';
@@ -59,7 +59,7 @@ export function hubRoutes(deps: HubDeps) {
   app.use(readThrough(deps, deps.upstream));
 
   app.get('/api/models', async (c) => {
-    const { models, next } = await listModels(db, c.get('principal'), new URL(c.req.url));
+    const { models, next } = await listModels(db, c.get('principal'), new URL(absolute(c)));
     if (next) c.header('link', `<${next}>; rel="next"`);
     return c.json(models);
   });

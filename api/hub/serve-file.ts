@@ -5,7 +5,7 @@ import { LRUCache } from 'lru-cache';
 import type { StoredFile } from '../../db/bases.ts';
 import { blobKey } from '../../functions/object-keys.ts';
 import type { BlobStore } from '../blob-store.ts';
-import type { AppEnv } from '../context.ts';
+import { type AppEnv, absolute } from '../context.ts';
 import { type GitObjects, isLfs } from './git-objects.ts';
 
 /**
@@ -40,7 +40,8 @@ export async function serveFile(
     headers.set('x-linked-size', String(file.size));
     // Python's client takes a redirect to its own host name, whatever the port, for one within the API: it follows with HEAD
     // and with its key, neither of which a presigned URL bears. Then the bytes go through here.
-    if (new URL(url).hostname !== new URL(c.req.url).hostname) {
+    const ours = [absolute(c), c.req.url].map((own) => new URL(own).hostname);
+    if (!ours.includes(new URL(url).hostname)) {
       headers.set('location', url);
       headers.delete('cache-control'); // the URL expires
       return new Response(null, { status: 302, headers });

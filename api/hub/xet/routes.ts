@@ -3,7 +3,7 @@
  * and nothing is told of what is stored already.
  */
 import { type Context, Hono } from 'hono';
-import { type AppEnv, requirePrincipal } from '../../context.ts';
+import { type AppEnv, absolute, requirePrincipal } from '../../context.ts';
 import { ApiError, problemJson } from '../../errors.ts';
 import type { PublishDeps } from '../../versions.ts';
 import { findTarget } from '../commit.ts';
@@ -20,7 +20,7 @@ export function xetRoutes(deps: PublishDeps) {
   app.get('/api/models/:owner/:name/xet-write-token/:revision', async (c) => {
     const principal = requirePrincipal(c, 'publish', 'admin');
     const { id } = await findTarget(deps, principal, c.req.param());
-    const casUrl = new URL(`/cas/${id}/${crypto.randomUUID()}`, c.req.url).href;
+    const casUrl = absolute(c, `/cas/${id}/${crypto.randomUUID()}`);
     const accessToken = c.req.header('authorization')!.replace(/^Bearer\s+/i, '');
     const exp = Math.floor(deps.now().getTime() / 1000) + TOKEN_SECONDS;
     return c.json({ accessToken, exp, casUrl }, 200, {

@@ -19,7 +19,7 @@ import { findVisible, requireRole, requireUse } from './access.ts';
 import type { Principal } from './auth.ts';
 import { ApiError } from './errors.ts';
 import { parseSingle } from './invoke.ts';
-import { requireBudget } from './metering.ts';
+import { enterTraining, requireBudget } from './metering.ts';
 import { ownFile } from './user-files.ts';
 import type { PublishDeps } from './versions.ts';
 
@@ -183,7 +183,9 @@ export function cancelJob(deps: TrainingDeps, principal: Principal, id: string):
     if (job.draftId && job.leaseExpiresAt)
       throw conflict(job, 'is being published; it is too late to cancel');
     await note(tx, job.id, 'The job was cancelled');
-    return { status: 'cancelled', pausing: false, leaseExpiresAt: null, finishedAt: deps.now() };
+    const now = deps.now();
+    const metered = await enterTraining(tx, job, job.trainedTokens ?? 0, now);
+    return { ...metered, status: 'cancelled', pausing: false, leaseExpiresAt: null, finishedAt: now };
   });
 }
 

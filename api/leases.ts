@@ -17,7 +17,6 @@ import { type Job, listCheckpoints, note } from '../db/training.ts';
 import type { FileSource } from '../functions/generate.ts';
 import { CHECKPOINTS, fileKey } from '../functions/object-keys.ts';
 import {
-  type CheckpointMetrics,
   type DeclaredCheckpoint,
   type EventBatch,
   HEARTBEAT_SECONDS,
@@ -25,6 +24,7 @@ import {
   type HeartbeatAnswer,
   Hyperparameters,
   type JobFailure,
+  type KeptCheckpoint,
   type TrainLease,
   type UploadUrls,
   type Validated,
@@ -35,6 +35,7 @@ import { ApiError } from './errors.ts';
 import type { TrainingDeps } from './fine-tuning.ts';
 import { adapterSource, baseSource, fileSource } from './invoke.ts';
 import { expiry, sameFiles, under } from './job-lease.ts';
+import { enterTraining } from './metering.ts';
 import { finishPublished } from './results.ts';
 
 /** @returns undefined: nothing waits */
@@ -174,7 +175,7 @@ export async function keepDeclared(
   deps: TrainingDeps,
   leaseId: string,
   step: number,
-  metrics: CheckpointMetrics,
+  { trainedTokens, ...metrics }: KeptCheckpoint,
 ): Promise<void> {
   const job = await under(deps, leaseId, unchanged);
   if (await isKept(deps.db, job.id, step)) return;
@@ -185,11 +186,11 @@ export async function keepDeclared(
     });
   }
   for (const file of declared.files) await checkArrived(deps, file);
-  await under(deps, leaseId, async (_job, tx) => {
+  await under(deps, leaseId, async (current, tx) => {
     if (await isKept(tx, job.id, step)) return undefined;
     await keepCheckpoint(tx, declared.id, metrics, deps.now());
     await note(tx, job.id, `Checkpoint created at step ${step}`);
-    return { losses: 0 };
+    return { losses: 0, ...(await enterTraining(tx, current, trainedTokens, deps.now())) };
   });
 }
 

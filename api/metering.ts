@@ -1,7 +1,9 @@
 /** What answers and training cost, and whether there is money left for them. */
 import type { Database } from '../db/open.ts';
+import type { Job, JobChange } from '../db/training.ts';
 import { budgetOf, monthOf, recordUsage } from '../db/usage.ts';
 import type { GenerateEvent } from '../functions/generate.ts';
+import { count } from '../observe/metrics.ts';
 import type { Principal } from './auth.ts';
 import { ApiError } from './errors.ts';
 
@@ -13,6 +15,28 @@ export async function requireBudget(db: Database, { owner }: Principal, now: Dat
       'insufficient_quota',
       `The spending cap of ${owner} for ${monthOf(now)} is reached: raise it with PUT /api/usage/cap.`,
     );
+}
+
+/**
+ * Enters what was trained since the last time: as checkpoints are kept, and when the job ends, whatever becomes of it. What is
+ * trained again after a lost lease was entered before; what a runner loses is not.
+ * @param trained since the job's first step
+ */
+export async function enterTraining(tx: Database, job: Job, trained: number, at: Date): Promise<JobChange> {
+  const quantity = trained - job.meteredTokens;
+  if (quantity <= 0) return {};
+  await recordUsage(tx, {
+    requestId: `${job.id} from ${job.meteredTokens}`,
+    kind: 'training',
+    at,
+    payer: job.target.split('/')[0]!,
+    model: job.model,
+    baseId: job.baseId,
+    adapterIds: job.parentId ? [job.parentId] : [],
+    quantity,
+  });
+  count('patchbay_trained_tokens_total', quantity);
+  return { meteredTokens: trained };
 }
 
 export interface Metered {

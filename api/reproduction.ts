@@ -28,6 +28,7 @@ const Receipt = z.object({
   decided: Facts,
   seed: z.int(),
   engine: Facts,
+  trained_tokens: z.int().min(0),
   /** Where the job went on with another one. */
   engine_changes: z.array(z.object({ after_step: z.int() })).optional(),
 });
@@ -70,6 +71,7 @@ export async function orderReproduction(
   return {
     ...pinned,
     parent: await parentOf(deps, principal, version, receipt),
+    trainedTokens: receipt.trained_tokens,
     file: await dataFile(deps, principal, receipt.training_file, file, 'file'),
     validationFile: validation
       ? await dataFile(deps, principal, validation, validationFile, 'validationFile')

@@ -9,7 +9,6 @@ import { findLeased, isLive } from '../db/leases.ts';
 import type { Database } from '../db/open.ts';
 import type { Lineage } from '../db/schema.ts';
 import { changeJob, isOver, type Job, type JobChange, note, submittedJobs } from '../db/training.ts';
-import { recordUsage } from '../db/usage.ts';
 import { latestVerdict } from '../db/verifications.ts';
 import type { DeclaredResult, ResultAnswer, ResultUploads } from '../functions/train.ts';
 import type { GateProblem } from '../functions/verify.ts';
@@ -18,6 +17,7 @@ import type { Principal } from './auth.ts';
 import { ApiError } from './errors.ts';
 import type { TrainingDeps } from './fine-tuning.ts';
 import { leaseOver, sameFiles, under } from './job-lease.ts';
+import { enterTraining } from './metering.ts';
 import { completeDraft, discardDraft, startAdapterDraft, viewDraft } from './publish.ts';
 
 /** Takes in what the adapter consists of; it is published as anybody's adapter is. */
@@ -92,9 +92,10 @@ const modelOf = ({ target }: Job, number: number): string => `${target}@v${numbe
 async function handIn(deps: TrainingDeps, job: Job, number: number): Promise<string> {
   const { db, now } = deps;
   const model = modelOf(job, number);
-  await under(deps, job.leaseId!, async ({ id }, tx) => {
-    await note(tx, id, `Verifying the new model: ${model}`);
+  await under(deps, job.leaseId!, async (current, tx) => {
+    await note(tx, current.id, `Verifying the new model: ${model}`);
     return {
+      ...(await enterTraining(tx, current, current.trainedTokens ?? 0, now())),
       status: 'running',
       submitted: number,
       estimatedFinish: null,
@@ -128,17 +129,6 @@ export async function settleJobs(
 
 async function succeeded(tx: Database, job: Job, now: Date): Promise<JobChange> {
   const model = modelOf(job, job.submitted!);
-  await recordUsage(tx, {
-    requestId: job.id,
-    kind: 'training',
-    at: now,
-    payer: targetOf(job).owner,
-    model: job.model,
-    baseId: job.baseId,
-    adapterIds: job.parentId ? [job.parentId] : [],
-    quantity: job.trainedTokens ?? 0,
-  });
-  count('patchbay_trained_tokens_total', job.trainedTokens ?? 0);
   await note(tx, job.id, `New fine-tuned model created: ${model}`);
   await note(tx, job.id, 'The job has successfully completed');
   return { status: 'succeeded', fineTunedModel: model, finishedAt: now };

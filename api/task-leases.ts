@@ -22,7 +22,7 @@ import { expiry, leaseOver, sameFiles } from './job-lease.ts';
 import { userFile } from './leases.ts';
 import { missingParts, partSizeOf, viewFile } from './publish.ts';
 import { reproduction } from './reproduction.ts';
-import { EVALUATION_FILE, ORDERS, type Order } from './tasks.ts';
+import { EVALUATION_FILE, enterReproduction, ORDERS, type Order } from './tasks.ts';
 import type { PublishDeps } from './versions.ts';
 
 /** What a task made can be fetched for so long. */
@@ -158,14 +158,18 @@ export async function finishTask(deps: PublishDeps, leaseId: string, result: unk
   if (files && !sameFiles(files, task.files))
     throw new ApiError('refused', 'files: others were declared.', { field: 'files' });
   for (const file of task.files) await arrived(deps, file);
-  await under(deps, leaseId, () => ({
-    status: 'succeeded',
-    result: toStorable(checked.data),
-    finishedAt: deps.now(),
-    leaseExpiresAt: null,
-    progress: null,
-    ...(task.files.length > 0 ? { filesExpireAt: new Date(deps.now().getTime() + FILES_DAYS * DAY_MS) } : {}),
-  }));
+  await under(deps, leaseId, async (current, tx) => {
+    const now = deps.now();
+    await enterReproduction(tx, current, true, now);
+    return {
+      status: 'succeeded',
+      result: toStorable(checked.data),
+      finishedAt: now,
+      leaseExpiresAt: null,
+      progress: null,
+      ...(task.files.length > 0 ? { filesExpireAt: new Date(now.getTime() + FILES_DAYS * DAY_MS) } : {}),
+    };
+  });
 }
 
 async function arrived({ blobs, createHasher }: PublishDeps, file: TaskFile): Promise<void> {
@@ -184,13 +188,17 @@ async function arrived({ blobs, createHasher }: PublishDeps, file: TaskFile): Pr
 }
 
 export async function failTask(deps: PublishDeps, leaseId: string, failure: TaskFailure): Promise<void> {
-  await under(deps, leaseId, () => ({
-    status: 'failed',
-    error: toStorable(failure),
-    finishedAt: deps.now(),
-    filesExpireAt: deps.now(), // what it had begun to send
-    leaseExpiresAt: null,
-  }));
+  await under(deps, leaseId, async (task, tx) => {
+    const now = deps.now();
+    await enterReproduction(tx, task, false, now);
+    return {
+      status: 'failed',
+      error: toStorable(failure),
+      finishedAt: now,
+      filesExpireAt: now, // what it had begun to send
+      leaseExpiresAt: null,
+    };
+  });
 }
 
 /** Gives it back. @param failed the runner could not do it */
@@ -205,12 +213,12 @@ export async function releaseTask(deps: PublishDeps, leaseId: string, failed: bo
 async function under(
   deps: PublishDeps,
   leaseId: string,
-  work: (task: Task) => TaskChange | undefined,
+  work: (task: Task, transaction: PublishDeps['db']) => TaskChange | undefined | Promise<TaskChange>,
 ): Promise<Task> {
   const now = deps.now();
-  const task = await changeTask(deps.db, { leaseId }, async (found) => {
+  const task = await changeTask(deps.db, { leaseId }, async (found, tx) => {
     if (found.status !== 'running' || found.leaseExpiresAt! <= now) throw leaseOver(leaseId);
-    return work(found);
+    return work(found, tx);
   });
   if (!task) throw leaseOver(leaseId);
   return task;

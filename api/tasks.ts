@@ -1,7 +1,11 @@
 /** Tasks, for whoever asks for them. What it takes to train again is in reproduction.ts; what a runner does with them is in task-leases.ts. */
 import { z } from 'zod';
 import { filesOfBase } from '../db/bases.ts';
+import type { Database } from '../db/open.ts';
+import { nameOf } from '../db/people.ts';
 import { changeTask, countOpen, findByKey, findTask, insertTask, isOver, type Task } from '../db/tasks.ts';
+import { recordUsage } from '../db/usage.ts';
+import { count } from '../observe/metrics.ts';
 import type { Principal } from './auth.ts';
 import { ApiError } from './errors.ts';
 import { pinModel } from './invoke.ts';
@@ -35,6 +39,8 @@ export const ORDERS = {
     validationFile: OwnFile.nullable(),
     /** What it was trained from, if not from the base alone. */
     parent: z.object({ id: z.string(), number: z.int() }).nullable(),
+    /** In all, as the receipt says; what orders of before do not say costs nothing. */
+    trainedTokens: z.int().min(0).default(0),
   }),
 };
 export type Order<F extends keyof typeof ORDERS> = z.infer<(typeof ORDERS)[F]>;
@@ -162,13 +168,35 @@ export async function ownTask(
   throw new ApiError('not_found', `There is no task ${id}.`);
 }
 
+/** Enters what a task trained, once it is over. It keeps nothing on its way: what a runner loses begins anew, and is not entered. */
+export async function enterReproduction(tx: Database, task: Task, isWhole: boolean, at: Date): Promise<void> {
+  if (task.function !== 'reproduce') return;
+  const { model, base, parent, trainedTokens } = ORDERS.reproduce.parse(task.order);
+  const { what, done, total } = task.progress ?? { what: '', done: 0, total: 1 };
+  const part = isWhole ? 1 : what === 'steps' ? done / total : 0;
+  const quantity = Math.round(trainedTokens * part);
+  if (quantity === 0) return;
+  await recordUsage(tx, {
+    requestId: task.id,
+    kind: 'training',
+    at,
+    payer: await nameOf(tx, task.userId),
+    model,
+    baseId: base,
+    adapterIds: parent ? [parent.id] : [],
+    quantity,
+  });
+  count('patchbay_trained_tokens_total', quantity);
+}
+
 /** A runner at work on it learns so from its next call. @throws ApiError not_found, conflict */
 export async function cancelTask(deps: PublishDeps, principal: Principal, id: string): Promise<Task> {
   await ownTask(deps, principal, id);
-  const changed = await changeTask(deps.db, { id }, async (task) => {
+  const changed = await changeTask(deps.db, { id }, async (task, tx) => {
     if (task.status === 'cancelled') return undefined;
     if (isOver(task)) throw new ApiError('conflict', `The task ${id} is over: it ${task.status}.`);
     const now = deps.now();
+    await enterReproduction(tx, task, false, now);
     return { status: 'cancelled', finishedAt: now, leaseExpiresAt: null, filesExpireAt: now };
   });
   return changed!;

@@ -135,11 +135,12 @@ export async function keepCheckpoint(
   await db.update(trainingCheckpoints).set({ metrics, createdAt }).where(eq(trainingCheckpoints.id, id));
 }
 
-/** What becomes of a job whose runner gave it up, or was lost. */
+/** What becomes of a job whose runner gave it up, or was lost: what no checkpoint kept was never trained. */
 export async function giveBack(db: Database, queue: TrainingQueue, job: Job): Promise<JobChange> {
-  if (job.pausing) return { status: 'paused', pausing: false, leaseExpiresAt: null };
+  const left = { leaseExpiresAt: null, trainedTokens: job.meteredTokens || null };
+  if (job.pausing) return { ...left, status: 'paused', pausing: false };
   await queue.put(db, job.id);
-  return { status: waitingStatus(job), leaseExpiresAt: null };
+  return { ...left, status: waitingStatus(job) };
 }
 
 /** Takes jobs back from runners that went silent. @returns how many */

@@ -24,6 +24,12 @@ export async function findPerson(db: Database, name: string): Promise<Person | u
   return row;
 }
 
+/** Under which a user pays. */
+export async function nameOf(db: Database, userId: string): Promise<string> {
+  const [row] = await db.select({ name: user.name }).from(user).where(eq(user.id, userId));
+  return row!.name;
+}
+
 /** By organisation. */
 export async function rolesOf(db: Database, userId: string): Promise<Map<string, Role>> {
   const rows = await db.select().from(members).where(eq(members.userId, userId));

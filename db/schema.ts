@@ -806,6 +806,8 @@ export const trainingJobs = pgTable(
     finishedAt: time('finished_at'),
     estimatedFinish: time('estimated_finish'),
     trainedTokens: long('trained_tokens'),
+    /** Of these, what is in the books. */
+    meteredTokens: long('metered_tokens').notNull().default(0),
     error: jsonb('error').$type<{ code: string; message: string; param: string | null } | null>(),
     fineTunedModel: text('fine_tuned_model'),
     /** What the result is published through. */

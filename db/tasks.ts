@@ -77,13 +77,13 @@ export function listTasks(
 export function changeTask(
   db: Database,
   which: { readonly id: string } | { readonly leaseId: string },
-  decide: (task: Task) => Promise<TaskChange | undefined>,
+  decide: (task: Task, transaction: Database) => Promise<TaskChange | undefined>,
 ): Promise<Task | undefined> {
   return db.transaction(async (tx) => {
     const where = 'id' in which ? eq(tasks.id, which.id) : eq(tasks.leaseId, which.leaseId);
     const [task] = await tx.select().from(tasks).where(where).for('update');
     if (!task) return undefined;
-    const change = await decide(task);
+    const change = await decide(task, tx);
     return change ? update(tx, task.id, change) : task;
   });
 }
@@ -123,7 +123,7 @@ export function leaseNextTask(
 /** What becomes of a task whose runner failed, or fell silent. @param retries that it has */
 export function lost(task: Task, retries: number, now: Date): TaskChange {
   const losses = task.losses + 1;
-  if (losses <= retries) return { status: 'queued', leaseExpiresAt: null, losses };
+  if (losses <= retries) return { status: 'queued', leaseExpiresAt: null, progress: null, losses };
   const message = `${losses} runners failed, or went silent, while they worked on it.`;
   return {
     status: 'failed',

@@ -8,7 +8,7 @@
  *   POST leases/{id}/validated           Validated          -> 204   the job is `running` from here on
  *   POST leases/{id}/events              EventBatch         -> HeartbeatAnswer
  *   POST leases/{id}/checkpoints         DeclaredCheckpoint -> UploadUrls
- *   POST leases/{id}/checkpoints/{step}  CheckpointMetrics  -> 204   what was declared has arrived
+ *   POST leases/{id}/checkpoints/{step}  KeptCheckpoint     -> 204   what was declared has arrived
  *   POST leases/{id}/result              DeclaredResult     -> ResultUploads
  *   POST leases/{id}/result/complete     -                  -> ResultAnswer
  *   POST leases/{id}/failed              JobFailure         -> 204
@@ -178,8 +178,10 @@ export type DeclaredCheckpoint = z.infer<typeof DeclaredCheckpoint>;
 export const UploadUrls = z.object({ files: z.array(z.object({ path: fileName, url: z.url() })) });
 export type UploadUrls = z.infer<typeof UploadUrls>;
 
-/** OpenAI's, by its names; null where there is no such figure. */
-export const CheckpointMetrics = z.object({
+/** OpenAI's metrics, by its names; null where there is no such figure. */
+export const KeptCheckpoint = z.object({
+  /** Since the job's first step: what is kept is paid for. */
+  trainedTokens: z.int().min(0).default(0),
   train_loss: metric,
   train_mean_token_accuracy: metric,
   valid_loss: metric.default(null),
@@ -187,7 +189,7 @@ export const CheckpointMetrics = z.object({
   full_valid_loss: metric.default(null),
   full_valid_mean_token_accuracy: metric.default(null),
 });
-export type CheckpointMetrics = z.infer<typeof CheckpointMetrics>;
+export type KeptCheckpoint = z.infer<typeof KeptCheckpoint>;
 
 /** What a version says of how it was made: enough to make it again. */
 export const Receipt = z.record(z.string(), z.unknown());

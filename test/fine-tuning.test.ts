@@ -1,9 +1,11 @@
 /** Fine-tuning through the unmodified openai client, with a runner that speaks the lease contract over HTTP. */
+import { like } from 'drizzle-orm';
 import OpenAI, { toFile } from 'openai';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { sampleAdapter } from '../adapter/sample-adapter.ts';
 import { resolveModel } from '../api/invoke.ts';
 import { MAX_LOSSES } from '../db/leases.ts';
+import { usage } from '../db/schema.ts';
 import { LEASE_SECONDS } from '../functions/train.ts';
 import { base, baseId, InProcess } from './in-process.ts';
 import { ScriptedRunner, sha256 } from './scripted-runner.ts';
@@ -321,6 +323,61 @@ describe('a job', () => {
     const other = clientOf(await api.key('bob', ['train']));
     expect((await other.fineTuning.jobs.list()).data).toEqual([]);
     await expect(other.fineTuning.jobs.cancel(mine[0]!)).rejects.toMatchObject({ status: 404 });
+  });
+});
+
+describe('what is trained is in the books', () => {
+  const entered = async (id: string) => {
+    const rows = await api.deps.db
+      .select()
+      .from(usage)
+      .where(like(usage.requestId, `${id}%`));
+    expect(rows.every(({ kind, payer }) => kind === 'training' && payer === 'alice')).toBe(true);
+    return rows.reduce((sum, { quantity }) => sum + quantity, 0);
+  };
+  const started = async () => {
+    const { id } = await create();
+    await runner.take();
+    await runner.validated();
+    return id;
+  };
+
+  it('as it is kept, and up to where it was cancelled, though a checkpoint is promoted', async () => {
+    const id = await started();
+    await runner.heartbeat({ step: 3, trainedTokens: 300 });
+    expect(await entered(id)).toBe(0);
+    for (const _again of [1, 2]) await runner.checkpoint(4, 'state', adapter, 400);
+    expect(await entered(id)).toBe(400);
+    await runner.heartbeat({ step: 5, trainedTokens: 500 });
+    await client.fineTuning.jobs.cancel(id);
+    expect(await entered(id)).toBe(500);
+    const [checkpoint] = (await client.fineTuning.jobs.checkpoints.list(id)).data;
+    const key = await api.key('alice', ['train', 'publish']);
+    const path = `/v1/fine_tuning/jobs/${id}/checkpoints/${checkpoint!.id}/promote`;
+    expect((await api.call('POST', path, undefined, key)).status).toBe(200);
+    expect(await entered(id)).toBe(500);
+  });
+
+  it('once, when a runner is lost, and not what no checkpoint kept', async () => {
+    const id = await started();
+    await runner.checkpoint(4, 'state', adapter, 400);
+    await runner.heartbeat({ step: 7, trainedTokens: 700 });
+    later(LEASE_SECONDS + 1);
+    expect((await runner.take())?.jobId).toBe(id);
+    expect((await client.fineTuning.jobs.retrieve(id)).trained_tokens).toBe(400);
+    await runner.heartbeat({ step: 5, trainedTokens: 500 });
+    await runner.checkpoint(8, 'state', adapter, 800);
+    expect(await entered(id)).toBe(800);
+    await runner.heartbeat({ step: 9, trainedTokens: 900 });
+    await runner.fail('server_error', 'The runner failed.');
+    expect(await entered(id)).toBe(800);
+  });
+
+  it('to its end', async () => {
+    const id = await started();
+    await runner.checkpoint(4, 'state', adapter, 400);
+    await runner.publish(adapter);
+    expect(await entered(id)).toBe(1234);
   });
 });
 

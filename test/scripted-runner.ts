@@ -62,16 +62,22 @@ export class ScriptedRunner {
     return UploadUrls.parse(await this.must('checkpoints', { step, files: declare(files) }));
   }
 
-  async keepCheckpoint(step: number, train_loss = 1): Promise<void> {
-    await this.must(`checkpoints/${step}`, { train_loss, train_mean_token_accuracy: 0.5 });
+  async keepCheckpoint(step: number, trainedTokens = 0): Promise<void> {
+    const metrics = { train_loss: 1, train_mean_token_accuracy: 0.5 };
+    await this.must(`checkpoints/${step}`, { ...metrics, trainedTokens });
   }
 
   /** @param adapter what the job is by then */
-  async checkpoint(step: number, state = `state at ${step}`, adapter?: AdapterFiles): Promise<void> {
+  async checkpoint(
+    step: number,
+    state = `state at ${step}`,
+    adapter?: AdapterFiles,
+    trainedTokens = 0,
+  ): Promise<void> {
     const files: Files = { 'job.safetensors': state, ...(adapter ? filesOf(adapter) : {}) };
     for (const { path, url } of (await this.declareCheckpoint(step, files)).files)
       await put(url, files[path]!);
-    await this.keepCheckpoint(step);
+    await this.keepCheckpoint(step, trainedTokens);
   }
 
   /** Declares and sends the adapter's files. */

@@ -4,7 +4,7 @@ import { and, eq } from 'drizzle-orm';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { sampleAdapter } from '../adapter/sample-adapter.ts';
 import { MAX_OPEN } from '../api/tasks.ts';
-import { versions } from '../db/schema.ts';
+import { usage, versions } from '../db/schema.ts';
 import { invoke } from '../functions/definition.ts';
 import { EvaluateEvent, type EvaluateResult } from '../functions/evaluate.ts';
 import { MergeEvent } from '../functions/merge.ts';
@@ -369,6 +369,7 @@ describe('what a task makes', () => {
 });
 
 describe('training again', () => {
+  const entered = (id: string) => api.deps.db.select().from(usage).where(eq(usage.requestId, id));
   const rows = '{"text":"what it was trained on"}\n';
   const held = '{"text":"what it was measured with"}\n';
   const digestOf = (content: string) => createHash('sha256').update(content).digest('hex');
@@ -406,6 +407,7 @@ describe('training again', () => {
       decided,
       seed: 7,
       engine,
+      trained_tokens: 1000,
     };
   });
   beforeEach(() => tell('alice/public', { receipt }));
@@ -436,6 +438,22 @@ describe('training again', () => {
     expect((await runner(`/${lease.leaseId}/result`, { result })).status).toBe(204);
     expect(await task(made.id)).toMatchObject({ status: 'succeeded', result });
     expect((await json(get('/api/adapters/alice/public'))).latest).toBe(1);
+    expect(await entered(made.id)).toMatchObject([
+      { kind: 'training', payer: 'alice', model: 'alice/public', quantity: 1000 },
+    ]);
+  });
+
+  it('costs what was trained by the runner that was at it when it was cancelled', async () => {
+    const { id } = await json(again());
+    const steps = async (done: number) => {
+      const { leaseId } = (await take(['reproduce']))!;
+      await runner(`/${leaseId}/heartbeat`, { progress: { what: 'steps', done, total: 8 } });
+    };
+    await steps(6);
+    later(LEASE_SECONDS + 1); // lost: it begins anew
+    await steps(2);
+    await post(`/api/tasks/${id}/cancel`);
+    expect(await entered(id)).toMatchObject([{ quantity: 250 }]);
   });
 
   it('is refused where two engines had a part in it', async () => {

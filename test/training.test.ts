@@ -2,10 +2,12 @@
 
 import { createHash } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { like } from 'drizzle-orm';
 import OpenAI, { toFile } from 'openai';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { writeSafetensors } from '../adapter/safetensors.ts';
 import { sampleConfig, sampleTensors } from '../adapter/sample-adapter.ts';
+import { usage } from '../db/schema.ts';
 import { blobKey } from '../functions/object-keys.ts';
 import { LEASE_SECONDS } from '../functions/train.ts';
 import { base, baseFiles, baseId, declare, InProcess } from './in-process.ts';
@@ -174,6 +176,14 @@ describe('training', () => {
     const checkpoints = (await client.fineTuning.jobs.checkpoints.list(id)).data;
     expect(checkpoints.map(({ step_number }) => step_number)).toEqual([30, 28, 24, 20, 16, 12, 8, 4]);
     expect(checkpoints[0]!.metrics.full_valid_loss).toEqual(expect.any(Number));
+
+    // As it was trained: in pieces, from checkpoint to checkpoint.
+    const entered = await api.deps.db
+      .select()
+      .from(usage)
+      .where(like(usage.requestId, `${id} from %`));
+    expect(entered).toHaveLength(8);
+    expect(entered.reduce((sum, { quantity }) => sum + quantity, 0)).toBe(job.trained_tokens);
 
     const { receipt, lineage } = await versionOf(job.fine_tuned_model!);
     expect(receipt).toMatchObject({

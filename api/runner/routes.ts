@@ -5,12 +5,12 @@ import { reportRunner, runnerLeft } from '../../db/runners.ts';
 import { RunnerLeft, RunnerReport } from '../../functions/fleet.ts';
 import { DeclaredFiles, TaskBeat, TaskFailure, TaskRequest, TaskResult } from '../../functions/tasks.ts';
 import {
-  CheckpointMetrics,
   DeclaredCheckpoint,
   DeclaredResult,
   EventBatch,
   Heartbeat,
   JobFailure,
+  KeptCheckpoint,
   LeaseRequest,
   Validated,
 } from '../../functions/train.ts';
@@ -75,7 +75,7 @@ export function runnerRoutes(deps: RunnerDeps) {
   );
   app.post('/leases/:id/checkpoints/:step', async (c) => {
     const step = parseInput(Step, c.req.param('step'));
-    await keepDeclared(deps, c.req.param('id'), step, await read(CheckpointMetrics, c.req.raw));
+    await keepDeclared(deps, c.req.param('id'), step, await read(KeptCheckpoint, c.req.raw));
     return c.body(null, 204);
   });
   app.post('/leases/:id/result', async (c) =>

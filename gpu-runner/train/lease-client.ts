@@ -1,11 +1,11 @@
 /** The runner's side of functions/train.ts: every call under a lease. */
 import {
-  type CheckpointMetrics,
   type DeclaredCheckpoint,
   type DeclaredResult,
   type Heartbeat,
   HeartbeatAnswer,
   type JobFailure,
+  type KeptCheckpoint,
   ResultAnswer,
   ResultUploads,
   type TrainEvent,
@@ -47,11 +47,11 @@ export class LeaseClient {
     lease: string,
     declared: DeclaredCheckpoint,
     bytes: ReadonlyMap<string, Uint8Array<ArrayBuffer>>,
-    metrics: CheckpointMetrics,
+    kept: KeptCheckpoint,
   ): Promise<void> {
     const { files } = UploadUrls.parse(await this.call(`/${lease}/checkpoints`, declared));
     for (const { path, url } of files) await put(url, bytes.get(path)!);
-    await this.call(`/${lease}/checkpoints/${declared.step}`, metrics);
+    await this.call(`/${lease}/checkpoints/${declared.step}`, kept);
   }
 
   /** @returns the name of the model that the job became */

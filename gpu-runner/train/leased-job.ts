@@ -3,7 +3,7 @@
  * job whose runner died goes on elsewhere and ends as it would have here.
  */
 import { createHash } from 'node:crypto';
-import type { CheckpointMetrics } from '../../functions/train.ts';
+import type { KeptCheckpoint } from '../../functions/train.ts';
 import { count, observe, secondsSince } from '../../observe/metrics.ts';
 import { pastSpan } from '../../observe/trace.ts';
 import { Fault } from '../faults.ts';
@@ -300,20 +300,16 @@ export class LeasedJob {
       ...this.filesOf(adapterWeights(this.job.modules), { ...this.facts, best_step: null, valid_loss: null }),
     ]);
     await this.reporter.flush();
-    await this.client.checkpoint(
-      this.leaseId,
-      { step, files: declared(files) },
-      files,
-      this.checkpointMetrics(),
-    );
+    await this.client.checkpoint(this.leaseId, { step, files: declared(files) }, files, this.kept());
     this.savedAt = step;
     this.savedTime = performance.now();
     this.steps.end();
   }
 
-  private checkpointMetrics(): CheckpointMetrics {
+  private kept(): KeptCheckpoint {
     const { lastReport: report, lastEvaluation: evaluation } = this;
     return {
+      trainedTokens: this.progress.trainedTokens,
       train_loss: report?.loss ?? null,
       train_mean_token_accuracy: report?.accuracy ?? null,
       valid_loss: evaluation?.loss ?? null,

@@ -1,0 +1,1 @@
+ALTER TABLE "training_jobs" ADD COLUMN "metered_tokens" bigint DEFAULT 0 NOT NULL;

@@ -2,6 +2,7 @@
 import { OpenAPIHono } from '@hono/zod-openapi';
 import type { Context } from 'hono';
 import { inSpan } from '../observe/trace.ts';
+import { ACCOUNT_ROUTES, ACCOUNTS } from './accounts.ts';
 import type { AppEnv } from './context.ts';
 import { ApiError, asApiError, problemJson } from './errors.ts';
 import { healthRoutes } from './health.ts';
@@ -91,7 +92,8 @@ export function createApp(deps: AppDeps) {
     await next();
   });
   app.use(limitRequests(deps.db, deps.limitFactor, deps.addressOf));
-  app.on(['GET', 'POST'], '/api/auth/*', (c) => deps.auth.handle(c.req.raw));
+  for (const { method, path } of ACCOUNT_ROUTES)
+    app.on(method, `${ACCOUNTS}${path}`, (c) => deps.auth.handle(c.req.raw));
   app.route('/api', patchbayRoutes(deps));
   app.route('/v1', openaiRoutes(deps));
   app.route('/v1', fileRoutes(deps));

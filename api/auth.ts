@@ -1,19 +1,16 @@
 /**
  * Who is asking. Keys are better-auth's (its API-key plugin): random, shown once, hashed at rest, with permissions. The
- * same library carries accounts, sessions and organisations when they come.
+ * same library keeps accounts and sessions (accounts.ts).
  */
-import { apiKey, defaultKeyHasher } from '@better-auth/api-key';
-import { betterAuth } from 'better-auth';
-import { drizzleAdapter } from 'better-auth/adapters/drizzle';
-import { APIError } from 'better-auth/api';
+import { defaultKeyHasher } from '@better-auth/api-key';
 import { desc, eq } from 'drizzle-orm';
 import { LRUCache } from 'lru-cache';
-import { ownerName } from '../adapter/reference.ts';
 import type { Database } from '../db/open.ts';
-import { isTaken, rolesOf } from '../db/people.ts';
+import { rolesOf } from '../db/people.ts';
 import type { Role } from '../db/schema.ts';
 import * as schema from '../db/schema.ts';
 import { addEvent } from '../db/webhooks.ts';
+import { type AccountSettings, openAccounts } from './accounts.ts';
 import { ApiError } from './errors.ts';
 
 /** `manage`: keys, organisations and settings of one's own. */
@@ -32,58 +29,17 @@ export interface Principal {
   readonly only: readonly string[] | undefined;
 }
 
-export const KEY_PREFIX = 'pb_';
-const KEY_LENGTH = 48;
 /** How long a verified key is believed without asking again; another process's revocation takes this long. */
 const BELIEVED_MS = 5_000;
 const BELIEVED_KEYS = 10_000;
 
 export type Auth = ReturnType<typeof createAuth>;
 
-export interface AuthSettings {
-  readonly secret: string;
-  /** What browsers reach the server at. */
-  readonly baseUrl: string;
-  /** Whether anybody may make an account. */
-  readonly signUp: boolean;
-  /** Sign-in with GitHub, where an application is registered there. */
-  readonly github: { readonly clientId: string; readonly clientSecret: string } | undefined;
-}
-
 /** What a person may do who is signed in; the server's admin acts by keys. */
 const SESSION_SCOPES: readonly Scope[] = ['read', 'publish', 'infer', 'train', 'manage'];
 
-export function createAuth(db: Database, settings: AuthSettings) {
-  const auth = betterAuth({
-    database: drizzleAdapter(db, { provider: 'pg', schema }),
-    secret: settings.secret,
-    baseURL: settings.baseUrl,
-    telemetry: { enabled: false },
-    logger: { disabled: true },
-    // Pages of this server, under whichever of its names a browser came by.
-    trustedOrigins: (request) => (request ? [new URL(request.url).origin] : []),
-    emailAndPassword: { enabled: true, disableSignUp: !settings.signUp },
-    socialProviders: settings.github
-      ? {
-          github: {
-            ...settings.github,
-            disableSignUp: !settings.signUp,
-            mapProfileToUser: ({ login }) => ({ name: login.toLowerCase() }),
-          },
-        }
-      : {},
-    databaseHooks: { user: { create: { before: (person) => named(db, person) } } },
-    plugins: [
-      apiKey({
-        defaultPrefix: KEY_PREFIX,
-        defaultKeyLength: KEY_LENGTH,
-        rateLimit: { enabled: false },
-        maximumNameLength: 64,
-        enableMetadata: true,
-        keyExpiration: { minExpiresIn: 1 / 24 / 60 }, // days: those for a workflow live for an hour
-      }),
-    ],
-  });
+export function createAuth(db: Database, settings: AccountSettings) {
+  const auth = openAccounts(db, settings);
   const note = async (userId: string, kind: string, data: Record<string, unknown>) => {
     const [person] = await db.select().from(schema.user).where(eq(schema.user.id, userId));
     if (person) await addEvent(db, { actor: userId, kind, subject: person.name, data });
@@ -124,7 +80,7 @@ export function createAuth(db: Database, settings: AuthSettings) {
     /** How people may sign in. */
     ways: { signUp: settings.signUp, github: settings.github !== undefined },
 
-    /** Accounts and sessions, as the library's own routes serve them under /api/auth. */
+    /** Accounts and sessions, as the library serves them: what is in ACCOUNT_ROUTES. */
     handle: (request: Request): Promise<Response> => auth.handler(request),
 
     /** Whoever is signed in in this browser. */
@@ -258,16 +214,6 @@ export function createAuth(db: Database, settings: AuthSettings) {
       return row.id;
     },
   };
-}
-
-/** A person's name is what they publish under: it has that form, and nobody has it yet. @throws APIError */
-async function named<T extends { name: string }>(db: Database, person: T): Promise<{ data: T }> {
-  const checked = ownerName.safeParse(person.name);
-  if (!checked.success)
-    throw new APIError('BAD_REQUEST', { message: `name: ${checked.error.issues[0]!.message}` });
-  if (await isTaken(db, person.name))
-    throw new APIError('CONFLICT', { message: `name: ${person.name} is taken; choose another one.` });
-  return { data: person };
 }
 
 interface Metadata {

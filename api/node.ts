@@ -103,6 +103,8 @@ async function open(config: Config, log: Logger, shutdown: Shutdown): Promise<st
     log,
     scrape: telemetry.scrape,
   });
+  // Before anybody can sign up under this name.
+  const adminId = await deps.auth.ensureUser(BOOTSTRAP_OWNER);
   const { server, url } = await listen(app.fetch, config);
   shutdown.add('the HTTP server', () => closeServer(server));
 
@@ -112,7 +114,6 @@ async function open(config: Config, log: Logger, shutdown: Shutdown): Promise<st
       log.error({ error: reason(error) }, 'counting downloads failed'),
     ),
   );
-  const adminId = await deps.auth.ensureUser(BOOTSTRAP_OWNER);
   const baseId = await seedCatalog(deps, {
     userId: adminId,
     owner: BOOTSTRAP_OWNER,

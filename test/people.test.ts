@@ -250,6 +250,11 @@ describe('an organisation', () => {
     expect(await status('POST', route, bob, { name: 'works-ci' })).toBe(403);
     expect(await status('POST', route, alice, { name: 'works-ci' })).toBe(201);
     expect(await status('POST', route, alice, { name: 'works-ci' })).toBe(409);
+    // A base is under it, and nobody has it: only the server's admin gives such names away.
+    expect(await status('POST', route, alice, { name: 'parity' })).toBe(409);
+    const given = { name: 'x', scopes: ['read'], owner: 'parity' };
+    expect(await status('POST', '/api/keys', alice, given)).toBe(403);
+    expect(await status('POST', '/api/keys', api.admin, given)).toBe(201);
     const asked = { name: 'ci', scopes: ['publish', 'read'], owner: 'works-ci' };
     expect(await status('POST', '/api/keys', bob, asked)).toBe(403);
     const { key } = await json('POST', '/api/keys', alice, asked);

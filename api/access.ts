@@ -1,21 +1,31 @@
 /**
- * Who may do what with which adapter. A namespace is a person's or an organisation's; roles are held in namespaces, and a key
- * that was made for some adapters holds them for those alone.
+ * Who may do what with which adapter. A namespace is a person's or an organisation's; roles are held in namespaces. A key holds
+ * them in what its scopes are for, and one that was made for some adapters for those alone.
  */
 import { type Adapter, findAdapter, findVersion, type Version } from '../db/adapters.ts';
 import type { Database } from '../db/open.ts';
 import { accessOf } from '../db/people.ts';
 import { ROLES, type Role } from '../db/schema.ts';
-import type { Principal } from './auth.ts';
+import { type Principal, requireScope, type Scope } from './auth.ts';
 import { ApiError } from './errors.ts';
 
 /** Nobody in particular, too, may look at what is public. */
 export type Viewer = Principal | undefined;
 
-/** @param id owner/name */
-export function roleFor(viewer: Viewer, id: string): Role | undefined {
-  if (!viewer || (viewer.only && !viewer.only.includes(id))) return undefined;
-  return roleIn(viewer, id.split('/')[0]!);
+/** Keys that have to do with an adapter know of it; one that only asks for answers does not. */
+const WORKING: readonly Scope[] = ['read', 'publish', 'manage'];
+
+/** @param id owner/name. @param scopes any of them: in others, the role does not count */
+export const worksOn = (viewer: Viewer, id: string, scopes = WORKING): boolean =>
+  holdsAny(viewer, scopes) && roleFor(viewer, id) !== undefined;
+
+const holdsAny = (viewer: Viewer, scopes: readonly Scope[]): viewer is Principal =>
+  viewer !== undefined && (viewer.scopes.has('admin') || scopes.some((scope) => viewer.scopes.has(scope)));
+
+/** Whatever the key's scopes. @param id owner/name */
+function roleFor(principal: Principal, id: string): Role | undefined {
+  if (principal.only && !principal.only.includes(id)) return undefined;
+  return roleIn(principal, id.split('/')[0]!);
 }
 
 /** In a namespace as a whole, whatever adapters a key is for. */
@@ -71,8 +81,8 @@ export const administers = (principal: Principal, owner: string): boolean =>
 type Seen = Pick<Adapter, 'id' | 'visibility' | 'gate'>;
 
 /** Whether it is there at all: a private adapter is as good as missing. */
-export const maySee = (viewer: Viewer, { id, visibility }: Seen): boolean =>
-  visibility === 'public' || roleFor(viewer, id) !== undefined;
+export const maySee = (viewer: Viewer, { id, visibility }: Seen, scopes = WORKING): boolean =>
+  visibility === 'public' || worksOn(viewer, id, scopes);
 
 /** A listed version, where the viewer may know of it. @param number without it, the latest */
 export async function findVisible(
@@ -80,19 +90,17 @@ export async function findVisible(
   viewer: Viewer,
   id: string,
   number?: number,
+  scopes = WORKING,
 ): Promise<{ adapter: Adapter; version: Version } | undefined> {
   const adapter = await findAdapter(db, id);
-  if (!adapter || !maySee(viewer, adapter)) return undefined;
+  if (!adapter || !maySee(viewer, adapter, scopes)) return undefined;
   const version = await findVersion(db, id, number);
   return version && { adapter, version };
 }
 
-/** Versions that are not listed are there for those who work on them. */
-export const maySeeUnlisted = (viewer: Viewer, id: string): boolean => roleFor(viewer, id) !== undefined;
-
 /** Whose private adapters a search shows. */
-export function privateOf(viewer: Viewer): 'all' | readonly string[] {
-  if (!viewer || viewer.only) return [];
+export function privateOf(viewer: Viewer, scopes: readonly Scope[] = ['read']): 'all' | readonly string[] {
+  if (!holdsAny(viewer, scopes) || viewer.only) return [];
   return viewer.scopes.has('admin') ? 'all' : [viewer.owner, ...viewer.roles.keys()];
 }
 
@@ -106,10 +114,20 @@ export class GatedError extends ApiError {
   }
 }
 
-/** Weights and answers of a gated adapter are for those who were let in. @throws GatedError */
-export async function requireUse(db: Database, viewer: Viewer, { id, gate }: Seen): Promise<void> {
-  if (gate === null || roleFor(viewer, id)) return;
+/**
+ * Weights and answers that are not for everybody are for those who work on them or were let in.
+ * @param scope `read` for weights, `infer` for answers, `train` to train on
+ * @throws GatedError; ApiError forbidden for a key without the scope
+ */
+export async function requireUse(
+  db: Database,
+  viewer: Viewer,
+  { id, visibility, gate }: Seen,
+  scope: Scope,
+): Promise<void> {
+  if ((visibility === 'public' && gate === null) || worksOn(viewer, id, [scope])) return;
   if (!viewer) throw new GatedError(id, 'unauthorized', 'send the key of somebody who was let in');
+  requireScope(viewer, scope);
   const status = await accessOf(db, id, viewer.userId);
   if (status === 'accepted') return;
   const what = {

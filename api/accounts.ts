@@ -66,7 +66,7 @@ export function openAccounts(db: Database, settings: AccountSettings) {
         rateLimit: { enabled: false },
         maximumNameLength: 64,
         enableMetadata: true,
-        keyExpiration: { minExpiresIn: 1 / 24 / 60 }, // days: those for a workflow live for an hour
+        keyExpiration: { minExpiresIn: 1 / 86_400 }, // in days: a second, as may be left of the key that makes one
       }),
     ],
   });

@@ -27,6 +27,8 @@ export interface Principal {
   readonly roles: ReadonlyMap<string, Role>;
   /** The adapters that the key is for; undefined: all. */
   readonly only: readonly string[] | undefined;
+  /** Of the key; undefined: never. */
+  readonly expiresAt: Date | undefined;
 }
 
 /** How long a verified key is believed without asking again; another process's revocation takes this long. */
@@ -88,8 +90,13 @@ export function createAuth(db: Database, settings: AccountSettings) {
       if (!headers.get('cookie')?.includes('better-auth')) return undefined;
       const found = await auth.api.getSession({ headers });
       if (!found) return undefined;
-      const held = { keyId: found.session.id, scopes: new Set(SESSION_SCOPES), only: undefined };
-      return principalOf(found.user, held);
+      return principalOf(found.user, {
+        keyId: found.session.id,
+        scopes: new Set(SESSION_SCOPES),
+        only: undefined,
+        // A session is no key: what is made in it stays when it is over.
+        expiresAt: undefined,
+      });
     },
 
     /** The principal of `Authorization: Bearer pb_...`; undefined without the header. @throws ApiError unauthorized */
@@ -110,6 +117,7 @@ export function createAuth(db: Database, settings: AccountSettings) {
         keyId: found.id,
         scopes: new Set(SCOPES.filter((scope) => granted.includes(scope))),
         only: found.metadata?.['adapters'],
+        expiresAt: found.expiresAt ?? undefined,
       });
       if (before === revocations) believed.set(key, principal);
       return principal;

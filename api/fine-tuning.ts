@@ -113,7 +113,7 @@ async function findModel(
     );
   const bare = version === undefined ? await findBase(db, id) : undefined;
   if (bare) return { base: bare };
-  const found = await findVisible(db, principal, id, version);
+  const found = await findVisible(db, principal, id, version, ['train']);
   const base = found && (await findBase(db, found.version.baseId));
   if (!base) {
     throw new ApiError(
@@ -124,7 +124,7 @@ async function findModel(
       },
     );
   }
-  await requireUse(db, principal, found.adapter);
+  await requireUse(db, principal, found.adapter, 'train');
   return { base, parent: { id, number: found.version.number } };
 }
 

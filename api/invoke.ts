@@ -23,8 +23,8 @@ import type {
 import { blobKey } from '../functions/object-keys.ts';
 import { count, observe, secondsSince } from '../observe/metrics.ts';
 import { inSpan, streamInSpan } from '../observe/trace.ts';
-import { findVisible, maySeeUnlisted, requireAllowed, requireUse } from './access.ts';
-import type { Principal } from './auth.ts';
+import { findVisible, requireAllowed, requireUse, worksOn } from './access.ts';
+import type { Principal, Scope } from './auth.ts';
 import type { BlobStore } from './blob-store.ts';
 import { readJson } from './content.ts';
 import { ApiError } from './errors.ts';
@@ -126,15 +126,20 @@ export interface PinnedModel {
   readonly terms: readonly (Pinned & { readonly weight: number })[];
 }
 
-/** Which versions a name means at this moment. @throws as resolveModel */
-export async function pinModel(db: Database, principal: Principal, model: string): Promise<PinnedModel> {
+/** Which versions a name means at this moment. @param scope what is done with them. @throws as resolveModel */
+export async function pinModel(
+  db: Database,
+  principal: Principal,
+  model: string,
+  scope: Scope = 'infer',
+): Promise<PinnedModel> {
   const { terms } = parse(model);
   const [first] = terms;
   const single = terms.length === 1 && first && isBare(first);
   const bare = single ? await findBase(db, idOf(first)) : undefined;
   if (bare) return { base: bare, terms: [] };
 
-  const found = await Promise.all(terms.map((term) => findTerm(db, principal, term)));
+  const found = await Promise.all(terms.map((term) => findTerm(db, principal, term, scope)));
   const bases = new Set(found.map((one) => ('version' in one ? one.version.baseId : one.job.baseId)));
   if (bases.size > 1) {
     throw new ApiError(
@@ -172,12 +177,12 @@ const idOf = ({ owner, name }: Term): string => `${owner}/${name}`;
 const isBare = ({ version, checkpoint, weight }: Term): boolean =>
   version === undefined && checkpoint === undefined && weight === 1;
 
-async function findTerm(db: Database, principal: Principal, term: Term): Promise<Pinned> {
+async function findTerm(db: Database, principal: Principal, term: Term, scope: Scope): Promise<Pinned> {
   const id = idOf(term);
   const { version: number, checkpoint } = term;
   const found = checkpoint
-    ? await findCheckpoint(db, principal, id, checkpoint)
-    : await findListed(db, principal, id, number);
+    ? await findCheckpoint(db, principal, { id, checkpoint, scope })
+    : await findListed(db, principal, { id, number, scope });
   if (found) return found;
   const which = number ?? checkpoint;
   const name = which === undefined ? id : `${id}@${which}`;
@@ -189,13 +194,12 @@ async function findTerm(db: Database, principal: Principal, term: Term): Promise
 async function findListed(
   db: Database,
   principal: Principal,
-  id: string,
-  number: number | undefined,
+  { id, number, scope }: { id: string; number: number | undefined; scope: Scope },
 ): Promise<Pinned | undefined> {
-  const found = await findVisible(db, principal, id, number);
+  const found = await findVisible(db, principal, id, number, [scope]);
   if (!found) return undefined;
   requireAllowed(principal, id, 'model');
-  await requireUse(db, principal, found.adapter);
+  await requireUse(db, principal, found.adapter, scope);
   return { version: found.version };
 }
 
@@ -203,10 +207,9 @@ async function findListed(
 async function findCheckpoint(
   db: Database,
   principal: Principal,
-  id: string,
-  checkpointId: string,
+  { id, checkpoint, scope }: { id: string; checkpoint: string; scope: Scope },
 ): Promise<Pinned | undefined> {
-  return maySeeUnlisted(principal, id) ? findCheckpointOf(db, id, checkpointId) : undefined;
+  return worksOn(principal, id, [scope]) ? findCheckpointOf(db, id, checkpoint) : undefined;
 }
 
 export async function baseSource(deps: ModelDeps, base: Base): Promise<BaseSource> {

@@ -121,6 +121,7 @@ async function open(config: Config, log: Logger, shutdown: Shutdown): Promise<st
     scopes: new Set(SCOPES),
     roles: new Map(),
     only: undefined,
+    expiresAt: undefined,
   });
   // Only now: it would take what ships for something to verify, before its own verdict is there.
   if (!config.runner) {

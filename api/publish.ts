@@ -4,7 +4,7 @@
  * nothing is visible, and a draft that is refused or abandoned leaves nothing behind but staged bytes, which expire.
  */
 import { z } from 'zod';
-import { findSubmitted, isListedContent, type Version } from '../db/adapters.ts';
+import { findAdapter, findSubmitted, isListedContent, type Version } from '../db/adapters.ts';
 import { type Base, findBase, insertBase } from '../db/bases.ts';
 import {
   type Draft,
@@ -15,6 +15,7 @@ import {
   replaceUpload,
 } from '../db/drafts.ts';
 import type { Database } from '../db/open.ts';
+import { settle } from '../db/people.ts';
 import { blobKey, UPLOADS } from '../functions/object-keys.ts';
 import { removeDraft, removeStaged } from '../functions/sweep.ts';
 import { requireRole } from './access.ts';
@@ -109,6 +110,26 @@ export async function startAdapterDraft(
     { kind: 'adapter', target: `${target.owner}/${target.name}`, baseId: base, ...training },
     files,
   );
+}
+
+/**
+ * For whoever may publish. What changes an adapter that is there, or opens one, is for a key that manages.
+ * @param id owner/name. @throws ApiError conflict: it is there, and public
+ */
+export async function beginPrivate(
+  { db }: Pick<PublishDeps, 'db'>,
+  principal: Principal,
+  id: string,
+): Promise<void> {
+  requireRole(principal, id, 'write');
+  const there = await findAdapter(db, id);
+  if (!there) await settle(db, id, { visibility: 'private' }, principal.userId);
+  else if (there.visibility !== 'private')
+    throw new ApiError(
+      'conflict',
+      `${id} is there and public: make it private with PATCH /api/adapters/${id}, which takes the scope \`manage\`.`,
+      { field: 'visibility' },
+    );
 }
 
 export async function startBaseDraft(

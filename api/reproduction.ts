@@ -47,7 +47,7 @@ export async function orderReproduction(
   principal: Principal,
   { model, file, validationFile }: ReproductionOrder,
 ): Promise<Order<'reproduce'>> {
-  const pinned = await pin(deps, principal, model);
+  const pinned = await pin(deps, principal, model, 'train');
   const [only, ...more] = pinned.adapters;
   if (!only || more.length > 0 || only.weight !== 1)
     throw wrong('model', `${model} is no single version: name one, such as owner/name@3.`);
@@ -128,7 +128,7 @@ async function parentOf(
 ): Promise<Order<'reproduce'>['parent']> {
   if (!parent) return null;
   const found = lineage?.parent
-    ? await pin(deps, principal, lineage.parent).catch((error: unknown) => {
+    ? await pin(deps, principal, lineage.parent, 'train').catch((error: unknown) => {
         // Its own words name what is private.
         if (!(error instanceof ApiError && error.code === 'model_not_found')) throw error;
       })

@@ -160,5 +160,6 @@ function ownerOf(job: Job): Principal {
     scopes: new Set(['publish']),
     roles: new Map(),
     only: undefined,
+    expiresAt: undefined,
   };
 }

@@ -6,7 +6,7 @@ import { nameOf } from '../db/people.ts';
 import { changeTask, countOpen, findByKey, findTask, insertTask, isOver, type Task } from '../db/tasks.ts';
 import { recordUsage } from '../db/usage.ts';
 import { count } from '../observe/metrics.ts';
-import type { Principal } from './auth.ts';
+import type { Principal, Scope } from './auth.ts';
 import { ApiError } from './errors.ts';
 import { pinModel } from './invoke.ts';
 import { requireBudget } from './metering.ts';
@@ -56,7 +56,7 @@ export async function orderEvaluation(
   principal: Principal,
   { model, file }: EvaluationOrder,
 ): Promise<Order<'evaluate'>> {
-  const pinned = await pin(deps, principal, model);
+  const pinned = await pin(deps, principal, model, 'infer');
   if (file !== undefined) {
     const { id, sha256 } = await ownFile(deps, principal, file, 'file');
     return { ...pinned, file: { id, sha256 } };
@@ -71,13 +71,13 @@ export async function orderEvaluation(
   return { ...pinned, file: null };
 }
 
-/** @throws ApiError naming the field */
+/** What it makes holds the weights, so to ask for it is to read them. @throws ApiError naming the field */
 export async function orderMerge(
   deps: PublishDeps,
   principal: Principal,
   model: string,
 ): Promise<Order<'merge'>> {
-  const pinned = await pin(deps, principal, model);
+  const pinned = await pin(deps, principal, model, 'read');
   if (pinned.adapters.length === 0)
     throw new ApiError('invalid_request', `${model} is a base: there is nothing to merge into it.`, {
       field: 'model',
@@ -85,13 +85,14 @@ export async function orderMerge(
   return pinned;
 }
 
-/** What a name means now. @throws ApiError naming the field */
+/** What a name means now. @param scope what is done with it. @throws ApiError naming the field */
 export async function pin(
   deps: PublishDeps,
   principal: Principal,
   model: string,
+  scope: Scope,
 ): Promise<z.infer<typeof Model>> {
-  const { base, terms } = await pinModel(deps.db, principal, model);
+  const { base, terms } = await pinModel(deps.db, principal, model, scope);
   const adapters = terms.map((term) => {
     if (!('version' in term))
       throw new ApiError(

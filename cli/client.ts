@@ -68,7 +68,6 @@ export const AdapterPage = z.looseObject({
   next: z.string().nullable(),
   alike: z.boolean(),
 });
-export const AdapterSettings = z.looseObject({ visibility: z.string() });
 export const Draft = z.looseObject({
   id: z.string(),
   files: z.array(
@@ -130,10 +129,6 @@ export class Client {
     headers: Record<string, string> = {},
   ): Promise<z.infer<T>> {
     return this.read(schema, await this.send('POST', path, body, undefined, headers));
-  }
-
-  async patch<T extends z.ZodType>(schema: T, path: string, body: unknown): Promise<z.infer<T>> {
-    return this.read(schema, await this.send('PATCH', path, body));
   }
 
   /** Sends what is no JSON. */

@@ -8,7 +8,7 @@ import { parseStrictJson } from '../adapter/json.ts';
 import { namedBase, renamingBase } from '../adapter/peft-config.ts';
 import { readHeader } from '../adapter/safetensors.ts';
 import { createScan } from '../adapter/scan.ts';
-import { AdapterSettings, BaseConfigOnly, type Client, Whoami } from './client.ts';
+import { BaseConfigOnly, type Client, Whoami } from './client.ts';
 import { CliError, EXIT, list } from './errors.ts';
 import { bytes, note, type Output, result } from './output.ts';
 import { describe, type LocalFile, publishFiles, type Source } from './upload.ts';
@@ -61,14 +61,12 @@ export async function publish(
   const toCheck = { config: renamed ?? rawConfig, base: { id: base, config } };
   const files = await checkAndDescribe(source, names, toCheck);
   if (renamed) note(`${CONFIG} names the base ${named}: it is sent with ${base} there instead.`);
-  if (options.private)
-    await client.patch(AdapterSettings, `/api/adapters/${target}`, { visibility: 'private' });
   const completed = await publishFiles(
     client,
     output,
     source,
     `/api/adapters/${target}/versions`,
-    { base },
+    { base, ...(options.private ? { visibility: 'private' } : {}) },
     files,
   );
   if (completed.kind !== 'adapter') throw new CliError(EXIT.failed, 'the server listed something else');

@@ -234,8 +234,8 @@ describe('a job', () => {
     const [latest, bare] = (await client.fineTuning.jobs.checkpoints.list(job.id)).data;
     const principal = (owner: string) => api.auth.authenticate(`Bearer ${keys[owner]}`);
     const keys: Record<string, string> = {
-      alice: await api.key('alice', ['train', 'publish']),
-      bob: await api.key('bob', ['train', 'publish']),
+      alice: await api.key('alice', ['train', 'publish', 'infer']),
+      bob: await api.key('bob', ['train', 'publish', 'infer']),
     };
     const named = latest!.fine_tuned_model_checkpoint;
     const { base: of, adapters } = await resolveModel(api.deps, (await principal('alice'))!, named);

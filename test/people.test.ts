@@ -293,6 +293,69 @@ describe('keys', () => {
     expect(await status('POST', '/api/organisations', key, { name: 'mine' })).toBe(403);
   });
 
+  it('for answers alone know of a private adapter only as what is asked', async () => {
+    const id = await publish('alice', alice, { visibility: 'private' });
+    const app = await api.key('alice', ['infer']);
+    const missing = `alice/${'x'.repeat(id.length - 'alice/'.length)}`;
+    const asks = (way: unknown) => ((way as [string, string])[1] as string).startsWith('/v1/');
+    const others = async (name: string) => (await everyWay(name, app)).filter((way) => !asks(way));
+    expect(await others(id)).toEqual(await others(missing));
+    const found = await json('GET', '/api/adapters?q=made&limit=100', app);
+    expect(found.adapters.some((one: { id: string }) => one.id === id)).toBe(false);
+    expect(await status('GET', `/v1/models/${id}`, app)).toBe(200);
+    const chat = { model: id, messages: [{ role: 'user', content: 'Hi' }] };
+    expect(await status('POST', '/v1/chat/completions', app, chat)).toBe(503); // no runner is there
+    // Merged into its base, it would be there to take away.
+    expect(await status('POST', '/api/tasks/merge', app, { model: id })).toBe(404);
+    expect(await status('POST', '/api/tasks/merge', alice, { model: id })).toBe(202);
+  });
+
+  it('that publish begin what is private, and open or take back nothing', async () => {
+    const ci = await api.key('alice', ['read', 'publish']);
+    const id = `alice/made-${++count}`;
+    const start = (key: string, name = id) =>
+      status('POST', `/api/adapters/${name}/versions`, key, {
+        base: 'parity/smollm2',
+        files: declare(filesOf(`Made ${count}`)),
+        visibility: 'private',
+      });
+    expect(await start(bob)).toBe(403);
+    expect(await start(ci)).toBe(201);
+    expect((await api.publish(`/api/adapters/${id}/versions`, filesOf('Hidden'), ci)).status).toBe(200);
+    expect(await status('GET', `/api/adapters/${id}`, ci)).toBe(200);
+    expect(await status('GET', `/api/adapters/${id}`, bob)).toBe(404);
+    expect(await start(ci)).toBe(201);
+    expect(await start(ci, await publish('alice', alice))).toBe(409);
+
+    for (const change of [{ visibility: 'public' }, { gate: null }])
+      expect(await status('PATCH', `/api/adapters/${id}`, ci, change)).toBe(403);
+    expect(await status('PUT', `/api/models/${id}/settings`, ci, { private: false })).toBe(403);
+    expect(await status('DELETE', `/api/adapters/${id}/versions/1`, ci)).toBe(403);
+    expect(await status('DELETE', '/api/repos/delete', ci, { name: id })).toBe(403);
+    expect(await status('PUT', `/api/adapters/${id}/access/bob`, ci, { status: 'accepted' })).toBe(403);
+
+    const later = `alice/made-${++count}`;
+    await json('PATCH', `/api/adapters/${later}`, alice, { visibility: 'private' });
+    expect(await status('POST', '/api/repos/create', ci, { name: later, visibility: 'public' })).toBe(200);
+    expect(await status('PATCH', `/api/adapters/${later}`, ci, { visibility: 'public' })).toBe(403);
+    await api.publish(`/api/adapters/${later}/versions`, filesOf('Later'), ci);
+    expect(await status('GET', `/api/adapters/${later}`, bob)).toBe(404);
+  });
+
+  it('make none that live longer', async () => {
+    const userId = await api.auth.ensureUser('alice');
+    const limits = { expiresInSeconds: 100_000 };
+    const { key, expiresAt } = await api.auth.createKey(userId, 'short', ['read', 'manage'], limits);
+    const asked = { name: 'x', scopes: ['read'] };
+    const child = await json('POST', '/api/keys', key, asked);
+    const lead = expiresAt!.getTime() - Date.parse(child.expiresAt);
+    expect(lead).toBeGreaterThanOrEqual(0);
+    expect(lead).toBeLessThan(10_000);
+    expect(await status('POST', '/api/keys', key, { ...asked, expiresInSeconds: 90_000 })).toBe(201);
+    expect(await status('POST', '/api/keys', key, { ...asked, expiresInSeconds: 110_000 })).toBe(403);
+    expect((await json('POST', '/api/keys', alice, asked)).expiresAt).toBeNull();
+  });
+
   it('are ended by whoever holds them, and nobody else’s by guessing', async () => {
     const { key, id } = await json('POST', '/api/keys', alice, { name: 'leaked', scopes: ['read'] });
     expect(await status('DELETE', `/api/keys/${id}`, bob)).toBe(404);

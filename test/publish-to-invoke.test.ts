@@ -8,7 +8,7 @@ import { APIError } from 'openai';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { z } from 'zod';
 import { Findings } from '../functions/verify.ts';
-import { seedFolder, TestServer } from './harness.ts';
+import { seedFolder, TestClient, TestServer } from './harness.ts';
 
 const sqlFolder = join(seedFolder, 'adapters/sql');
 const question = 'Table books(title, author, price). List the title of all books.';
@@ -274,17 +274,20 @@ describe('publishing with the command', () => {
     const folder = join(work, 'hidden');
     await cp(sqlFolder, folder, { recursive: true });
     await writeFile(join(folder, 'README.md'), '# Hidden\n');
-    const published = await server.cli('publish', folder, '--as', 'alice/hidden', '--private');
-    expect(published.stdout).toContain('published alice/hidden@1');
+    const asked = { name: 'ci', scopes: ['publish'] };
+    const { key } = (await (await server.call('POST', '/api/keys', asked)).json()) as { key: string };
+    const ci = new TestClient(server.folder, server.url, key);
+    const published = await ci.cli('publish', folder, '--as', 'admin/hidden', '--private');
+    expect(published.stdout).toContain('published admin/hidden@1');
     const others = { url: server.url, key: '' };
-    expect((await fetch(`${others.url}/api/adapters/alice/hidden`)).status).toBe(404);
-    expect((await server.cli('show', 'alice/hidden')).stdout).toContain('Hidden');
-    expect((await server.cli('search', '--sort', 'newest', '--warm', '--owner', 'alice')).stdout).toContain(
-      'alice/hidden@1',
+    expect((await fetch(`${others.url}/api/adapters/admin/hidden`)).status).toBe(404);
+    expect((await server.cli('show', 'admin/hidden')).stdout).toContain('Hidden');
+    expect((await server.cli('search', '--sort', 'newest', '--warm', '--owner', 'admin')).stdout).toContain(
+      'admin/hidden@1',
     );
-    expect((await server.cli('withdraw', 'alice/hidden')).code).toBe(2);
-    expect((await server.cli('withdraw', 'alice/hidden@1')).stdout).toContain('withdrawn: alice/hidden@1');
-    expect((await server.cli('chat', 'alice/hidden', '-m', 'Hi')).code).not.toBe(0);
+    expect((await server.cli('withdraw', 'admin/hidden')).code).toBe(2);
+    expect((await server.cli('withdraw', 'admin/hidden@1')).stdout).toContain('withdrawn: admin/hidden@1');
+    expect((await server.cli('chat', 'admin/hidden', '-m', 'Hi')).code).not.toBe(0);
     const usage = await server.cli('usage');
     expect(usage.stdout).toMatch(/^admin in \d{4}-\d{2}: 0\.0000 USD/);
     expect(usage.stdout).toContain('patchbay/sql');

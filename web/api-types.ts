@@ -3326,6 +3326,11 @@ export interface components {
                 size: number;
                 sha256: string;
             }[];
+            /**
+             * @description A new adapter begins private. What one that is there is, is changed with PATCH
+             * @enum {string}
+             */
+            visibility?: "private";
         };
         Completed: {
             /** @enum {string} */
@@ -3390,6 +3395,7 @@ export interface components {
         NewKey: {
             name: string;
             scopes: ("read" | "publish" | "infer" | "train" | "manage" | "admin")[];
+            /** @description Unless given, as long as the key that makes it */
             expiresInSeconds?: number;
             /** @description The key is for these alone */
             adapters?: string[];

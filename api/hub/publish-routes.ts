@@ -8,6 +8,7 @@ import type { Principal } from '../auth.ts';
 import { CardError, readCard } from '../card.ts';
 import { type AppEnv, absolute, requirePrincipal } from '../context.ts';
 import { ApiError } from '../errors.ts';
+import { beginPrivate } from '../publish.ts';
 import { parseInput, readJsonBody } from '../request.ts';
 import { awaitVerdict, withdraw } from '../verify.ts';
 import type { PublishDeps } from '../versions.ts';
@@ -64,14 +65,13 @@ export function hubPublishRoutes(deps: PublishDeps, objects: GitObjects) {
     const { asked, id, latest } = await repositoryAsked(c, principal);
     const repository = { url: absolute(c, `/${id}`), name: id };
     if (latest) return c.json({ ...repository, error: `${id} exists already.` }, 409);
-    const visibility = asked.visibility ?? (asked.private ? 'private' : undefined);
-    if (visibility) await settle(deps.db, id, { visibility }, principal.userId);
+    if (asked.private || asked.visibility === 'private') await beginPrivate(deps, principal, id);
     return c.json(repository);
   });
 
   // Every version is withdrawn: content that others may have pinned is not taken from under the catalog's records.
   app.delete('/api/repos/delete', async (c) => {
-    const principal = requirePrincipal(c, 'publish', 'admin');
+    const principal = requirePrincipal(c, 'manage', 'admin');
     const { id, latest } = await repositoryAsked(c, principal);
     requireRole(principal, id, 'admin');
     if (!latest) throw new HubNotFound('RepoNotFound', `Repository not found: ${id}`);
@@ -80,7 +80,7 @@ export function hubPublishRoutes(deps: PublishDeps, objects: GitObjects) {
   });
 
   app.put('/api/models/:owner/:name/settings', async (c) => {
-    const principal = requirePrincipal(c, 'publish', 'manage');
+    const principal = requirePrincipal(c, 'manage');
     const id = `${c.req.param('owner')}/${c.req.param('name')}`;
     requireRole(principal, id, 'admin');
     const {

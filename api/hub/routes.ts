@@ -1,7 +1,7 @@
 /** Hugging Face's protocol: `huggingface_hub`, PEFT, `@huggingface/hub` and `hf` need nothing changed but their endpoint. */
 import { type Context, Hono } from 'hono';
 import { z } from 'zod';
-import { requireRole, requireUse, roleFor } from '../access.ts';
+import { requireRole, requireUse, worksOn } from '../access.ts';
 import { type AppEnv, absolute, requirePrincipal } from '../context.ts';
 import type { DownloadCounter } from '../downloads.ts';
 import { ApiError, asApiError } from '../errors.ts';
@@ -52,7 +52,7 @@ export function hubRoutes(deps: HubDeps) {
         : error;
     });
     const file = await findEntry(commit, c.req.param('path') ?? '');
-    if (repository.adapter) await requireUse(db, c.get('principal'), repository.adapter);
+    if (repository.adapter) await requireUse(db, c.get('principal'), repository.adapter, 'read');
     return { repository, commit: commit.id, file, isOpen: isOpen(repository) };
   };
 
@@ -77,7 +77,7 @@ export function hubRoutes(deps: HubDeps) {
 
   app.get('/api/models/:owner/:name/auth-check', async (c) => {
     const { repository } = await at(c);
-    if (repository.adapter) await requireUse(db, c.get('principal'), repository.adapter);
+    if (repository.adapter, 'read') await requireUse(db, c.get('principal'), repository.adapter);
     return c.json({});
   });
 
@@ -173,11 +173,7 @@ export function hubRoutes(deps: HubDeps) {
 function isEmptyRepository(c: Context<AppEnv>, error: unknown): boolean {
   const principal = c.get('principal');
   const isMissing = error instanceof HubNotFound && error.code === 'RepoNotFound';
-  return (
-    isMissing &&
-    !!principal?.scopes.has('publish') &&
-    !!roleFor(principal, `${c.req.param('owner')}/${c.req.param('name')}`)
-  );
+  return isMissing && worksOn(principal, `${c.req.param('owner')}/${c.req.param('name')}`, ['publish']);
 }
 
 /** Python's client sends a form, JavaScript's sends JSON. */

@@ -14,6 +14,8 @@ import { readJsonBody } from '../request.ts';
 import { type AnswerShape, chatShape, collect, completionShape, type Envelope, stream } from './answers.ts';
 import { ChatBody, CompletionBody, parseBody, samplingOf } from './schemas.ts';
 
+/** Keys of these scopes see models here: those that invoke, too. */
+export const SEEING = ['read', 'infer'] as const;
 /** `GET /v1/models` has no pages in OpenAI's protocol; a catalog is browsed at /api/adapters. */
 const MAX_LISTED = 1000;
 /** OpenAI's default for completions; chat answers run until they end. */
@@ -33,10 +35,14 @@ export function openaiRoutes(deps: InvokeDeps) {
   const app = new Hono<AppEnv>();
 
   app.get('/models', async (c) => {
-    const principal = requirePrincipal(c, 'read', 'infer');
+    const principal = requirePrincipal(c, ...SEEING);
     const [bases, { rows }] = await Promise.all([
       listBases(deps.db),
-      searchCatalog(deps.db, { privateOf: privateOf(principal) }, { sort: 'newest', limit: MAX_LISTED }),
+      searchCatalog(
+        deps.db,
+        { privateOf: privateOf(principal, SEEING) },
+        { sort: 'newest', limit: MAX_LISTED },
+      ),
     ]);
     const data = [
       ...bases.map(({ id, createdAt }) => modelObject(id, createdAt, null)),
@@ -47,7 +53,7 @@ export function openaiRoutes(deps: InvokeDeps) {
 
   // Some clients escape the slash of owner/name, some do not: take the rest of the path, whatever it is.
   app.get('/models/*', async (c) => {
-    const principal = requirePrincipal(c, 'read', 'infer');
+    const principal = requirePrincipal(c, ...SEEING);
     const id = unescaped(new URL(c.req.url).pathname.replace(/^.*?\/v1\/models\//, ''));
     return c.json(await findModel(deps, principal, id));
   });
@@ -124,7 +130,7 @@ async function findModel({ db }: InvokeDeps, principal: Principal, id: string) {
     throw new ApiError('model_not_found', `${id} is a checkpoint: its job lists it.`, { field: 'model' });
   const base = version === undefined ? await findBase(db, `${owner}/${name}`) : undefined;
   if (base) return modelObject(id, base.createdAt, null);
-  const found = await findVisible(db, principal, `${owner}/${name}`, version);
+  const found = await findVisible(db, principal, `${owner}/${name}`, version, SEEING);
   if (!found) throw new ApiError('model_not_found', `There is no model ${id}.`, { field: 'model' });
   return modelObject(id, found.version.createdAt, found.version.baseId);
 }

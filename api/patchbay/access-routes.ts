@@ -19,12 +19,12 @@ export function accessRoutes(app: App, { db }: { readonly db: Database }): void 
       method: 'patch',
       path: '/adapters/{owner}/{name}',
       summary: 'Make an adapter private or public, gated or open; also before its first version',
-      ...needs('manage', 'publish'),
+      ...needs('manage'),
       request: { ...id, body: { ...json(p.Settings.partial()), required: true } },
       responses: { 200: ok(p.Settings, 'As it is now'), ...problems },
     }),
     async (c) => {
-      const principal = requirePrincipal(c, 'manage', 'publish');
+      const principal = requirePrincipal(c, 'manage');
       const { owner, name } = c.req.valid('param');
       requireRole(principal, `${owner}/${name}`, 'admin');
       const { visibility, gate } = c.req.valid('json');
@@ -67,12 +67,12 @@ export function accessRoutes(app: App, { db }: { readonly db: Database }): void 
       method: 'get',
       path: '/adapters/{owner}/{name}/access',
       summary: 'Who asked for access',
-      ...needs('manage', 'publish'),
+      ...needs('manage'),
       request: id,
       responses: { 200: ok(z.object({ requests: z.array(p.AccessRequest) }), 'Requests'), ...problems },
     }),
     async (c) => {
-      const principal = requirePrincipal(c, 'manage', 'publish');
+      const principal = requirePrincipal(c, 'manage');
       const { adapter } = await adapterSeenBy(db, principal, c.req.valid('param'));
       requireRole(principal, adapter.id, 'write');
       const requests = (await listAccess(db, adapter.id)).map(({ createdAt, decidedAt, ...request }) => ({
@@ -89,7 +89,7 @@ export function accessRoutes(app: App, { db }: { readonly db: Database }): void 
       method: 'put',
       path: '/adapters/{owner}/{name}/access/{user}',
       summary: 'Let somebody in, or not; also who has not asked',
-      ...needs('manage', 'publish'),
+      ...needs('manage'),
       request: {
         params: Requester,
         body: { ...json(z.object({ status: z.enum(['accepted', 'rejected']) })), required: true },
@@ -97,7 +97,7 @@ export function accessRoutes(app: App, { db }: { readonly db: Database }): void 
       responses: { 204: { description: 'Done' }, ...problems },
     }),
     async (c) => {
-      const principal = requirePrincipal(c, 'manage', 'publish');
+      const principal = requirePrincipal(c, 'manage');
       const { user, ...name } = c.req.valid('param');
       const { adapter } = await adapterSeenBy(db, principal, name);
       requireRole(principal, adapter.id, 'write');

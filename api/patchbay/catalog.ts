@@ -132,7 +132,7 @@ export function catalogRoutes(app: App, { db, blobs, downloads, loadedBases }: C
         throw new ApiError('not_found', `${version.adapterId}@${version.number} has no file ${path}.`, {
           field: 'path',
         });
-      await requireUse(db, c.get('principal'), (await findAdapter(db, version.adapterId))!);
+      await requireUse(db, c.get('principal'), (await findAdapter(db, version.adapterId))!, 'read');
       downloads.count(version.adapterId, path);
       return c.redirect(await blobs.readUrl(blobKey(file.sha256), path), 302);
     },

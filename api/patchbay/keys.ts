@@ -59,8 +59,9 @@ export function keyRoutes(app: App, { db, auth }: KeyDeps): void {
     }),
     async (c) => {
       const principal = requirePrincipal(c, 'manage');
-      const { name, scopes, expiresInSeconds, adapters, owner } = c.req.valid('json');
+      const { name, scopes, adapters, owner, ...asked } = c.req.valid('json');
       requireWithin(principal, scopes, adapters);
+      const expiresInSeconds = lifeWithin(principal, asked.expiresInSeconds);
       const userId = await accountOf(principal, owner);
       const made = await auth.createKey(userId, name, scopes, { expiresInSeconds, adapters });
       return c.json(
@@ -161,4 +162,18 @@ function requireWithin(
     throw new ApiError('forbidden', `adapters: this key is for ${only.join(', ')} alone.`, {
       field: 'adapters',
     });
+}
+
+/** As long as the key that makes it, unless told otherwise, and no longer. @throws ApiError forbidden */
+function lifeWithin({ expiresAt }: Principal, askedSeconds: number | undefined): number | undefined {
+  if (!expiresAt) return askedSeconds;
+  // By the library's own clock, which is what keys expire by.
+  const left = Math.max(1, Math.floor((expiresAt.getTime() - Date.now()) / 1000));
+  if (askedSeconds !== undefined && askedSeconds > left)
+    throw new ApiError(
+      'forbidden',
+      `expiresInSeconds: this key expires at ${expiresAt.toISOString()}, and so does what it makes: leave it out.`,
+      { field: 'expiresInSeconds' },
+    );
+  return askedSeconds ?? left;
 }

@@ -14,7 +14,8 @@ export const NewKey = z
       .int()
       .min(86_400)
       .max(365 * 86_400)
-      .optional(),
+      .optional()
+      .openapi({ description: 'Unless given, as long as the key that makes it' }),
     adapters: z
       .array(storable(200).regex(/^[^/]+\/[^/]+$/, 'must be owner/name'))
       .min(1)

@@ -1,6 +1,6 @@
 /** Publishing: a draft takes in files, and becomes a version or a base. */
 import { requirePrincipal } from '../context.ts';
-import { completeDraft, discardDraft, startAdapterDraft, viewDraft } from '../publish.ts';
+import { beginPrivate, completeDraft, discardDraft, startAdapterDraft, viewDraft } from '../publish.ts';
 import { awaitVerdict } from '../verify.ts';
 import type { PublishDeps } from '../versions.ts';
 import { type App, draftId, id, json, needs, ok, problems, route } from './kit.ts';
@@ -22,8 +22,10 @@ export function publishRoutes(app: App, deps: PublishDeps): void {
     }),
     async (c) => {
       const principal = requirePrincipal(c, 'publish');
-      const { base, files } = c.req.valid('json');
-      return c.json(await startAdapterDraft(deps, principal, c.req.valid('param'), base, files), 201);
+      const target = c.req.valid('param');
+      const { base, files, visibility } = c.req.valid('json');
+      if (visibility) await beginPrivate(deps, principal, `${target.owner}/${target.name}`);
+      return c.json(await startAdapterDraft(deps, principal, target, base, files), 201);
     },
   );
 

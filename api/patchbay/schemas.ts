@@ -36,7 +36,13 @@ export const VersionPath = Id.extend({ number: z.coerce.number().int().min(1).ma
 export const File = z.object({ path: z.string(), size: z.int(), sha256: z.string() }).openapi('File');
 
 export const StartAdapter = z
-  .object({ base: storable(200).min(3), files: z.array(DeclaredFile).min(1).max(16) })
+  .object({
+    base: storable(200).min(3),
+    files: z.array(DeclaredFile).min(1).max(16),
+    visibility: z.literal('private').optional().openapi({
+      description: 'A new adapter begins private. What one that is there is, is changed with PATCH',
+    }),
+  })
   .openapi('StartAdapter');
 export const StartBase = z.object({ files: z.array(DeclaredFile).min(1).max(2000) }).openapi('StartBase');
 

@@ -8,7 +8,7 @@ import {
   type Version,
 } from '../../db/adapters.ts';
 import type { Database } from '../../db/open.ts';
-import { maySee, maySeeUnlisted, type Viewer } from '../access.ts';
+import { maySee, type Viewer, worksOn } from '../access.ts';
 import { ApiError } from '../errors.ts';
 
 type AdapterName = { readonly owner: string; readonly name: string };
@@ -22,12 +22,12 @@ export async function adapterSeenBy(
   const id = `${owner}/${name}`;
   const adapter = await findAdapter(db, id);
   if (!adapter || !isKnownTo(viewer, adapter)) throw new ApiError('not_found', `There is no adapter ${id}.`);
-  const versions = await listVersions(db, id, maySeeUnlisted(viewer, id) ? 'submitted' : 'listed');
+  const versions = await listVersions(db, id, worksOn(viewer, id) ? 'submitted' : 'listed');
   return { adapter, versions };
 }
 
 const isKnownTo = (viewer: Viewer, adapter: Adapter): boolean =>
-  maySee(viewer, adapter) && (adapter.latest > 0 || maySeeUnlisted(viewer, adapter.id));
+  maySee(viewer, adapter) && (adapter.latest > 0 || worksOn(viewer, adapter.id));
 
 /** The versions without the names of parents that the viewer may not know of. */
 export async function withKnownParents(
@@ -56,7 +56,7 @@ export async function versionSeenBy(
   const id = `${owner}/${name}`;
   const adapter = await findAdapter(db, id);
   const version = adapter && maySee(viewer, adapter) ? await findSubmitted(db, id, number) : undefined;
-  if (!version || (version.status !== 'passed' && !maySeeUnlisted(viewer, id)))
+  if (!version || (version.status !== 'passed' && !worksOn(viewer, id)))
     throw new ApiError('not_found', `There is no version ${id}@${number}.`);
   return version;
 }

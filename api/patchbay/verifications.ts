@@ -60,12 +60,12 @@ export function verificationRoutes(app: App, deps: PublishDeps): void {
       path: '/adapters/{owner}/{name}/versions/{number}',
       summary:
         'Withdraw a version: nobody finds, fetches or invokes it any more, until it is published again',
-      ...needs('publish', 'manage'),
+      ...needs('manage'),
       request: { params: s.VersionPath },
       responses: { 200: ok(s.Version, 'The version'), ...problems },
     }),
     async (c) => {
-      const principal = requirePrincipal(c, 'publish', 'manage');
+      const principal = requirePrincipal(c, 'manage');
       const version = await versionSeenBy(db, principal, c.req.valid('param'));
       requireRole(principal, version.adapterId, 'admin');
       if (version.status === 'quarantined')

@@ -179,12 +179,19 @@ export async function accessOf(
   return row?.status;
 }
 
-/** Asking again changes nothing. @returns what became of it */
+/** Asking again changes nothing, but that who was waiting is let in where nobody has to wait any more. @returns what became of it */
 export async function requestAccess(
   db: Database,
   request: Pick<typeof accessRequests.$inferInsert, 'adapterId' | 'userId' | 'status' | 'message'>,
 ): Promise<AccessStatus> {
-  await db.insert(accessRequests).values(request).onConflictDoNothing();
+  await db
+    .insert(accessRequests)
+    .values(request)
+    .onConflictDoUpdate({
+      target: [accessRequests.adapterId, accessRequests.userId],
+      set: { status: request.status },
+      setWhere: eq(accessRequests.status, 'pending'),
+    });
   return (await accessOf(db, request.adapterId, request.userId))!;
 }
 

@@ -207,6 +207,36 @@ describe('a gated adapter', () => {
   });
 });
 
+describe('a gate', () => {
+  const file = (id: string) => `/api/adapters/${id}/versions/1/files/adapter_config.json`;
+  const ask = (id: string, key: string) => api.call('POST', `/api/adapters/${id}/access`, {}, key);
+
+  it('is not passed by having asked while there was none', async () => {
+    const id = await publish('alice', alice);
+    const asked = await ask(id, bob);
+    expect(asked.status).toBe(409);
+    expect((await asked.json()).detail).toContain('is not gated: there is nothing to ask for');
+    await json('PATCH', `/api/adapters/${id}`, alice, { gate: 'manual' });
+    expect(await status('GET', file(id), bob)).toBe(403);
+    expect(await (await ask(id, bob)).json()).toEqual({ status: 'pending' });
+    expect(await status('GET', file(id), bob)).toBe(403);
+  });
+
+  it('that is opened lets in who waits and asks again, and keeps them when it is closed', async () => {
+    const id = await publish('alice', alice, { gate: 'manual' });
+    for (const key of [bob, carol]) expect(await (await ask(id, key)).json()).toEqual({ status: 'pending' });
+    await status('PUT', `/api/adapters/${id}/access/carol`, alice, { status: 'rejected' });
+    await json('PATCH', `/api/adapters/${id}`, alice, { gate: 'auto' });
+    expect(await (await ask(id, bob)).json()).toEqual({ status: 'accepted' });
+    expect(await (await ask(id, carol)).json()).toEqual({ status: 'rejected' });
+    await json('PATCH', `/api/adapters/${id}`, alice, { gate: 'manual' });
+    expect(await (await ask(id, bob)).json()).toEqual({ status: 'accepted' });
+    expect(await status('GET', file(id), bob)).toBe(302);
+    expect(await status('PUT', `/api/adapters/${id}/access/bob`, alice, { status: 'rejected' })).toBe(204);
+    expect(await status('GET', file(id), bob)).toBe(403);
+  });
+});
+
 describe('an organisation', () => {
   it('gives its members what their role allows', async () => {
     expect(await status('POST', '/api/organisations', alice, { name: 'lab' })).toBe(201);

@@ -2,7 +2,7 @@
 import { z } from '@hono/zod-openapi';
 import { ownerName } from '../../adapter/reference.ts';
 import type { Database } from '../../db/open.ts';
-import { decideAccess, findPerson, listAccess, requestAccess, settingsOf, settle } from '../../db/people.ts';
+import { decideAccess, findPerson, listAccess, requestAccess, settle } from '../../db/people.ts';
 import { requireRole } from '../access.ts';
 import { requirePrincipal } from '../context.ts';
 import { ApiError } from '../errors.ts';
@@ -51,12 +51,14 @@ export function accessRoutes(app: App, { db }: { readonly db: Database }): void 
     async (c) => {
       const principal = requirePrincipal(c, 'read');
       const { adapter } = await adapterSeenBy(db, principal, c.req.valid('param'));
-      const { gate } = await settingsOf(db, adapter.id);
+      // Else whoever asked in time would be past a gate that comes later.
+      if (adapter.gate === null)
+        throw new ApiError('conflict', `${adapter.id} is not gated: there is nothing to ask for.`);
       const { message } = c.req.valid('json');
       const asked = { adapterId: adapter.id, userId: principal.userId, message };
       const status = await requestAccess(db, {
         ...asked,
-        status: gate === 'manual' ? 'pending' : 'accepted',
+        status: adapter.gate === 'auto' ? 'accepted' : 'pending',
       });
       return c.json({ status }, 200);
     },

@@ -19,7 +19,7 @@ import { settle } from '../db/people.ts';
 import { blobKey, UPLOADS } from '../functions/object-keys.ts';
 import { removeDraft, removeStaged } from '../functions/sweep.ts';
 import { requireRole } from './access.ts';
-import type { Principal } from './auth.ts';
+import { type Principal, requireScope } from './auth.ts';
 import type { BlobStore } from './blob-store.ts';
 import { checkBase } from './check-base.ts';
 import { type Content, hashOf, readText, scanOf } from './content.ts';
@@ -401,7 +401,10 @@ async function completeBase(
   return { kind: 'base', base };
 }
 
-/** A draft of somebody else is as good as none. */
+/**
+ * A draft of somebody else is as good as none; and who began it may have lost the role since, or come with a key for another adapter.
+ * @throws ApiError not_found, forbidden
+ */
 async function ownDraft(
   db: Database,
   principal: Principal,
@@ -411,5 +414,7 @@ async function ownDraft(
   if (!found || (found.draft.createdBy !== principal.userId && !principal.scopes.has('admin'))) {
     throw new ApiError('not_found', `There is no draft ${id}: it was completed, discarded, or has expired.`);
   }
+  if (found.draft.kind === 'base') requireScope(principal, 'admin');
+  else requireRole(principal, found.draft.target, 'write');
   return found;
 }

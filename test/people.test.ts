@@ -2,8 +2,9 @@
 import { eq } from 'drizzle-orm';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { sampleAdapter } from '../adapter/sample-adapter.ts';
+
 import { versions } from '../db/schema.ts';
-import { base, declare, InProcess } from './in-process.ts';
+import { base, declare, InProcess, upload } from './in-process.ts';
 
 let api: InProcess;
 /** Keys. */
@@ -272,6 +273,36 @@ describe('an organisation', () => {
     expect(await status('DELETE', member('bob'), bob)).toBe(204);
     expect(await status('GET', `/api/adapters/${id}`, bob)).toBe(404);
     expect(await status('PUT', member('nobody'), alice, { role: 'read' })).toBe(404);
+  });
+
+  it('takes nothing more of who has left, also what they began', async () => {
+    expect(await status('POST', '/api/organisations', alice, { name: 'left' })).toBe(201);
+    const member = '/api/organisations/left/members/bob';
+    expect(await status('PUT', member, alice, { role: 'write' })).toBe(204);
+    const name = `left/made-${++count}`;
+    const start = () => api.start(`/api/adapters/${name}/versions`, filesOf(`Left ${count}`), bob);
+    const [draft, other] = [await start(), await start()];
+    await upload(draft, filesOf(`Left ${count}`));
+    const { key: elsewhere } = await api.auth.createKey(
+      await api.auth.ensureUser('bob'),
+      'elsewhere',
+      ['read', 'publish'],
+      { adapters: ['bob/other'] },
+    );
+    expect((await api.complete(draft, elsewhere)).status).toBe(403);
+    expect(await status('PUT', member, alice, { role: 'read' })).toBe(204);
+    expect((await api.complete(draft, bob)).status).toBe(403);
+    expect(await status('DELETE', member, alice)).toBe(204);
+    for (const { id } of [draft, other])
+      for (const [method, path] of [
+        ['POST', `/api/drafts/${id}/complete`],
+        ['GET', `/api/drafts/${id}`],
+        ['DELETE', `/api/drafts/${id}`],
+      ] as const)
+        expect(await status(method, path, bob)).toBe(403);
+    expect(await status('GET', `/api/adapters/${name}`, alice)).toBe(404);
+    expect(await status('PUT', member, alice, { role: 'write' })).toBe(204);
+    expect((await api.complete(draft, bob)).status).toBe(200);
   });
 
   it('has service accounts, whose keys its admins make', async () => {

@@ -77,7 +77,7 @@ export function hubRoutes(deps: HubDeps) {
 
   app.get('/api/models/:owner/:name/auth-check', async (c) => {
     const { repository } = await at(c);
-    if (repository.adapter, 'read') await requireUse(db, c.get('principal'), repository.adapter);
+    if (repository.adapter) await requireUse(db, c.get('principal'), repository.adapter, 'read');
     return c.json({});
   });
 

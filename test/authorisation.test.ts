@@ -261,6 +261,8 @@ const RULES: Readonly<Record<string, Rule>> = {
   'GET /api/models': {},
   'GET /api/models/:owner/:name': { see: KNOWN },
   'GET /api/models/:owner/:name/revision/:revision': { see: KNOWN },
+  'GET /api/models/:owner/:name/auth-check': { see: KNOWN, use: 'read' },
+  'GET /api/models/:owner/:name/auth-check/write': { scope: ['publish', 'admin'], role: 'write' },
   'GET /api/models/:owner/:name/tree/:revision': { see: KNOWN },
   'GET /api/models/:owner/:name/tree/:revision/:path': { see: KNOWN, use: 'read' },
   'POST /api/models/:owner/:name/paths-info/:revision': {
@@ -424,6 +426,8 @@ async function uploadedFile(): Promise<string> {
   return ((await answer.json()) as { id: string }).id;
 }
 
+let unhook: () => Promise<unknown> = async () => undefined;
+
 /** A path with everything in it, made anew where it is used up. */
 async function pathFor(operation: string, target: Target): Promise<string> {
   const writer = await keyOf('writer', []);
@@ -434,8 +438,10 @@ async function pathFor(operation: string, target: Target): Promise<string> {
   };
   let hook: { delivery: string } | undefined;
   const webhook = async () => {
+    await unhook(); // one owner has not many
     const response = await api.call('POST', '/api/webhooks', { url: 'https://example.org/hook' }, writer);
     const { id } = (await response.json()) as { id: string };
+    unhook = () => api.call('DELETE', `/api/webhooks/${id}`, undefined, writer);
     await addEvent(api.deps.db, { actor: null, kind: 'version.listed', subject: 'writer/x@1', data: {} });
     const { deliveries } = (await (
       await api.call('GET', `/api/webhooks/${id}/deliveries`, undefined, writer)

@@ -83,10 +83,10 @@ export function hubRoutes(deps: HubDeps) {
 
   app.get('/api/models/:owner/:name/auth-check/write', async (c) => {
     const principal = requirePrincipal(c, 'publish', 'admin');
+    requireRole(principal, `${c.req.param('owner')}/${c.req.param('name')}`, 'write');
     const found = await at(c).catch((error: unknown) => {
       if (!isEmptyRepository(c, error)) throw error;
     });
-    requireRole(principal, `${c.req.param('owner')}/${c.req.param('name')}`, 'write');
     if (found && !found.repository.adapter)
       throw new ApiError('forbidden', `${found.repository.id} is a base model, and a base never changes.`);
     return c.json({});

@@ -1,8 +1,14 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { Fault } from './faults.ts';
 import { FileMissing } from './fetch-file.ts';
-import { isOwnTrouble, Rest } from './own-trouble.ts';
+import { Graph } from './graph/graph.ts';
+import { writeOnnx } from './graph/onnx.ts';
+import { isOutOfMemory, isOwnTrouble, Rest } from './own-trouble.ts';
 import { LeaseEnded, Unreachable } from './runner-api.ts';
+import { int64s, Session } from './session.ts';
 
 describe('trouble that is not the job’s', () => {
   it.each([
@@ -29,6 +35,33 @@ describe('trouble that is not the job’s', () => {
   ])('is not %s', (_name, error) => {
     expect(isOwnTrouble(error)).toBe(false);
   });
+});
+
+describe('too little memory', () => {
+  it('is known by what ONNX Runtime says of it', async () => {
+    const graph = new Graph();
+    const size = graph.input('size', 'int64', [1]);
+    const [made] = graph.node('ConstantOfShape', [size], [{ dtype: 'float32', shape: ['N'] }]);
+    graph.output(made!, 'made');
+    const folder = await mkdtemp(join(tmpdir(), 'patchbay-memory-'));
+    const path = join(folder, 'graph.onnx');
+    await writeFile(path, writeOnnx(graph, 'test'));
+    const session = await Session.open(path, { threads: 1 });
+    const more = int64s(BigInt64Array.of(2n ** 50n), [1]);
+    const error: unknown = await session.run({ size: more }, ['made']).catch((reason: unknown) => reason);
+    await session.release();
+    await rm(folder, { recursive: true });
+    expect(isOutOfMemory(error), String(error)).toBe(true);
+    expect(isOutOfMemory(new Error('told by a thread', { cause: error }))).toBe(true);
+    expect(isOwnTrouble(error)).toBe(false); // its owner can do something about it
+  });
+
+  it.each(['std::bad_alloc', 'CUDA failure 2: out of memory', 'RangeError: Array buffer allocation failed'])(
+    'is %s',
+    (words) => {
+      expect(isOutOfMemory(new Error(words))).toBe(true);
+    },
+  );
 });
 
 describe('a rest', () => {

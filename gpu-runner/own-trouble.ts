@@ -15,6 +15,15 @@ export function isOwnTrouble(error: unknown): boolean {
   return MACHINE.test(wordsOf(error));
 }
 
+/** As ONNX Runtime, C++, CUDA and V8 say it. */
+const NO_MEMORY =
+  /Failed to allocate memory|bad_alloc|bad allocation|out of memory|Array buffer allocation failed/;
+
+/** What was being worked on needed more memory than there was. */
+export function isOutOfMemory(error: unknown): boolean {
+  return NO_MEMORY.test(wordsOf(error));
+}
+
 /** Errors that come from another thread are only words by now. */
 function wordsOf(error: unknown): string {
   if (!(error instanceof Error)) return String(error);

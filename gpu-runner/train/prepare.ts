@@ -18,7 +18,7 @@ import type { JobData } from './leased-job.ts';
 import { TargetError, withMagnitudes } from './lora.ts';
 import { adapterBytes, passBytes, servingBytes } from './memory.ts';
 import { type Decided, decide, type JobPlan, type Parent, planJob } from './plan.ts';
-import { JobRefusal } from './refusal.ts';
+import { JobRefusal, outOfMemory } from './refusal.ts';
 
 /** Where max_length is not given: conversations are shorter, and the memory of attention grows with its square. */
 const AUTOMATIC_LENGTH = 2048;
@@ -196,14 +196,11 @@ export class Preparation {
     const wanted = fastest(asked ?? false);
     if (allOf(wanted) <= maxBytes) return wanted;
     const least = fastest(asked ?? true);
-    if (allOf(least) > maxBytes) {
-      const hint = least.gradientCheckpointing ? '' : ', or set gradient_checkpointing';
-      throw new JobRefusal(
-        'out_of_memory',
-        'hyperparameters.max_length',
-        `max_length: examples of ${longest} tokens need about ${gib(allOf(least))} GiB; this runner has ${gib(maxBytes)}. Lower it${hint}.`,
+    if (allOf(least) > maxBytes)
+      throw outOfMemory(
+        `examples of ${longest} tokens need about ${gib(allOf(least))} GiB; this runner has ${gib(maxBytes)}`,
+        least,
       );
-    }
     tell(`gradient_checkpointing is on: without it, training would need about ${gib(allOf(wanted))} GiB.`);
     return least;
   }

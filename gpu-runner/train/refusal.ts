@@ -17,3 +17,13 @@ export class JobRefusal extends Error {
     return { code: this.code, param: this.param, message: this.message };
   }
 }
+
+/** @param what is so about its examples, and the memory there is */
+export function outOfMemory(what: string, memory: { readonly gradientCheckpointing: boolean }): JobRefusal {
+  const hint = memory.gradientCheckpointing ? '' : ', or set gradient_checkpointing';
+  return new JobRefusal(
+    'out_of_memory',
+    'hyperparameters.max_length',
+    `max_length: ${what}. Lower it${hint}.`,
+  );
+}

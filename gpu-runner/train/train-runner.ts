@@ -15,14 +15,14 @@ import { contextFrom, inSpan } from '../../observe/trace.ts';
 import type { TrainRunnerConfig } from '../config.ts';
 import type { Downloads } from '../downloads.ts';
 import { Fault } from '../faults.ts';
-import { isOwnTrouble, Rest } from '../own-trouble.ts';
+import { isOutOfMemory, isOwnTrouble, Rest } from '../own-trouble.ts';
 import { LeaseEnded, LeaseRefused, type RunnerApi } from '../runner-api.ts';
 import { FetchedCheckpoint } from './fetched-checkpoint.ts';
 import { LeaseClient } from './lease-client.ts';
 import { LeaseReporter } from './lease-reporter.ts';
 import { type AdapterFiles, conditionsBefore, declared, LeasedJob, PROGRESS_FILE } from './leased-job.ts';
 import { Preparation, type PreparedJob, type Tell } from './prepare.ts';
-import { JobRefusal } from './refusal.ts';
+import { JobRefusal, outOfMemory } from './refusal.ts';
 import { adapterFiles, receiptOf } from './result.ts';
 import { Samples } from './samples.ts';
 import { needsOf, type TrainerPool } from './trainer-pool.ts';
@@ -119,6 +119,22 @@ export class TrainRunner {
     await using checkpoint = lease.checkpoint && (await this.fetchCheckpoint(lease, lease.checkpoint, leave));
     const before = checkpoint && conditionsBefore(await checkpoint.file(PROGRESS_FILE));
     const prepared = await this.preparation.prepare(lease, held, { tell, signal: leave, before });
+    try {
+      return await this.trainPrepared(lease, prepared, checkpoint, reporter, leave);
+    } catch (error) {
+      if (!isOutOfMemory(error)) throw error;
+      const what = 'the memory of this runner did not suffice for examples as long as these';
+      throw outOfMemory(what, prepared.memory);
+    }
+  }
+
+  private async trainPrepared(
+    lease: TrainLease,
+    prepared: PreparedJob,
+    checkpoint: FetchedCheckpoint | undefined,
+    reporter: LeaseReporter,
+    leave: AbortSignal,
+  ): Promise<string | undefined> {
     const { plan, data, engine } = prepared;
     await using trainer = await this.pool.hold(needsOf(prepared), leave, () =>
       reporter.message('Waits for memory: others fill this runner. The job goes on when they leave enough.'),

@@ -11,6 +11,7 @@ import {
   isKept,
   keepCheckpoint,
   leaseNextJob,
+  lose,
 } from '../db/leases.ts';
 import type { CheckpointFile } from '../db/schema.ts';
 import { type Job, listCheckpoints, note } from '../db/training.ts';
@@ -26,6 +27,7 @@ import {
   type JobFailure,
   type KeptCheckpoint,
   type TrainLease,
+  type TrainRelease,
   type UploadUrls,
   type Validated,
 } from '../functions/train.ts';
@@ -209,8 +211,18 @@ export async function failJob(deps: TrainingDeps, leaseId: string, error: JobFai
   });
 }
 
-export async function releaseJob(deps: TrainingDeps, leaseId: string): Promise<void> {
+export async function releaseJob(
+  deps: TrainingDeps,
+  leaseId: string,
+  { notKept }: TrainRelease,
+): Promise<void> {
   await under(deps, leaseId, async (job, tx) => {
+    if (notKept !== undefined)
+      return lose(tx, deps.queue, job, deps.now(), {
+        note: `The runner gave the job back: ${notKept}`,
+        code: 'checkpoint_not_kept',
+        message: `${job.losses + 1} runners in a row kept nothing of their work: ${notKept}. A smaller r, or fewer target_modules, makes checkpoints smaller.`,
+      });
     const change = await giveBack(tx, deps.queue, job);
     await note(
       tx,

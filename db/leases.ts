@@ -143,6 +143,32 @@ export async function giveBack(db: Database, queue: TrainingQueue, job: Job): Pr
   return { ...left, status: waitingStatus(job) };
 }
 
+interface Loss {
+  /** For the job's owner, where another runner goes on. */
+  readonly note: string;
+  /** Why the job fails where none does. */
+  readonly code: string;
+  readonly message: string;
+}
+
+/** What becomes of a job of which a runner has kept nothing: some such in a row, and it fails. */
+export async function lose(
+  db: Database,
+  queue: TrainingQueue,
+  job: Job,
+  now: Date,
+  { note: told, code, message }: Loss,
+): Promise<JobChange> {
+  const losses = job.losses + 1;
+  if (losses < MAX_LOSSES || job.pausing) {
+    await note(db, job.id, told, 'warn');
+    return { ...(await giveBack(db, queue, job)), losses };
+  }
+  await note(db, job.id, message, 'error');
+  const error = { code, message, param: null };
+  return { status: 'failed', error, finishedAt: now, leaseExpiresAt: null, losses };
+}
+
 /** Takes jobs back from runners that went silent. @returns how many */
 export function endExpiredLeases(db: Database, queue: TrainingQueue, now: Date): Promise<number> {
   return db.transaction(async (tx) => {
@@ -153,21 +179,12 @@ export function endExpiredLeases(db: Database, queue: TrainingQueue, now: Date):
       .orderBy(asc(trainingJobs.leaseExpiresAt))
       .for('update', { skipLocked: true });
     for (const job of lost) {
-      const losses = job.losses + 1;
-      if (losses < MAX_LOSSES || job.pausing) {
-        await note(
-          tx,
-          job.id,
-          'The runner went silent; another one continues from the last checkpoint',
-          'warn',
-        );
-        await updateJob(tx, job.id, { ...(await giveBack(tx, queue, job)), losses });
-        continue;
-      }
-      const message = `${losses} runners in a row went silent while they worked on this job.`;
-      await note(tx, job.id, message, 'error');
-      const error = { code: 'runner_lost', message, param: null };
-      await updateJob(tx, job.id, { status: 'failed', error, finishedAt: now, leaseExpiresAt: null, losses });
+      const change = await lose(tx, queue, job, now, {
+        note: 'The runner went silent; another one continues from the last checkpoint',
+        code: 'runner_lost',
+        message: `${job.losses + 1} runners in a row went silent while they worked on this job.`,
+      });
+      await updateJob(tx, job.id, change);
     }
     count('patchbay_leases_lost_total', lost.length, { function: 'train' });
     return lost.length;

@@ -12,7 +12,7 @@
  *   POST leases/{id}/result              DeclaredResult     -> ResultUploads
  *   POST leases/{id}/result/complete     -                  -> ResultAnswer
  *   POST leases/{id}/failed              JobFailure         -> 204
- *   POST leases/{id}/release             -                  -> 204   paused, or given back to the queue
+ *   POST leases/{id}/release             TrainRelease       -> 204   paused, or given back to the queue
  *
  * A lease ends when the job does, when it is released, or when no heartbeat came for LEASE_SECONDS; then the job goes to
  * another runner. Every call under a lease that has ended is answered 409 and changes nothing. Calls under a living lease
@@ -226,6 +226,10 @@ export const JobFailure = z.object({
   param: z.string().max(200).nullable().default(null),
 });
 export type JobFailure = z.infer<typeof JobFailure>;
+
+/** `notKept`: why there is no checkpoint of what was done. After some such ends in a row the job fails. */
+export const TrainRelease = z.object({ notKept: z.string().min(1).max(1000).optional() });
+export type TrainRelease = z.infer<typeof TrainRelease>;
 
 /** What training asks of a runner: the job is reported on, and handed in, under its lease. */
 export interface TrainEngine {

@@ -4,7 +4,8 @@
  */
 import { Agent, type RequestInit, type Response, fetch as undici } from 'undici';
 
-const dispatcher = new Agent();
+/** Each caller has a limit of its own: what is large, and what is read back by the API, takes longer than the five minutes here. */
+const dispatcher = new Agent({ headersTimeout: 0, bodyTimeout: 0 });
 
 export const fetch = (url: string, init: RequestInit = {}): Promise<Response> =>
   undici(url, { ...init, dispatcher });

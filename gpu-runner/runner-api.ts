@@ -7,6 +7,12 @@ import { fetch } from './fetch.ts';
 const ATTEMPTS = 6;
 const FIRST_DELAY_MS = 250;
 const TIMEOUT_MS = 60_000;
+const TOO_LARGE = 413;
+/** 1 MB/s: what is sent, or has the API read it back, has so much longer. */
+const BYTES_PER_MS = 1_000;
+
+/** How long one attempt may take. @param bytes that are sent, or read back meanwhile */
+const timeoutFor = (bytes: number) => AbortSignal.timeout(TIMEOUT_MS + Math.ceil(bytes / BYTES_PER_MS));
 
 /** The job belongs to somebody else now, or to nobody: whatever was under way is dropped. */
 export class LeaseEnded extends Error {
@@ -18,7 +24,7 @@ export class Unreachable extends Error {
   override readonly name = 'Unreachable';
 }
 
-/** The API refuses what it was sent: to ask again would change nothing. */
+/** The API, or the object store, refuses what it was sent: to ask again would change nothing. */
 export class LeaseRefused extends Error {
   override readonly name = 'LeaseRefused';
   readonly status: number;
@@ -46,10 +52,11 @@ export class RunnerApi {
 
   /**
    * @param signal ends the attempts, but not one that is under way: a lease that is given must be heard of, to be given back
+   * @param bytes that the API reads before it answers
    * @returns undefined where there is nothing to answer. @throws LeaseEnded, LeaseRefused, Unreachable
    */
-  post(path: string, body: unknown = {}, signal?: AbortSignal): Promise<unknown> {
-    return persistently(() => this.postOnce(path, body, AbortSignal.timeout(TIMEOUT_MS)), signal);
+  post(path: string, body: unknown = {}, signal?: AbortSignal, bytes = 0): Promise<unknown> {
+    return persistently(() => this.postOnce(path, body, timeoutFor(bytes)), signal);
   }
 
   /** The same without a second attempt: for what is said again soon anyway. @throws also what the network throws */
@@ -76,13 +83,19 @@ export class RunnerApi {
   }
 }
 
-/** Sends a file to where the API said. @throws Unreachable */
+/** Sends a file to where the API said. @throws LeaseRefused for one that is larger than the store takes, Unreachable */
 export async function put(url: string, body: Uint8Array<ArrayBuffer>): Promise<void> {
   await persistently(async () => {
-    const response = await fetch(url, { method: 'PUT', body, signal: AbortSignal.timeout(TIMEOUT_MS) });
-    if (!response.ok) throw new Error(`the object store answered ${response.status}`);
+    const response = await fetch(url, { method: 'PUT', body, signal: timeoutFor(body.length) });
+    if (response.ok) return;
+    const answer = await response.text().catch(() => '');
+    if (response.status === TOO_LARGE || answer.includes('EntityTooLarge'))
+      throw new LeaseRefused(TOO_LARGE, `The object store takes no file of ${gigabytes(body.length)}.`);
+    throw new Error(`the object store answered ${response.status}`);
   });
 }
+
+export const gigabytes = (bytes: number) => `${(bytes / 1e9).toFixed(2)} GB`;
 
 /** Tries again, after longer and longer pauses, whatever is not final. */
 async function persistently<T>(attempt: () => Promise<T>, signal?: AbortSignal): Promise<T> {

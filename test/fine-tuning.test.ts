@@ -6,6 +6,7 @@ import { sampleAdapter } from '../adapter/sample-adapter.ts';
 import { resolveModel } from '../api/invoke.ts';
 import { MAX_LOSSES } from '../db/leases.ts';
 import { usage } from '../db/schema.ts';
+import { findJob } from '../db/training.ts';
 import { LEASE_SECONDS } from '../functions/train.ts';
 import { base, baseId, InProcess } from './in-process.ts';
 import { ScriptedRunner, sha256 } from './scripted-runner.ts';
@@ -484,6 +485,50 @@ describe('cancel, pause and resume', () => {
     expect(await statusOf(job.id)).toBe('succeeded');
   });
 
+  it('cancel while it should pause: the runner hears of the cancellation', async () => {
+    const job = await create();
+    await runner.take();
+    await runner.validated();
+    await client.fineTuning.jobs.pause(job.id);
+    expect((await client.fineTuning.jobs.cancel(job.id)).status).toBe('cancelled');
+    expect(await runner.heartbeat()).toBe('cancel');
+    await expect(runner.checkpoint(5)).rejects.toThrow('409');
+    await expect(runner.release()).rejects.toThrow('409');
+    expect(await statusOf(job.id)).toBe('cancelled');
+    await expect(client.fineTuning.jobs.resume(job.id)).rejects.toMatchObject({ status: 409 });
+  });
+
+  it('cancel while it is queued again after a runner gave it back', async () => {
+    const job = await create();
+    await runner.take();
+    await runner.validated();
+    await runner.checkpoint(5);
+    await runner.release();
+    expect(await statusOf(job.id)).toBe('queued');
+    expect((await client.fineTuning.jobs.cancel(job.id)).status).toBe('cancelled');
+    expect(await runner.take()).toBeUndefined();
+  });
+
+  it('cancel, pause and resume while its adapter is verified are too late', async () => {
+    const { verdict } = api;
+    api.verdict = undefined;
+    const job = await create();
+    await runner.take();
+    await runner.validated();
+    const published = runner.publish(adapter);
+    while (!(await messages(job.id)).some((message) => message.startsWith('Verifying the new model')))
+      await new Promise((resolve) => setTimeout(resolve, 10));
+    for (const action of ['cancel', 'pause', 'resume'] as const)
+      await expect(client.fineTuning.jobs[action](job.id)).rejects.toMatchObject({
+        status: 409,
+        param: 'fine_tuning_job_id',
+      });
+    expect(await statusOf(job.id)).toBe('running');
+    api.verdict = verdict;
+    expect(await published).toBe(`${(await findJob(api.deps.db, job.id))!.target}@v1`);
+    expect(await statusOf(job.id)).toBe('succeeded');
+  });
+
   it('what is over stays as it is', async () => {
     const job = await create();
     await client.fineTuning.jobs.cancel(job.id);
@@ -663,6 +708,28 @@ describe('runners that die, or are thought dead', () => {
       status: 'failed',
       error: { code: 'runner_lost' },
     });
+  });
+
+  it('a job of which no checkpoint can be kept fails instead of going round for ever', async () => {
+    const job = await create();
+    const reason = 'the checkpoint of step 10, 2.00 GB, was not kept within 2060 s';
+    for (let i = 1; i < MAX_LOSSES; i++) {
+      await runner.take();
+      await runner.release(reason);
+    }
+    await runner.take();
+    await runner.checkpoint(5);
+    for (let i = 0; i < MAX_LOSSES; i++) {
+      expect(await statusOf(job.id)).not.toBe('failed');
+      await runner.release(reason);
+      await runner.take();
+    }
+    expect(await client.fineTuning.jobs.retrieve(job.id)).toMatchObject({
+      status: 'failed',
+      error: { code: 'checkpoint_not_kept', message: expect.stringContaining(reason) },
+    });
+    expect(await messages(job.id)).toContain(`The runner gave the job back: ${reason}`);
+    expect(runner.lease).toBeUndefined();
   });
 
   it('a runner that stops gives its job back at once', async () => {

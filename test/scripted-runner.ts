@@ -112,8 +112,9 @@ export class ScriptedRunner {
     await this.must('failed', { code, message, param });
   }
 
-  async release(): Promise<void> {
-    await this.must('release');
+  /** @param notKept why it has no checkpoint of what it did */
+  async release(notKept?: string): Promise<void> {
+    await this.must('release', { notKept });
   }
 }
 

@@ -12,6 +12,7 @@ import {
   JobFailure,
   KeptCheckpoint,
   LeaseRequest,
+  TrainRelease,
   Validated,
 } from '../../functions/train.ts';
 import { Release, Verdict } from '../../functions/verify.ts';
@@ -87,7 +88,7 @@ export function runnerRoutes(deps: RunnerDeps) {
     return c.body(null, 204);
   });
   app.post('/leases/:id/release', async (c) => {
-    await releaseJob(deps, c.req.param('id'));
+    await releaseJob(deps, c.req.param('id'), await read(TrainRelease, c.req.raw));
     return c.body(null, 204);
   });
 

@@ -10,10 +10,20 @@ import {
   ResultUploads,
   type TrainEvent,
   TrainLease,
+  type TrainRelease,
   UploadUrls,
   type Validated,
 } from '../../functions/train.ts';
-import { put, type RunnerApi } from '../runner-api.ts';
+import { secondsSince } from '../../observe/metrics.ts';
+import { gigabytes, put, type RunnerApi, Unreachable } from '../runner-api.ts';
+
+/** A store, or an API, that could not be reached is away, and comes back; one that was tried for so long is too slow for what it got. */
+const TOO_LONG_SECONDS = 60;
+
+/** It took too long. Whoever trains the same steps again may well come to the same end. */
+export class CheckpointNotKept extends Error {
+  override readonly name = 'CheckpointNotKept';
+}
 
 export class LeaseClient {
   private readonly api: RunnerApi;
@@ -49,9 +59,18 @@ export class LeaseClient {
     bytes: ReadonlyMap<string, Uint8Array<ArrayBuffer>>,
     kept: KeptCheckpoint,
   ): Promise<void> {
-    const { files } = UploadUrls.parse(await this.call(`/${lease}/checkpoints`, declared));
-    for (const { path, url } of files) await put(url, bytes.get(path)!);
-    await this.call(`/${lease}/checkpoints/${declared.step}`, kept);
+    const began = performance.now();
+    const size = sizeOf(declared.files);
+    try {
+      const { files } = UploadUrls.parse(await this.call(`/${lease}/checkpoints`, declared));
+      for (const { path, url } of files) await put(url, bytes.get(path)!);
+      await this.call(`/${lease}/checkpoints/${declared.step}`, kept, size);
+    } catch (error) {
+      const seconds = Math.round(secondsSince(began));
+      if (!(error instanceof Unreachable) || seconds < TOO_LONG_SECONDS) throw error;
+      const message = `the checkpoint of step ${declared.step}, ${gigabytes(size)}, was not kept within ${seconds} s`;
+      throw new CheckpointNotKept(message, { cause: error });
+    }
   }
 
   /** @returns the name of the model that the job became */
@@ -67,18 +86,22 @@ export class LeaseClient {
         await put(url, bytes.get(path)!.slice((number - 1) * partSize, number * partSize));
       }
     }
-    return ResultAnswer.parse(await this.call(`/${lease}/result/complete`)).model;
+    const size = sizeOf(declared.files);
+    return ResultAnswer.parse(await this.call(`/${lease}/result/complete`, {}, size)).model;
   }
 
   async failed(lease: string, failure: JobFailure): Promise<void> {
     await this.call(`/${lease}/failed`, failure);
   }
 
-  async release(lease: string): Promise<void> {
-    await this.call(`/${lease}/release`);
+  async release(lease: string, release: TrainRelease = {}): Promise<void> {
+    await this.call(`/${lease}/release`, release);
   }
 
-  private call(path: string, body?: unknown): Promise<unknown> {
-    return this.api.post(`leases${path}`, body);
+  /** @param bytes that the API reads before it answers */
+  private call(path: string, body?: unknown, bytes?: number): Promise<unknown> {
+    return this.api.post(`leases${path}`, body, undefined, bytes);
   }
 }
+
+const sizeOf = (files: DeclaredCheckpoint['files']) => files.reduce((sum, { size }) => sum + size, 0);

@@ -18,7 +18,7 @@ import { Fault } from '../faults.ts';
 import { isOutOfMemory, isOwnTrouble, Rest } from '../own-trouble.ts';
 import { LeaseEnded, LeaseRefused, type RunnerApi } from '../runner-api.ts';
 import { FetchedCheckpoint } from './fetched-checkpoint.ts';
-import { LeaseClient } from './lease-client.ts';
+import { CheckpointNotKept, LeaseClient } from './lease-client.ts';
 import { LeaseReporter } from './lease-reporter.ts';
 import { type AdapterFiles, conditionsBefore, declared, LeasedJob, PROGRESS_FILE } from './leased-job.ts';
 import { Preparation, type PreparedJob, type Tell } from './prepare.ts';
@@ -239,10 +239,11 @@ export class TrainRunner {
       const isRefused = error instanceof JobRefusal || error instanceof LeaseRefused;
       if (!isRefused && (stop.aborted || reporter.recalled.aborted))
         return await this.leave(lease, reporter, stop, log);
-      if (isOwnTrouble(error)) {
+      const isNotKept = error instanceof CheckpointNotKept;
+      if (isNotKept || isOwnTrouble(error)) {
         this.rest.begin();
         log.error({ error: (error as Error).stack, restMs: Math.round(this.rest.left) }, 'gives a job back');
-        await this.client.release(lease.leaseId);
+        await this.client.release(lease.leaseId, isNotKept ? { notKept: error.message } : {});
         return 'released';
       }
       await reporter.flush();

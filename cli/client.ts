@@ -212,7 +212,9 @@ async function failure(response: Response): Promise<CliError> {
     case 422:
       return new CliError(EXIT.refused, all);
     case 429:
+    case 502: // of a proxy, whose server is starting again
     case 503:
+    case 504:
       return new CliError(EXIT.unavailable, message, 'Try again in a moment.');
     default:
       return new CliError(EXIT.failed, message);

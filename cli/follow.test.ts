@@ -1,8 +1,16 @@
-import { describe, expect, it } from 'vitest';
-import { frame, JobHistory } from './follow.ts';
+import { createServer, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { Client } from './client.ts';
+import { EXIT } from './errors.ts';
+import { follow, frame, JobHistory } from './follow.ts';
 import { type Event, eventLine, type Job } from './jobs.ts';
 import { lossCurve } from './loss-curve.ts';
 import { hyperparametersOf } from './train.ts';
+
+/** Pauses so far, which take no time here. */
+const pauses: number[] = [];
+vi.mock('node:timers/promises', () => ({ setTimeout: async (ms: number) => void pauses.push(ms) }));
 
 const job: Job = {
   id: 'ftjob-1',
@@ -54,6 +62,80 @@ describe('a job that is followed', () => {
 
   it('cannot be made to steer the terminal', () => {
     expect(eventLine(event({}, 'message', 'a\u001b[2Jb\nc\u009b31m'))).toBe('a[2Jb c31m');
+  });
+});
+
+describe('a server that goes away', () => {
+  const output = { json: false, isTerminal: false };
+  const dropped = 0;
+  let server: Server;
+  let client: Client;
+  /** How it answers, one time after another; the last for good. */
+  let answers: number[];
+  let printed: string[];
+
+  beforeEach(async () => {
+    pauses.length = 0;
+    printed = [];
+    for (const stream of [process.stdout, process.stderr])
+      vi.spyOn(stream, 'write').mockImplementation((text) => printed.push(String(text)) > 0);
+    server = createServer((request, response) => {
+      const isEvents = request.url!.includes('/events');
+      const status = isEvents ? 200 : answers.length > 1 ? answers.shift()! : answers[0]!;
+      if (status === dropped) return request.socket.destroy();
+      const isLast = answers.length === 1;
+      const events = { data: [event({}, 'message', 'Step 1')], has_more: false };
+      const now = { ...job, status: isLast ? 'succeeded' : 'running' };
+      return response.writeHead(status).end(JSON.stringify(isEvents ? events : now));
+    });
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    client = new Client({
+      url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+      key: undefined,
+    });
+  });
+
+  afterEach(() => {
+    vi.restoreAllMocks();
+    server.closeAllConnections();
+    server.close();
+  });
+
+  it('for a while is asked again, less and less often, and the job is followed to its end', async () => {
+    answers = [200, dropped, 503, 502, 200, dropped, 200];
+    expect((await follow(client, output, job.id)).status).toBe('succeeded');
+    expect(pauses).toEqual([1000, 1000, 2000, 4000, 1000, 1000]);
+    expect(printed).toEqual([
+      'Step 1\n',
+      'The server is not reachable; trying again.\n',
+      'The server is not reachable; trying again.\n',
+    ]);
+  });
+
+  it('for minutes is given up, with what to do next', async () => {
+    answers = [200, dropped, dropped];
+    await expect(follow(client, output, job.id)).rejects.toMatchObject({
+      exitCode: EXIT.unavailable,
+      hint: `The job goes on. Follow it again: patchbay jobs follow ${job.id}`,
+    });
+    const waited = pauses.reduce((sum, pause) => sum + pause, 0);
+    expect(waited).toBeGreaterThan(300_000);
+    expect(waited).toBeLessThan(330_000);
+    expect(Math.max(...pauses)).toBe(20_000);
+  });
+
+  it('is shown under the curve on a terminal', async () => {
+    answers = [200, dropped, 200];
+    await follow(client, { json: false, isTerminal: true }, job.id);
+    expect(plain(printed.join(''))).toMatch(
+      /patchbay\/tiny: running.*not reachable; trying again.*succeeded/s,
+    );
+  });
+
+  it('is no reason to ask again for a job that is not there', async () => {
+    answers = [404];
+    await expect(follow(client, output, job.id)).rejects.toMatchObject({ exitCode: EXIT.notFound });
+    expect(pauses).toEqual([]);
   });
 });
 

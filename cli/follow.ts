@@ -13,6 +13,10 @@ const POLL_MS = 1_000;
 const SHOWN = 6;
 const CURVE_HEIGHT = 12;
 const EXIT_INTERRUPTED = 130;
+/** For how long a server may be away, and how seldom it is asked meanwhile. */
+const PATIENCE_MS = 5 * 60_000;
+const LONGEST_PAUSE_MS = 20_000;
+const NOT_REACHABLE = 'The server is not reachable; trying again.';
 
 const Metrics = z.looseObject({
   step: z.number(),
@@ -43,33 +47,64 @@ export class JobHistory {
   }
 }
 
-/** @returns the job once it is over. @throws CliError when it did not succeed */
+/** @returns the job once it is over. @throws CliError when it did not succeed, or the server stays away */
 export async function follow(client: Client, output: Output, id: string): Promise<Job> {
   const screen = output.isTerminal && !output.json ? createLogUpdate(process.stderr) : undefined;
+  const again = `The job goes on. Follow it again: patchbay jobs follow ${id}`;
   const leave = () => {
     screen?.done();
-    note(`The job goes on. Follow it again: patchbay jobs follow ${id}`);
+    note(again);
     process.exit(EXIT_INTERRUPTED);
   };
   process.once('SIGINT', leave);
   const history = new JobHistory();
+  let shown = '';
   let last: string | undefined;
+  const look = async (): Promise<Job> => {
+    const job = await getJob(client, id); // before its events: those of a job that is over are all there
+    const events = await eventsAfter(client, id, last);
+    last = events.at(-1)?.id ?? last;
+    for (const event of events) {
+      history.add(event);
+      if (!screen && !output.json) printEvent(event);
+    }
+    shown = frame(job, history, process.stderr.columns ?? 80);
+    screen?.(shown);
+    return job;
+  };
+  let away: Away | undefined;
   try {
     for (;;) {
-      const job = await getJob(client, id); // before its events: those of a job that is over are all there
-      const events = await eventsAfter(client, id, last);
-      last = events.at(-1)?.id ?? last;
-      for (const event of events) {
-        history.add(event);
-        if (!screen && !output.json) printEvent(event);
-      }
-      screen?.(frame(job, history, process.stderr.columns ?? 80));
-      if (isOver(job)) return succeeded(job);
-      await sleep(POLL_MS);
+      const job = await look().catch((error: unknown) => {
+        if (!(error instanceof CliError) || error.exitCode !== EXIT.unavailable) throw error;
+        if (away?.isForGood) throw new CliError(EXIT.unavailable, error.message, again);
+        if (screen) screen(`${shown}\n${NOT_REACHABLE}`.trimStart());
+        else if (!away) note(NOT_REACHABLE);
+        away ??= new Away();
+      });
+      if (job) away = undefined;
+      if (job && isOver(job)) return succeeded(job);
+      await sleep(away?.nextPause() ?? POLL_MS);
     }
   } finally {
     screen?.done();
     process.off('SIGINT', leave);
+  }
+}
+
+/** A server that does not answer, or is busy: it is asked less and less often, and not for ever. */
+class Away {
+  private pauses = 0;
+  private waited = 0;
+
+  get isForGood(): boolean {
+    return this.waited >= PATIENCE_MS;
+  }
+
+  nextPause(): number {
+    const pause = Math.min(POLL_MS * 2 ** this.pauses++, LONGEST_PAUSE_MS);
+    this.waited += pause;
+    return pause;
   }
 }
 

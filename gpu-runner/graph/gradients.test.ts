@@ -1,5 +1,5 @@
 /** Every derivative against central differences of its own operation, run by ONNX Runtime. */
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -146,6 +146,11 @@ const cases: Readonly<Record<string, Case>> = {
   },
   transpose: { shapes: { a: [2, 3, 4] }, build: (g, { a }) => op.transpose(g, a!, [2, 0, 1]) },
   reshape: { shapes: { a: [2, 3, 4] }, build: (g, { a }) => op.reshape(g, a!, [2, 12]) },
+  reshapeTo: {
+    shapes: { a: [2, 3, 4] },
+    feeds: { sizes: int64s(BigInt64Array.of(4n, -1n), [2]) },
+    build: (g, { a }) => op.reshapeTo(g, a!, g.input('sizes', 'int64', [2]), [4, 6]),
+  },
   softmax: { shapes: { a: [3, 5] }, build: (g, { a }) => op.softmax(g, a!) },
   rmsNorm: {
     shapes: { x: [2, 3, 8], scale: [8] },
@@ -186,8 +191,29 @@ const cases: Readonly<Record<string, Case>> = {
   },
 };
 
+/** Functions of operations.ts that have a rule in them. */
+async function operationsWithRules(): Promise<string[]> {
+  const source = await readFile(new URL('./operations.ts', import.meta.url), 'utf8');
+  const functions = source.matchAll(/^(?:export )?function (\w+)([\s\S]*?)^}/gm);
+  const isRule = /\bderivative(: Derivative)? ?[:=] ?\(/;
+  return [...functions].flatMap(([, name, body]) => (isRule.test(body!) ? [name!] : []));
+}
+
+/** Those that the cases above call. */
+async function operationsWithCases(): Promise<ReadonlySet<string>> {
+  const source = await readFile(new URL(import.meta.url), 'utf8');
+  const [, listed] = /^const cases([\s\S]*?)^};/m.exec(source)!;
+  return new Set([...listed!.matchAll(/\bop\.(\w+)\(/g)].map(([, name]) => name!));
+}
+
 describe('the derivative of', () => {
   it.each(Object.entries(cases))('%s', (_name, one) => check(one));
+
+  it('every operation that has one is among these', async () => {
+    const [rules, tested] = await Promise.all([operationsWithRules(), operationsWithCases()]);
+    expect(rules.length).toBeGreaterThan(15);
+    expect(rules.filter((name) => !tested.has(name))).toEqual([]);
+  });
 });
 
 describe('gradients', () => {

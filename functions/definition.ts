@@ -20,7 +20,7 @@ export interface Needs {
   /** `gpu`: the weights of a base in memory. A runner without a GPU computes on its processor. */
   readonly processor: 'cpu' | 'gpu';
   readonly memoryMiB: number;
-  /** Of one event. One that takes longer is thought dead, and another may begin. */
+  /** Of one event. One that takes longer is thought dead, and another may begin; so it is many times what is usual. */
   readonly timeoutSeconds: number;
   /** How often an event is tried again whose worker died or failed. A schedule needs none: it comes round again. */
   readonly retries: number;

@@ -44,7 +44,7 @@ export const evaluate = defineFunction({
   needs: {
     processor: 'gpu',
     memoryMiB: 4096,
-    timeoutSeconds: 3600,
+    timeoutSeconds: 6 * 3600,
     retries: 2,
     concurrency: 1,
     usualSeconds: 60,

@@ -24,7 +24,7 @@ export const merge = defineFunction({
   needs: {
     processor: 'gpu',
     memoryMiB: 8192,
-    timeoutSeconds: 3600,
+    timeoutSeconds: 6 * 3600,
     retries: 2,
     concurrency: 1,
     usualSeconds: 60,

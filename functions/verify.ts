@@ -106,7 +106,7 @@ export const verify = defineFunction({
   needs: {
     processor: 'gpu',
     memoryMiB: 4096,
-    timeoutSeconds: 900,
+    timeoutSeconds: 3600,
     retries: 2,
     concurrency: 1,
     usualSeconds: 10,

@@ -1,10 +1,12 @@
-/** Takes work from the API, one piece at a time, and renews its lease while it is worked on. */
+/** Takes work from the API, one piece at a time, and renews its lease while it is worked on, as long as its function may take. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type Attributes, SpanKind } from '@opentelemetry/api';
 import type { Logger } from 'pino';
 import type { z } from 'zod';
+import { type FunctionDefinition, inTime, TookTooLong } from '../functions/definition.ts';
 import type { Release } from '../functions/verify.ts';
 import { contextFrom, inSpan } from '../observe/trace.ts';
+import { endHung } from './end-hung.ts';
 import { isOwnTrouble, Rest } from './own-trouble.ts';
 import { LeaseEnded, type RunnerApi, Unreachable } from './runner-api.ts';
 
@@ -14,6 +16,8 @@ const IDLE_MS = 500;
 const UNREACHABLE_MS = 2_000;
 /** How soon one asks again that failed: at once it would get the same piece, until that is given up. */
 const FAILED_MS = 2_000;
+/** What was told to stop, because it took too long, has this long to. */
+const STOPPING_MS = 30_000;
 
 interface Lease {
   readonly leaseId: string;
@@ -32,6 +36,8 @@ export interface Work<L extends Lease> {
   readonly lease: z.ZodType<L>;
   /** For the log, and for the trace. */
   describe(lease: L): { readonly [field: string]: string };
+  /** What is asked for: its needs say how long it may take. */
+  functionOf(lease: L): Pick<FunctionDefinition, 'name' | 'needs'>;
   /** Does it, and hands in what comes of it. @throws whatever goes wrong with the runner: then it is given back */
   do(lease: L, signal: AbortSignal): Promise<void>;
   left(how: Left): void;
@@ -87,13 +93,19 @@ export class LeasedWork<L extends Lease> {
     const at = `${this.work.path}/${lease.leaseId}`;
     const over = new AbortController();
     const timer = setInterval(() => this.beat(at, over), lease.heartbeatSeconds * 1000);
+    let work: Promise<void> | undefined;
     try {
-      await this.work.do(lease, AbortSignal.any([stop, over.signal]));
+      const definition = this.work.functionOf(lease);
+      work = this.work.do(lease, AbortSignal.any([stop, over.signal]));
+      await inTime(definition, work);
       this.pause.over();
       log.info('did it');
       return 0;
     } catch (error) {
-      const isLost = error instanceof LeaseEnded || over.signal.aborted;
+      clearInterval(timer);
+      const isLate = error instanceof TookTooLong;
+      const isLost = !isLate && (error instanceof LeaseEnded || over.signal.aborted);
+      if (isLate) over.abort(error);
       const ours = isOwnTrouble(error);
       this.work.left(isLost ? 'lost' : stop.aborted || ours ? 'given_back' : 'failed');
       if (isLost) {
@@ -104,6 +116,7 @@ export class LeasedWork<L extends Lease> {
       if (ours) this.pause.begin();
       if (failed || ours) log.error({ error: (error as Error).stack }, 'could not do it');
       await this.api.post(`${at}/release`, { failed } satisfies Release).catch(() => undefined); // else its lease runs out
+      if (isLate && !(await ends(work))) endHung(log, error.message);
       return failed ? FAILED_MS : 0;
     } finally {
       clearInterval(timer);
@@ -118,6 +131,15 @@ export class LeasedWork<L extends Lease> {
       if (!(error instanceof Unreachable)) over.abort(error);
     }
   }
+}
+
+/** Whether it is over soon, one way or the other. */
+async function ends(work: Promise<unknown> | undefined): Promise<boolean> {
+  const settled = Promise.resolve(work).then(
+    () => true,
+    () => true,
+  );
+  return Promise.race([settled, sleep(STOPPING_MS, false)]);
 }
 
 const attributesOf = (fields: Readonly<Record<string, string>>): Attributes =>

@@ -43,11 +43,17 @@ export async function runTasks(
     },
     reproduce: (event) => trainAgain(event, { config, downloads, pool, leaseId }, context),
   });
+  const definitionOf = (name: string): FunctionDefinition => {
+    const definition = functions.find((one) => one.name === name);
+    if (!definition) throw new Error(`the API gave out ${name}, which was not asked for`);
+    return definition;
+  };
   const work = {
     path: 'tasks' as const,
     request: { runner: config.name, functions: functions.map(({ name }) => name) },
     lease: TaskLease,
     describe: ({ taskId, function: name }: TaskLease) => ({ task: taskId, function: name }),
+    functionOf: ({ function: name }: TaskLease) => definitionOf(name),
     beat: () => (progress ? { progress } : {}),
     rest: () => kept.closeIfIdle(),
     left: () => undefined,
@@ -56,10 +62,12 @@ export async function runTasks(
       const report = (now: Progress) => {
         progress = now;
       };
-      const definition = functions.find((one) => one.name === name);
-      if (!definition) throw new Error(`the API gave out ${name}, which was not asked for`);
       try {
-        const result = await invoke(definition, event, engineOf(leaseId, { signal, report }) as never);
+        const result = await invoke(
+          definitionOf(name),
+          event,
+          engineOf(leaseId, { signal, report }) as never,
+        );
         await api.post(`tasks/${leaseId}/result`, { result });
       } catch (error) {
         const refusal = refusalOf(error);

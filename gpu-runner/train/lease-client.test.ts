@@ -48,6 +48,7 @@ function checkpoint(): Promise<void> {
   const client = new LeaseClient(new RunnerApi({ url, token: 'token-of-this-test' }), 'runner');
   const files = [{ path: 'job.safetensors', size: bytes.length, sha256: '0'.repeat(64) }];
   const metrics = {
+    trainedTokens: 0,
     train_loss: null,
     train_mean_token_accuracy: null,
     valid_loss: null,

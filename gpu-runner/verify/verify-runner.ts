@@ -24,6 +24,7 @@ export async function runVerifications(
     request: { runner: config.name },
     lease: VerifyLease,
     describe: ({ version }: VerifyLease) => ({ version }),
+    functionOf: () => verify,
     beat: () => ({}),
     rest: () => kept.closeIfIdle(),
     left: (outcome: string) => count('patchbay_verifications_total', 1, { outcome }),

@@ -27,6 +27,12 @@ const ENGINE = 'patchbay-1';
 const WAIT_MS = 2_000;
 /** A comment of server-sent events, which no client takes for an answer. */
 const STILL_WAITING = ': waiting for a runner\n\n';
+/** Proxies cut an answer that is silent for a minute. Told in every silence: in a queue, in a long prompt, between two pieces. */
+const QUIET_MS = 10_000;
+const STILL_AT_WORK = ': still at work\n\n';
+/** An answer in one piece cannot say that it waits: before a proxy says 504 we say 503, and when to come back. */
+const SILENT_WAIT_MS = 50_000;
+const COME_BACK_SECONDS = 10;
 
 /** What the log says of a client that left before the answer; nobody receives it. */
 const CLIENT_CLOSED = 499;
@@ -150,6 +156,14 @@ async function answer(
   c.req.raw.signal.addEventListener('abort', () => gone.abort(), { once: true });
   const began = performance.now();
   const starting = start(gone.signal);
+  if (!body.stream && !(await settles(starting, SILENT_WAIT_MS))) {
+    gone.abort();
+    throw new ApiError(
+      'unavailable',
+      `No runner was ready within ${SILENT_WAIT_MS / 1000} seconds; ask again, or for a stream, which can wait longer.`,
+      { retryAfterSeconds: COME_BACK_SECONDS },
+    );
+  }
   try {
     // Refusals (unknown model, prompt too long, busy) come before the first byte, with their own status.
     if (!body.stream || (await settles(starting, WAIT_MS))) {
@@ -171,13 +185,13 @@ async function answer(
   async function send(sse: SSEStreamingApi): Promise<void> {
     try {
       while (!(await settles(starting, WAIT_MS))) await sse.write(STILL_WAITING);
-      for await (const chunk of stream(
-        await starting,
-        n,
-        shape,
-        body.stream_options?.include_usage ?? false,
-      )) {
-        await sse.writeSSE({ data: JSON.stringify(chunk) });
+      const chunks = stream(await starting, n, shape, body.stream_options?.include_usage ?? false);
+      for (;;) {
+        const next = chunks.next();
+        while (!(await settles(next, QUIET_MS))) await sse.write(STILL_AT_WORK);
+        const { done, value } = await next;
+        if (done) break;
+        await sse.writeSSE({ data: JSON.stringify(value) });
       }
       await sse.writeSSE({ data: '[DONE]' });
     } catch (error) {

@@ -30,7 +30,7 @@ import { ServerFunction } from './server-function.ts';
 const TIMEOUT = Duration.minutes(15);
 /** Above a gigabyte and three quarters there is a whole processor; cold starts need one more than memory. */
 const MEMORY_MIB = 1_769;
-/** Between two pieces of an answer. A stream that waits for its first runner says so again and again. */
+/** Between two pieces of an answer. A stream says every ten seconds that it is at work; an answer in one piece cannot. */
 const READ_TIMEOUT = Duration.seconds(60);
 
 export class Api extends Construct {

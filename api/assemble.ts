@@ -44,6 +44,8 @@ export interface Parts {
   /** The address at the other end of a request's connection. */
   readonly peerOf: (c: Context<AppEnv>) => string | undefined;
   readonly outlive: Outlive;
+  /** Aborted when a server that stops waits for its answers no longer; absent where the platform sees to that. */
+  readonly ending?: AbortSignal | undefined;
   readonly now: () => Date;
   readonly log: Log;
   /** What /metrics answers; absent where there is none. */
@@ -60,7 +62,7 @@ export interface Marketplace {
 
 export async function assemble(parts: Parts): Promise<Marketplace> {
   const { config, secrets, db, queue, blobs, embeddedRunner, site } = parts;
-  const { createHasher, peerOf, outlive, now, log, scrape } = parts;
+  const { createHasher, peerOf, outlive, ending, now, log, scrape } = parts;
   const auth = createAuth(db, {
     secret: secrets.auth,
     baseUrl: config.publicUrl ?? `http://${config.host}:${config.port}`,
@@ -99,6 +101,7 @@ export async function assemble(parts: Parts): Promise<Marketplace> {
     metrics: scrape && { scrape, token: config.metricsToken },
     createHasher,
     outlive,
+    ending,
     now,
     log,
   };

@@ -38,6 +38,8 @@ export interface InvokeDeps {
   readonly runner: RunnerClient;
   readonly now: () => Date;
   readonly outlive: Outlive;
+  /** Ends answers that are under way, with its reason. */
+  readonly ending?: AbortSignal | undefined;
 }
 
 type ModelDeps = Pick<InvokeDeps, 'db' | 'blobs'>;
@@ -76,7 +78,7 @@ export async function invoke(
   const used = { requestId: id, payer: tenant, model, baseId: base.id, adapterIds };
   const began = performance.now();
   const events = await streamInSpan('runner generate', { 'patchbay.base': base.id }, SpanKind.CLIENT, () =>
-    deps.runner.generate(request, signal),
+    deps.runner.generate(request, deps.ending ? AbortSignal.any([signal, deps.ending]) : signal),
   );
   return metered(deps.db, used, deps.now, measured(events, began));
 }

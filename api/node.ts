@@ -15,6 +15,7 @@ import { startTelemetry } from '../observe/start.ts';
 import { assemble } from './assemble.ts';
 import { type Auth, SCOPES } from './auth.ts';
 import { type Config, readConfig } from './config.ts';
+import { closeServer } from './embedded/close-server.ts';
 import { openDataFolder, StartError } from './embedded/data-folder.ts';
 import { openBlobs, openDatabaseOf, reason, startRunner, startTrainRunner } from './embedded/open-parts.ts';
 import { safePost } from './embedded/safe-post.ts';
@@ -27,8 +28,6 @@ import { byItself } from './outlive.ts';
 import { watchServer } from './server-gauges.ts';
 
 const BOOTSTRAP_OWNER = 'admin';
-/** Streams get this long to end when the server is asked to stop. */
-const GRACE_MS = 10_000;
 
 function listen(
   fetch: (request: Request) => Response | Promise<Response>,
@@ -84,6 +83,7 @@ async function open(config: Config, log: Logger, shutdown: Shutdown): Promise<st
 
   const { auth: authSecret, signing, runner: ownToken } = folder.secrets;
   const now = () => new Date();
+  const ending = new AbortController();
   const { app, deps } = await assemble({
     config,
     secrets: {
@@ -99,6 +99,7 @@ async function open(config: Config, log: Logger, shutdown: Shutdown): Promise<st
     createHasher,
     peerOf: (c) => getConnInfo(c).remote.address,
     outlive: byItself,
+    ending: ending.signal,
     now,
     log,
     scrape: telemetry.scrape,
@@ -106,7 +107,7 @@ async function open(config: Config, log: Logger, shutdown: Shutdown): Promise<st
   // Before anybody can sign up under this name.
   const adminId = await deps.auth.ensureUser(BOOTSTRAP_OWNER);
   const { server, url } = await listen(app.fetch, config);
-  shutdown.add('the HTTP server', () => closeServer(server));
+  shutdown.add('the HTTP server', () => closeServer(server, ending));
 
   shutdown.add(
     'counting downloads',
@@ -152,15 +153,6 @@ async function start(config: Config): Promise<void> {
       throw error;
     }
   }
-}
-
-function closeServer(server: ServerType): Promise<void> {
-  return new Promise((resolve) => {
-    server.close(() => resolve());
-    if (!('closeAllConnections' in server)) return;
-    server.closeIdleConnections();
-    setTimeout(() => server.closeAllConnections(), GRACE_MS).unref();
-  });
 }
 
 try {

@@ -100,6 +100,8 @@ export class InProcess {
   loaded: readonly string[] = [];
   /** Where the API finds runners that do not report. */
   runners: readonly string[] = [];
+  /** Ends what it answers. */
+  readonly ending = new AbortController();
   /** What the API makes of them. */
   readonly fleet: Fleet;
   /** What the operator's log holds of errors that nobody foresaw. */
@@ -159,6 +161,7 @@ export class InProcess {
       addressOf: () => '127.0.0.1',
       runner: this.fleet,
       outlive: byItself,
+      ending: this.ending.signal,
       runnerToken,
       otherRunnerToken,
       log,

@@ -6,6 +6,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { parse, parseAllDocuments } from 'yaml';
 import { z } from 'zod';
 import { readConfig } from '../../api/config.ts';
+import { DRAIN_MS, FLUSH_MS } from '../../api/embedded/close-server.ts';
 import type { Desired } from '../../api/fleet/desired.ts';
 import { readConfig as readRunnerConfig, readTrainConfig } from '../../gpu-runner/config.ts';
 import { check, isInstalled } from '../checkers.ts';
@@ -121,6 +122,13 @@ describe('Kubernetes', () => {
       expect(startupProbe.httpGet.path).toBe('/healthz');
       expect(readinessProbe.httpGet.path).toBe('/readyz');
     }
+  });
+
+  it('gives the API longer to stop than it gives its answers', () => {
+    const api = ofKind('Deployment').find(({ metadata }) => metadata.name === 'api');
+    const { terminationGracePeriodSeconds } = api.spec.template.spec;
+    const { seconds } = containerOf(api).lifecycle.preStop.sleep;
+    expect(terminationGracePeriodSeconds - seconds).toBeGreaterThan((DRAIN_MS + FLUSH_MS) / 1000);
   });
 
   it('selects pods that there are', () => {

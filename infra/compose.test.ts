@@ -11,7 +11,8 @@ import { readConfig as readRunnerConfig, readTrainConfig } from '../gpu-runner/c
 interface Service {
   readonly image: string;
   readonly command?: readonly string[];
-  readonly environment?: Readonly<Record<string, string>>;
+  /** Null: as whoever starts it has it. */
+  readonly environment?: Readonly<Record<string, string | null>>;
   readonly read_only?: boolean;
   readonly cap_drop?: readonly string[];
   readonly depends_on?: Readonly<Record<string, object>>;
@@ -55,6 +56,16 @@ function composeSchema(): ValidateFunction {
 
 describe('compose', () => {
   const { services, volumes } = read('compose.yaml');
+  const environmentOf = (
+    name: string,
+    given: Readonly<Record<string, string>> = {},
+  ): Record<string, string> =>
+    Object.fromEntries(
+      Object.entries(services[name]!.environment!).flatMap(([variable, value]) => {
+        const known = value ?? given[variable];
+        return known === undefined ? [] : [[variable, known]];
+      }),
+    );
 
   it.each(['compose.yaml', 'compose.cuda.yaml'])('%s follows the schema of Compose', (file) => {
     const valid = composeSchema();
@@ -65,15 +76,35 @@ describe('compose', () => {
 
   it('gives API and runners settings that they take', () => {
     const withDefaults = { PATCHBAY_RUNNER_CACHE: '/cache' }; // the image's
-    expect(readConfig(services['api']!.environment!)).toMatchObject({
+    expect(readConfig(environmentOf('api'))).toMatchObject({
       publicUrl: 'http://localhost:8787',
       databaseUrl: expect.stringMatching(/^postgres:\/\/patchbay:[0-9a-f]{64}@postgres:5432\/patchbay$/),
       runner: { token: environment['PATCHBAY_RUNNER_TOKEN'] },
     });
-    const runner = { ...withDefaults, ...services['runner']!.environment };
+    const runner = { ...withDefaults, ...environmentOf('runner') };
     expect(readRunnerConfig(runner).apiUrl).toBe('http://api:8787');
-    const training = { ...withDefaults, ...services['train-runner']!.environment };
+    const training = { ...withDefaults, ...environmentOf('train-runner') };
     expect(readTrainConfig(training).token).toBe(environment['PATCHBAY_RUNNER_TOKEN']);
+  });
+
+  it('lets API and runners be observed, where whoever starts them says so', () => {
+    const given = {
+      PATCHBAY_METRICS_TOKEN: 'a token for Prometheus',
+      OTEL_EXPORTER_OTLP_ENDPOINT: 'http://collector:4318',
+    };
+    const taken = { PATCHBAY_RUNNER_CACHE: '/cache' };
+    expect(readConfig(environmentOf('api', given)).metricsToken).toBe(given.PATCHBAY_METRICS_TOKEN);
+    for (const [name, readSettings] of [
+      ['runner', readRunnerConfig],
+      ['train-runner', readTrainConfig],
+    ] as const)
+      expect(readSettings({ ...taken, ...environmentOf(name, given) }).metricsToken).toBe(
+        given.PATCHBAY_METRICS_TOKEN,
+      );
+    for (const name of ['api', 'runner', 'train-runner']) {
+      expect(environmentOf(name, given)).toMatchObject(given);
+      expect(environmentOf(name)).not.toHaveProperty('OTEL_EXPORTER_OTLP_ENDPOINT');
+    }
   });
 
   it('lets no service write into its image, keeps no capability, and pins versions', () => {

@@ -91,14 +91,39 @@ describe('Kubernetes', () => {
     });
     const [runner, trainRunner] = ['runner', 'train-runner'].map((name) => {
       const { env } = containerOf(ofKind('Deployment').find(({ metadata }) => metadata.name === name));
-      const values = env.map(({ name, value, valueFrom }: Resource) => [
-        name,
-        value ?? SECRETS[valueFrom.secretKeyRef.key as keyof typeof SECRETS],
-      ]);
+      const values = env.flatMap(({ name, value, valueFrom }: Resource) => {
+        const known = value ?? SECRETS[valueFrom.secretKeyRef.key as keyof typeof SECRETS];
+        expect(known ?? valueFrom.secretKeyRef.optional, name).toBeTruthy();
+        return known ? [[name, known]] : [];
+      });
       return { PATCHBAY_RUNNER_CACHE: '/cache', ...Object.fromEntries(values) };
     });
     expect(readRunnerConfig(runner!).apiUrl).toBe('http://api:8787');
     expect(readTrainConfig(trainRunner!).apiUrl).toBe('http://api:8787');
+  });
+
+  it('lets API and runners be observed, all by the same settings', () => {
+    for (const deployment of ofKind('Deployment')) {
+      const { env = [], envFrom } = containerOf(deployment);
+      expect(envFrom).toContainEqual({ configMapRef: { name: 'observe' } });
+      if (deployment.metadata.name === 'api')
+        expect(envFrom).toContainEqual({ secretRef: { name: 'secrets' } });
+      else
+        for (const name of ['PATCHBAY_METRICS_TOKEN', 'OTEL_EXPORTER_OTLP_HEADERS'])
+          expect(env).toContainEqual({
+            name,
+            valueFrom: { secretKeyRef: { name: 'secrets', key: name, optional: true } },
+          });
+    }
+    const endpoint = readFileSync(join(baseFolder, 'observe.env'), 'utf8').match(
+      /OTEL_EXPORTER_OTLP_ENDPOINT=(\S+)/,
+    )![1]!;
+    const { hostname, port } = new URL(endpoint);
+    const runners = ofKind('NetworkPolicy').find(({ metadata }) => metadata.name === 'runners');
+    expect(runners.spec.egress).toContainEqual({
+      to: [{ namespaceSelector: { matchLabels: { 'kubernetes.io/metadata.name': hostname.split('.')[1] } } }],
+      ports: [{ port: Number(port) }],
+    });
   });
 
   it('lets no container write into its image, be root, or call the cluster', () => {

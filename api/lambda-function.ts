@@ -1,12 +1,21 @@
-/** A function of the registry in AWS Lambda: opens what every server has, and hands it over. */
-import { openDatabase } from '../db/open.ts';
-import { openTrainingQueue } from '../db/queue.ts';
+/**
+ * A function of the registry in AWS Lambda: opens what every server has, hands it over, and closes it before the event is over. The
+ * database sleeps only when nobody is connected, and an instance is frozen with what it holds.
+ */
+import { isMigrated } from '../db/migrated.ts';
+import { connect } from '../db/postgres.ts';
+import { joinTrainingQueue } from '../db/queue.ts';
 import { ANYWHERE } from '../functions/anywhere.ts';
-import { lambdaEntry } from '../functions/lambda.ts';
-import type { Ports, Post } from '../functions/ports.ts';
+import { lambdaEntry, type OpenPorts } from '../functions/lambda.ts';
+import type { Post } from '../functions/ports.ts';
 import { createBlobStore } from './blob-store.ts';
 import type { Config } from './config.ts';
 import { safePost } from './embedded/safe-post.ts';
+
+/** A function asks one thing after the other; webhooks, several. */
+const CONNECTIONS = 4;
+/** Of an instance that died: the database does not wait for it. */
+const SESSION_SECONDS = 60;
 
 /** As CloudWatch reads it: a line of JSON. */
 const log = {
@@ -21,13 +30,18 @@ export function handlerOf(name: string | undefined, config: Config): (event: unk
   return lambdaEntry(definition, () => openPorts(config), log);
 }
 
-async function openPorts({ databaseUrl, s3, webhooksAnywhere }: Config): Promise<Ports> {
+async function openPorts({ databaseUrl, s3, webhooksAnywhere }: Config): Promise<OpenPorts> {
   const { endpoint } = s3;
   if (!databaseUrl || !endpoint) throw new Error('DATABASE_URL and S3_ENDPOINT are needed here');
-  const database = await openDatabase({ url: databaseUrl });
-  const queue = await openTrainingQueue(database, (error) =>
-    log.error({ error: (error as Error).message }, 'housekeeping of the queue failed'),
-  );
+  const { db, close } = connect(databaseUrl, CONNECTIONS, SESSION_SECONDS);
   const post: Post = (to, headers, body) => safePost(webhooksAnywhere, to, headers, body);
-  return { db: database.db, queue, blobs: createBlobStore({ ...s3, endpoint }), now: () => new Date(), post };
+  try {
+    await isMigrated(db);
+    const queue = await joinTrainingQueue(db);
+    const blobs = createBlobStore({ ...s3, endpoint });
+    return { db, queue, blobs, now: () => new Date(), post, [Symbol.asyncDispose]: close };
+  } catch (error) {
+    await close();
+    throw error;
+  }
 }

@@ -1,12 +1,12 @@
 /**
  * Patchbay in AWS Lambda, behind a function URL that streams (`InvokeMode: RESPONSE_STREAM`). An instance answers one request at a
  * time and is frozen between them, so like the edge it leaves migrations and the queue's housekeeping to others; unlike there its
- * connections stay.
+ * connections stay, for as long as the database lets them: it sleeps only when nobody is connected, and who is frozen cannot hang up.
  */
 import type { Context } from 'hono';
 import { getConnInfo, type LambdaEvent, streamHandle } from 'hono/aws-lambda';
 import { isMigrated } from '../db/migrated.ts';
-import { connect } from '../db/postgres.ts';
+import { type Connected, connect } from '../db/postgres.ts';
 import { joinTrainingQueue } from '../db/queue.ts';
 import { assemble, type Marketplace } from './assemble.ts';
 import { createBlobStore } from './blob-store.ts';
@@ -24,6 +24,10 @@ interface LambdaEnv {
 
 /** One request at a time asks few things at once. */
 const CONNECTIONS = 2;
+/** After so long without a question the database ends a session. */
+const SESSION_SECONDS = 60;
+/** After so long a pause no connection is trusted: less than the database gives it. */
+const TRUSTED_MS = 30_000;
 
 /** Tells of a request's headers who asks, where something of ours is in front; nothing: whoever asked Lambda. */
 type ViewerOf = (headers: Readonly<Record<string, string | undefined>>) => string | undefined;
@@ -37,8 +41,14 @@ export async function createHandler(
   viewerOf: ViewerOf = () => undefined,
 ) {
   const works = new Works();
-  const marketplace = await open(settings, works.outlive, viewerOf);
-  const fetch = (request: Request, environment: object) => answer(marketplace, works, request, environment);
+  const { marketplace, connections } = await open(settings, works.outlive, viewerOf);
+  let askedAt = Date.now();
+  const fetch = async (request: Request, environment: object) => {
+    if (Date.now() - askedAt > TRUSTED_MS) await connections.dropIdle();
+    const response = await answer(marketplace, works, request, environment);
+    askedAt = Date.now();
+    return response;
+  };
   return streamHandle({ fetch } as unknown as Marketplace['app']);
 }
 
@@ -46,12 +56,13 @@ async function open(
   settings: Record<string, string | undefined>,
   outlive: Outlive,
   viewerOf: ViewerOf,
-): Promise<Marketplace> {
+): Promise<{ marketplace: Marketplace; connections: Connected }> {
   const config = readConfig(reachedByOthers(settings));
   const { databaseUrl, store, secrets } = remoteParts(config);
-  const db = connect(databaseUrl, { max: CONNECTIONS });
+  const connections = connect(databaseUrl, CONNECTIONS, SESSION_SECONDS);
+  const { db } = connections;
   await isMigrated(db);
-  return assemble({
+  const marketplace = await assemble({
     config,
     secrets,
     db,
@@ -64,6 +75,7 @@ async function open(
     now: () => new Date(),
     log: consoleLog(config.logLevel),
   });
+  return { marketplace, connections };
 }
 
 /** Read off the event: a page of the site asks the API in the name of whoever looks at it, with the same event and other headers. */

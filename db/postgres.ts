@@ -21,11 +21,29 @@ export interface PoolLimits {
 }
 
 /** A database that somebody else migrates. */
-export const connect = (url: string, limits: PoolLimits): Database =>
-  drizzle(createPool(url, limits), { schema });
+export interface Connected {
+  readonly db: Database;
+  /** Ends connections that nobody uses: the server may have, while this process could not notice. */
+  dropIdle(): Promise<void>;
+  close(): Promise<void>;
+}
 
-/** @param limits in place of a long-lived process's */
-export function createPool(url: string, limits: PoolLimits = {}): Pool {
+/** @param sessionSeconds after so long without a question the server itself ends a session: whoever is frozen cannot */
+export function connect(url: string, max: number, sessionSeconds: number): Connected {
+  const pool = createPool(url, { max }, [`set idle_session_timeout = '${sessionSeconds}s'`]);
+  return {
+    db: drizzle(pool, { schema }),
+    async dropIdle() {
+      // Those that are idle are given out first, and nothing is sent for it.
+      const idle = await Promise.all(Array.from({ length: pool.idleCount }, () => pool.connect()));
+      for (const client of idle) client.release(true);
+    },
+    close: () => pool.end(),
+  };
+}
+
+/** @param limits in place of a long-lived process's. @param sets more that each connection begins with */
+export function createPool(url: string, limits: PoolLimits = {}, sets: readonly string[] = []): Pool {
   const pool = new ReturningPool({
     connectionString: url,
     max: PROCESS_CONNECTIONS,
@@ -40,7 +58,7 @@ export function createPool(url: string, limits: PoolLimits = {}): Pool {
       // In the middle of a transaction the pool does not listen: a server that dies then would end the process. The statement fails.
       client.on('error', () => undefined);
       closeOnTimeout(client as Client);
-      return client.query("set work_mem = '32MB'; set jit = off");
+      return client.query(["set work_mem = '32MB'", 'set jit = off', ...sets].join('; '));
     },
     ...limits,
   });

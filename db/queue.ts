@@ -74,7 +74,8 @@ const queueOf = (boss: PgBoss): TrainingQueue => ({
     const db = within(transaction);
     const [message] = await boss.fetch(QUEUE, { db });
     if (!message) return undefined;
-    await boss.complete(QUEUE, message.id, null, { db });
+    // Gone, not kept as done: at the edge and in Lambda nobody would tidy up.
+    await boss.deleteJob(QUEUE, message.id, { db });
     return Message.parse(message.data).jobId;
   },
   close: () => boss.stop({ graceful: false, close: true }),

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { z } from 'zod';
 import { defineFunction } from './definition.ts';
-import { lambdaEntry } from './lambda.ts';
+import { lambdaEntry, type OpenPorts } from './lambda.ts';
 import type { Ports } from './ports.ts';
 
 const told: string[] = [];
@@ -39,7 +39,11 @@ const record = (messageId: string, body: string) => ({
 describe('the entry of a function that SQS starts', () => {
   it('works on every message, and names those that are to come again', async () => {
     const errors: object[] = [];
-    const entry = lambdaEntry(tell, async () => ({}) as Ports, { error: (fields) => errors.push(fields) });
+    const entry = lambdaEntry(
+      tell,
+      async () => ({ [Symbol.asyncDispose]: async () => undefined }) as unknown as OpenPorts,
+      { error: (fields) => errors.push(fields) },
+    );
     const Records = [
       record('a', '{"text":"one"}'),
       record('b', '{"text":"fail"}'),
@@ -53,20 +57,22 @@ describe('the entry of a function that SQS starts', () => {
     expect(errors).toMatchObject([{ messageId: 'b', error: 'cannot' }, { messageId: 'c' }]);
   });
 
-  it('opens its parts with the first event, and again where that failed', async () => {
+  it('closes what it opened before the event is over, and opens it anew for the next one', async () => {
     let opened = 0;
-    const entry = lambdaEntry(
-      tell,
-      async () => {
-        if (++opened === 1) throw new Error('no database yet');
-        return {} as Ports;
-      },
-      { error: () => undefined },
-    );
-    const event = { Records: [record('a', '{"text":"three"}')] };
-    await expect(entry(event)).rejects.toThrow('no database yet');
-    await entry(event);
-    await entry(event);
+    let closed = 0;
+    const open = async () => {
+      opened++;
+      return Object.assign({} as Ports, {
+        [Symbol.asyncDispose]: async () => {
+          closed++;
+        },
+      });
+    };
+    const entry = lambdaEntry(tell, open, { error: () => undefined });
+    for (const body of ['{"text":"three"}', '{"text":"fail"}']) {
+      await entry({ Records: [record('a', body)] });
+      expect(closed).toBe(opened);
+    }
     expect(opened).toBe(2);
   });
 });

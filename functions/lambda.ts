@@ -25,32 +25,25 @@ export interface LambdaLog {
   error(fields: object, message: string): void;
 }
 
-/** @param open called once per process, with the first event: what it opens is kept for the next ones */
+/** For one event: an instance is frozen with whatever it holds, and a database with connections does not sleep. */
+export type OpenPorts = Ports & AsyncDisposable;
+
+/** @param open called for each event; what it opens is closed before the event is over */
 export function lambdaEntry(
   definition: ServerFunction,
-  open: () => Promise<Ports>,
+  open: () => Promise<OpenPorts>,
   log: LambdaLog,
 ): (event: unknown) => Promise<unknown> {
-  let opened: Promise<Ports> | undefined;
-  const ports = async () => {
-    opened ??= open();
-    try {
-      return await opened;
-    } catch (error) {
-      opened = undefined; // the next event tries again
-      throw error;
-    }
-  };
   if (isScheduled(definition))
     return async (event) => {
       ScheduledEvent.parse(event);
-      const opened = await ports();
+      await using opened = await open();
       const claimed = await claim(definition, opened);
-      return claimed.isMine ? runClaimed(definition, claimed.id, opened) : { dueInMs: claimed.dueInMs };
+      return claimed.isMine ? await runClaimed(definition, claimed.id, opened) : { dueInMs: claimed.dueInMs };
     };
   return async (event) => {
     const { Records } = QueueEvent.parse(event);
-    const opened = await ports();
+    await using opened = await open();
     const failures: { itemIdentifier: string }[] = [];
     for (const { messageId, body } of Records) {
       try {

@@ -40,8 +40,8 @@ const OWN_METRICS = 1;
 const NAT_DISK_GIB = 8;
 /** While it is awake, though nobody asks much. */
 const LEAST_CAPACITY_UNITS = 0.5;
-/** Awake after a question: five minutes until it sleeps, and the work itself. */
-const AWAKE_MINUTES = 6;
+/** Awake after a tick: the work itself, a minute until the API's connections are ended (api/lambda.ts), five until it sleeps. */
+const AWAKE_MINUTES = 7;
 /** What an installation with a few hundred adapters holds. */
 const STORED_GIB = 10;
 const FUNCTION_GIB = 0.25;
@@ -102,6 +102,10 @@ export function perMillionTokens({ machine, tokensPerSecond }: Throughput, busy:
 
 const money = (value: number) => value.toFixed(2);
 
+/** Whether a database really sleeps was not seen: nothing was deployed. */
+const heading = (tickMinutes: number) =>
+  `\`tickMinutes=${tickMinutes}\`${AWAKE_MINUTES < tickMinutes ? ', **estimate**' : ''}`;
+
 export function tables(): string {
   const ways = [1, 15, 60];
   const months = ways.map(idleMonth);
@@ -111,7 +115,7 @@ export function tables(): string {
     (part) => `| ${part} | ${months.map((month) => money(month[part]!)).join(' | ')} |`,
   );
   return [
-    `| a month in which nobody asks anything, in dollars | ${ways.map((minutes) => `\`tickMinutes=${minutes}\``).join(' | ')} |`,
+    `| a month in which nobody asks anything, in dollars | ${ways.map(heading).join(' | ')} |`,
     '|---|---|---|---|',
     ...rows,
     `| **together** | ${months.map((month) => `**${money(total(month))}**`).join(' | ')} |`,

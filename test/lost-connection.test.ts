@@ -4,7 +4,7 @@ import { sql } from 'drizzle-orm';
 import { drizzle } from 'drizzle-orm/node-postgres';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { isAway } from '../api/away.ts';
-import { createPool } from '../db/postgres.ts';
+import { connect, createPool } from '../db/postgres.ts';
 import { Link } from './faults/link.ts';
 import { type PostgresForTests, startPostgres } from './servers/postgres.ts';
 
@@ -60,3 +60,23 @@ it('is closed when its server is not heard of any more: nobody waits behind what
   await pool.end();
   await link.close();
 });
+
+it('is ended by the server once nobody has asked for long, and is not used by whoever could not notice', async () => {
+  const other = createPool(url, { max: 1 });
+  const { db, dropIdle, close } = connect(url, 2, 1);
+  const ask = () => db.execute(sql`select 1 as one`);
+  await other.query('select 1');
+  await Promise.all([ask(), ask()]);
+  frozen(2_000);
+  await dropIdle();
+  expect(await ask()).toMatchObject({ rows: [{ one: 1 }] });
+  frozen(2_000);
+  const { rows } = await other.query<{ others: number }>(
+    `select count(*)::int as others from pg_stat_activity where datname = 'lost' and pid <> pg_backend_pid()`,
+  );
+  expect(rows).toEqual([{ others: 0 }]);
+  await Promise.all([close(), other.end()]);
+});
+
+/** As an instance of a Lambda between two requests. */
+const frozen = (ms: number) => Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, ms);

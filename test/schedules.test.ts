@@ -14,6 +14,9 @@ import { type PostgresForTests, startPostgres } from './servers/postgres.ts';
 const SERVERS = 3;
 const hour = { everySeconds: 3600, leaseSeconds: 600 };
 
+/** The test itself closes what there is. */
+const NOTHING_TO_CLOSE = { [Symbol.asyncDispose]: async () => undefined };
+
 describe.each(['PGlite', 'Postgres'] as const)('on %s', (kind) => {
   let server: PostgresForTests | undefined;
   /** As many as there are servers; PGlite has one. */
@@ -156,7 +159,7 @@ describe.each(['PGlite', 'Postgres'] as const)('on %s', (kind) => {
   it('in a Lambda it runs once, though EventBridge says so twice', async () => {
     const { definition, seen } = recording(1, async () => undefined);
     const hourly: ServerFunction = { ...definition, trigger: { kind: 'schedule', everySeconds: 3600 } };
-    const entry = lambdaEntry(hourly, async () => ports(0), log);
+    const entry = lambdaEntry(hourly, async () => ({ ...(await ports(0)), ...NOTHING_TO_CLOSE }), log);
     // As EventBridge sends it.
     const event = {
       version: '0',

@@ -1,15 +1,17 @@
 /** The code that Lambdas get, as it is built, on a real Postgres and a real object store. */
-import { execFile, execFileSync } from 'node:child_process';
+import { execFile, execFileSync, spawn } from 'node:child_process';
 import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
+import { Pool } from 'pg';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { startEmbeddedS3 } from '../../../api/embedded/s3.ts';
 import { ANYWHERE } from '../../../functions/anywhere.ts';
 import { startPostgres } from '../../../test/servers/postgres.ts';
+import { setUp } from '../../../test/servers/set-up.ts';
 import { queueAgeLine } from './queue-age.ts';
 import { askApi } from './scale.ts';
 import { secretSettings } from './secrets.ts';
@@ -19,6 +21,7 @@ const ORIGIN_TOKEN = 'f'.repeat(64);
 
 let code: string;
 let environment: Record<string, string>;
+let looking: Pool;
 const close: (() => unknown)[] = [];
 
 beforeAll(async () => {
@@ -27,6 +30,7 @@ beforeAll(async () => {
   execFileSync(process.execPath, [join(import.meta.dirname, '../build.ts'), code], { stdio: 'ignore' });
   const postgres = await startPostgres();
   close.push(() => postgres.close());
+  const url = await postgres.createDatabase('patchbay');
   const keys = { region: 'us-east-1', accessKeyId: 'patchbay', secretAccessKey: 'secret-of-the-tests' };
   const s3 = await startEmbeddedS3({
     folder: join(code, 'objects'),
@@ -36,9 +40,13 @@ beforeAll(async () => {
     credentials: keys,
   });
   close.push(() => s3.close());
+  // What the task that sets up does before anybody asks.
+  await setUp(url);
+  looking = new Pool({ connectionString: url, max: 1 });
+  close.push(() => looking.end());
   environment = {
     PATH: process.env['PATH']!,
-    DATABASE_URL: await postgres.createDatabase('patchbay'),
+    DATABASE_URL: url,
     S3_ENDPOINT: s3.endpoint,
     // As Lambda lends them to a function.
     AWS_ACCESS_KEY_ID: keys.accessKeyId,
@@ -50,16 +58,26 @@ afterAll(async () => {
   for (const step of close.reverse()) await step();
 });
 
-/** @returns what the handler of a new instance answers to EventBridge */
-async function tick(name: string): Promise<unknown> {
+/** @returns what the handler of a new instance answers to EventBridge, and how many are connected to the database then */
+async function tick(name: string): Promise<{ result: unknown; connected: number }> {
   const program = `
     const { handler } = await import(${JSON.stringify(join(code, 'api/function/index.mjs'))});
     console.log(JSON.stringify(await handler({ 'detail-type': 'Scheduled Event', source: 'aws.events', detail: {} })));
-    process.exit(0);`;
-  const { stdout } = await promisify(execFile)(process.execPath, ['--input-type=module', '-e', program], {
+    process.stdin.resume(); // frozen: it is there, and does nothing`;
+  const child = spawn(process.execPath, ['--input-type=module', '-e', program], {
     env: { ...environment, PATCHBAY_FUNCTION: name },
+    stdio: ['pipe', 'pipe', 'inherit'],
   });
-  return JSON.parse(stdout);
+  const ended = new Promise<string>((resolve) => child.once('exit', () => resolve('"it ended"')));
+  const line = new Promise<string>((resolve) => child.stdout.once('data', (chunk) => resolve(`${chunk}`)));
+  const result = JSON.parse(await Promise.race([line, ended]));
+  const { rows } = await looking.query<{ connected: number }>(
+    'select count(*)::int as connected from pg_stat_activity where datname = $1 and pid <> pg_backend_pid()',
+    ['patchbay'],
+  );
+  child.kill();
+  await ended;
+  return { result, ...rows[0]! };
 }
 
 describe('a function of the registry, as Lambda starts it', () => {
@@ -67,12 +85,14 @@ describe('a function of the registry, as Lambda starts it', () => {
     '%s does its work',
     async (name, result) => {
       expect(() => result.parse({ wrong: true })).toThrow();
-      result.parse(await tick(name));
+      const ticked = await tick(name);
+      result.parse(ticked.result);
+      expect(ticked.connected).toBe(0); // else the database never sleeps
     },
   );
 
   it('does what another has just done only when it is due again', async () => {
-    expect(await tick('rollup')).toEqual({ dueInMs: expect.any(Number) });
+    expect(await tick('rollup')).toEqual({ result: { dueInMs: expect.any(Number) }, connected: 0 });
   });
 });
 

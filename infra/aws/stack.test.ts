@@ -6,6 +6,7 @@ import { Match, Template } from 'aws-cdk-lib/assertions';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { SETTINGS } from '../../api/config.ts';
 import { ANYWHERE } from '../../functions/anywhere.ts';
+import { ON_RUNNERS } from '../../functions/on-runners.ts';
 import { check, isInstalled } from '../checkers.ts';
 import { ORIGIN_HEADER, VIEWER_HEADER } from './entries/viewer.ts';
 import { OPEN_SETTINGS, OWN_SETTINGS, readSettings, SECRET_SETTINGS, Settings } from './settings.ts';
@@ -218,6 +219,16 @@ describe('the stack', () => {
       [5432, undefined],
       [8080, undefined],
     ]);
+  });
+
+  it('gives runners the memory that the registry says their functions need', () => {
+    const reserved = Object.values(template.findResources('AWS::ECS::TaskDefinition'))
+      .map(({ Properties }) => Properties.ContainerDefinitions[0])
+      .filter(({ Name }) => Name === 'runner')
+      .map(({ MemoryReservation }) => MemoryReservation as number);
+    expect(reserved).toHaveLength(2);
+    const needed = Math.max(...ON_RUNNERS.map(({ needs }) => needs.memoryMiB));
+    for (const memory of reserved) expect(memory).toBeGreaterThanOrEqual(needed);
   });
 
   it('keeps every secret out of environments', () => {

@@ -8,6 +8,8 @@ import { z } from 'zod';
 import { readConfig } from '../../api/config.ts';
 import { DRAIN_MS, FLUSH_MS } from '../../api/embedded/close-server.ts';
 import type { Desired } from '../../api/fleet/desired.ts';
+import { ANYWHERE } from '../../functions/anywhere.ts';
+import { ON_RUNNERS } from '../../functions/on-runners.ts';
 import { readConfig as readRunnerConfig, readTrainConfig } from '../../gpu-runner/config.ts';
 import { check, isInstalled } from '../checkers.ts';
 
@@ -156,6 +158,21 @@ describe('Kubernetes', () => {
     expect(terminationGracePeriodSeconds - seconds).toBeGreaterThan((DRAIN_MS + FLUSH_MS) / 1000);
   });
 
+  it('gives every function the memory that the registry says it needs', () => {
+    const serving = ON_RUNNERS.filter(({ trigger }) => trigger.kind === 'http');
+    const leased = ON_RUNNERS.filter(({ trigger }) => trigger.kind === 'queue');
+    for (const [name, functions] of Object.entries({
+      api: ANYWHERE,
+      runner: serving,
+      'train-runner': leased,
+    })) {
+      const { resources } = containerOf(ofKind('Deployment').find(({ metadata }) => metadata.name === name));
+      const needed = Math.max(...functions.map(({ needs }) => needs.memoryMiB));
+      expect(mebibytes(resources.requests.memory), name).toBeGreaterThanOrEqual(needed);
+      expect(mebibytes(resources.limits.memory)).toBeGreaterThanOrEqual(mebibytes(resources.requests.memory));
+    }
+  });
+
   it('selects pods that there are', () => {
     const labels: Resource[] = ofKind('Deployment').map(({ spec }) => spec.template.metadata.labels);
     const selects = (selector: Record<string, string>) =>
@@ -230,5 +247,10 @@ describe.skipIf(!hasKubectl)('kustomize (skipped without kubectl)', () => {
     },
   );
 });
+
+function mebibytes(quantity: string): number {
+  const [, count, unit] = /^(\d+)(Mi|Gi)$/.exec(quantity)!;
+  return Number(count) * (unit === 'Gi' ? 1024 : 1);
+}
 
 const containerOf = (deployment: Resource): Resource => deployment.spec.template.spec.containers[0];

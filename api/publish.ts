@@ -24,7 +24,8 @@ import type { BlobStore } from './blob-store.ts';
 import { checkBase } from './check-base.ts';
 import { type Content, hashOf, readText, scanOf } from './content.ts';
 import { ApiError } from './errors.ts';
-import { digestOf, keep, type PublishDeps, publishVersion, refuseTaken } from './versions.ts';
+import { requireRoom } from './room.ts';
+import { digestOf, keep, linesOf, type PublishDeps, publishVersion, refuseTaken } from './versions.ts';
 
 const MIB = 2 ** 20;
 /** A draft that is not completed by then is swept away with its bytes. */
@@ -188,10 +189,13 @@ export async function startDraft(
   files: readonly DeclaredFile[],
 ): Promise<DraftView> {
   const id = crypto.randomUUID();
+  // Only content that everybody may read counts as present: else asking would tell who has a private file.
+  const isPresent = await Promise.all(files.map(({ sha256 }) => isListedContent(deps.db, sha256)));
+  const sent = files.reduce((sum, { size }, i) => (isPresent[i] ? sum : sum + size), 0);
+  if (draft.kind !== 'base') await requireRoom(deps, draft.target.split('/')[0]!, sent);
   const rows = await Promise.all(
-    files.map(async ({ path, size, sha256 }) => {
-      // Only content that everybody may read counts as present: else asking would tell who has a private file.
-      if (await isListedContent(deps.db, sha256)) return { path, size, sha256, upload: null };
+    files.map(async ({ path, size, sha256 }, i) => {
+      if (isPresent[i]) return { path, size, sha256, upload: null };
       const key = `${UPLOADS}${id}/${path}`;
       const upload = { key, uploadId: await deps.blobs.startUpload(key), partSize: partSizeOf(size) };
       return { path, size, sha256, upload };
@@ -375,10 +379,7 @@ async function completeBase(
   const card = contents.get('README.md');
   const text = card ? await readText(card) : '';
   const files = await keep(deps, contents);
-  const digest = await digestOf(
-    deps,
-    files.map(({ path, sha256 }) => `${path} ${sha256}`),
-  );
+  const digest = await digestOf(deps, linesOf(contents));
   const base = await insertBase(
     deps.db,
     {

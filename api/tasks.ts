@@ -10,6 +10,7 @@ import type { Principal, Scope } from './auth.ts';
 import { ApiError } from './errors.ts';
 import { pinModel } from './invoke.ts';
 import { requireBudget } from './metering.ts';
+import { requireRoom } from './room.ts';
 import { ownFile } from './user-files.ts';
 import type { PublishDeps } from './versions.ts';
 
@@ -125,6 +126,7 @@ export async function createTask<F extends keyof typeof ORDERS>(
     throw new ApiError('busy', `${MAX_OPEN} of your tasks wait or run already: wait for one of them.`, {
       retryAfterSeconds: 10,
     });
+  await requireRoom(deps, principal.owner, await bytesMade(deps, name, order));
   const task = await insertTask(
     deps.db,
     {
@@ -140,6 +142,12 @@ export async function createTask<F extends keyof typeof ORDERS>(
   );
   if (!task) throw new ApiError('not_found', 'A file was deleted meanwhile.', { field: 'file' });
   return same(task, name, order);
+}
+
+/** A merged model is as large as its base; the others make none. */
+async function bytesMade({ db }: PublishDeps, name: keyof typeof ORDERS, { base }: Order<'merge'>) {
+  if (name !== 'merge') return 0;
+  return (await filesOfBase(db, base)).reduce((sum, { size }) => sum + size, 0);
 }
 
 const Files = z.object({ file: OwnFile.nullish(), validationFile: OwnFile.nullish() });

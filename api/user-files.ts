@@ -7,6 +7,7 @@ import type { Principal } from './auth.ts';
 import { ApiError } from './errors.ts';
 import type { Part } from './multipart.ts';
 import { PART_SIZE } from './publish.ts';
+import { noRoom, roomOf } from './room.ts';
 import type { PublishDeps } from './versions.ts';
 
 /** OpenAI's limit. */
@@ -22,19 +23,29 @@ interface Received {
   readonly sha256: string;
 }
 
+interface Destination {
+  readonly key: string;
+  readonly uploadId: string;
+  readonly owner: string;
+  /** Bytes that fit under the owner's name. */
+  readonly room: number;
+}
+
 /** Takes the fields `file` and `purpose`, in any order. @throws ApiError naming the field; then nothing is kept */
 export async function receiveFile(
   deps: PublishDeps,
   principal: Principal,
   parts: AsyncGenerator<Part>,
 ): Promise<UserFile> {
+  const { owner } = principal;
+  const room = await roomOf(deps, owner);
   const id = `file-${crypto.randomUUID()}`;
   const key = fileKey(id);
   const uploadId = await deps.blobs.startUpload(key);
   const { userId } = principal;
   await insertUpload(deps.db, { id, userId, filename: '', purpose: '', uploadId, createdAt: deps.now() });
   try {
-    const { file, purpose } = await readForm(deps, key, uploadId, parts);
+    const { file, purpose } = await readForm(deps, { key, uploadId, owner, room }, parts);
     await deps.blobs.finishUpload(key, uploadId);
     return await finishUpload(deps.db, id, { ...file, purpose });
   } catch (error) {
@@ -45,8 +56,7 @@ export async function receiveFile(
 
 async function readForm(
   deps: PublishDeps,
-  key: string,
-  uploadId: string,
+  to: Destination,
   parts: AsyncGenerator<Part>,
 ): Promise<{ file: Received; purpose: string }> {
   let file: Received | undefined;
@@ -54,7 +64,7 @@ async function readForm(
   for await (const part of parts) {
     if (part.name === 'purpose') purpose = await readField(part);
     else if (part.name === 'file' && file) throw wrong('file', 'is there twice; send one file at a time');
-    else if (part.name === 'file') file = await storeFile(deps, key, uploadId, part);
+    else if (part.name === 'file') file = await storeFile(deps, to, part);
     else if (/^expires_after/.test(part.name)) throw wrong('expires_after', 'is not supported; leave it out');
   }
   if (!file) throw wrong('file', 'is missing');
@@ -77,8 +87,7 @@ async function readField({ name, content }: Part): Promise<string> {
 
 async function storeFile(
   { blobs, createHasher }: PublishDeps,
-  key: string,
-  uploadId: string,
+  { key, uploadId, owner, room }: Destination,
   { filename, content }: Part,
 ): Promise<Received> {
   if (!filename) throw wrong('file', 'must be a file with a name');
@@ -93,6 +102,7 @@ async function storeFile(
     if (size > MAX_FILE_SIZE) {
       throw new ApiError('too_large', `file is larger than ${MAX_FILE_SIZE} bytes.`, { field: 'file' });
     }
+    if (size > room) throw noRoom(owner, room, size);
     hasher.update(chunk);
     for (let at = 0; at < chunk.length; ) {
       const taken = chunk.subarray(at, at + part.length - filled);

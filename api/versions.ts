@@ -16,8 +16,8 @@ import { announceBlobs, ContentGone } from '../db/blobs.ts';
 import { labelsOf } from '../db/catalog-labels.ts';
 import type { Draft } from '../db/drafts.ts';
 import type { Database } from '../db/open.ts';
-import { storedBytes } from '../db/usage.ts';
-import { blobKey } from '../functions/object-keys.ts';
+import { isCounted } from '../db/storage.ts';
+import { blobKey, UPLOADS } from '../functions/object-keys.ts';
 import { RULES } from '../functions/verify.ts';
 import { count } from '../observe/metrics.ts';
 import { inSpan } from '../observe/trace.ts';
@@ -26,6 +26,7 @@ import type { BlobStore } from './blob-store.ts';
 import { CardError, readCard } from './card.ts';
 import { type Content, checkStorable, type Hasher, readHeaderOf, readText, scanWeights } from './content.ts';
 import { ApiError, asApiError, type Problem, refusedFor } from './errors.ts';
+import { requireRoom } from './room.ts';
 
 export interface PublishDeps {
   readonly db: Database;
@@ -87,7 +88,10 @@ async function checkAndSubmit(
   if (!base) throw new ApiError('gone', `The base ${draft.baseId} is no longer there.`);
   const { config, shape, card } = await checkContents(contents, base);
 
-  await requireRoom(deps, draft.target, contents);
+  const digest = await digestOf(deps, [base.digest, ...linesOf(contents)]);
+  // The same content is the same version; what is staged was counted when it was sent.
+  if (!(await isCounted(deps.db, draft.target, digest)))
+    await requireRoom(deps, ownerAndName(draft.target).owner, sizeOfUnstaged(contents));
   const files = await keep(deps, contents);
   const version = {
     adapterId: draft.target,
@@ -95,7 +99,7 @@ async function checkAndSubmit(
     rank: shape.maxRank,
     parameters: shape.parameters,
     size: files.reduce((sum, file) => sum + file.size, 0),
-    digest: await digestOf(deps, [base.digest, ...files.map(({ path, sha256 }) => `${path} ${sha256}`)]),
+    digest,
     config,
     card,
     targetModules: [...shape.targetModules],
@@ -113,22 +117,8 @@ async function checkAndSubmit(
   });
 }
 
-/** @throws ApiError too_large */
-async function requireRoom(
-  { db, storageQuota }: PublishDeps,
-  target: string,
-  contents: ReadonlyMap<string, Content>,
-): Promise<void> {
-  if (storageQuota === undefined) return;
-  const { owner } = ownerAndName(target);
-  const more = [...contents.values()].reduce((sum, { size }) => sum + size, 0);
-  const stored = await storedBytes(db, owner);
-  if (stored + more > storageQuota)
-    throw new ApiError(
-      'too_large',
-      `${owner} has ${stored} bytes stored, and may have ${storageQuota}: there is no room for ${more} more.`,
-    );
-}
+const sizeOfUnstaged = (contents: ReadonlyMap<string, Content>) =>
+  [...contents.values()].reduce((sum, { key, size }) => (key.startsWith(UPLOADS) ? sum : sum + size), 0);
 
 /** What the catalog repeats of an adapter's latest version. */
 export function adapterFacts(
@@ -218,7 +208,7 @@ async function cardOf(file: Content | undefined): Promise<string> {
 
 /** Moves checked content to where it stays; what is in the object store is copied inside it. Announced first (db/blobs.ts). */
 export async function keep(deps: PublishDeps, contents: ReadonlyMap<string, Content>): Promise<StoredFile[]> {
-  const files = [...contents.values()].sort((a, b) => (a.path < b.path ? -1 : 1));
+  const files = inOrder(contents);
   await announceBlobs(deps.db, files, deps.now());
   for (const { key, bytes, sha256 } of files) {
     if (bytes) await deps.blobs.put(blobKey(sha256), bytes);
@@ -226,6 +216,13 @@ export async function keep(deps: PublishDeps, contents: ReadonlyMap<string, Cont
   }
   return files.map(({ path, sha256, size }) => ({ path, sha256, size }));
 }
+
+const inOrder = (contents: ReadonlyMap<string, Content>) =>
+  [...contents.values()].sort((a, b) => (a.path < b.path ? -1 : 1));
+
+/** What the digest of a version, or of a base, is made over. */
+export const linesOf = (contents: ReadonlyMap<string, Content>) =>
+  inOrder(contents).map(({ path, sha256 }) => `${path} ${sha256}`);
 
 export async function digestOf(deps: PublishDeps, lines: readonly string[]): Promise<string> {
   const hasher = deps.createHasher();

@@ -1,17 +1,7 @@
 /** The ledger: what was used, by whom, what it costs, and who earns by it. Every report counts once. */
 import { and, asc, desc, eq, isNull, lt, lte, or, sql } from 'drizzle-orm';
 import type { Database } from './open.ts';
-import {
-  adapters,
-  earnings,
-  events,
-  prices,
-  spending,
-  type UsageKind,
-  usage,
-  user,
-  versions,
-} from './schema.ts';
+import { earnings, events, prices, spending, type UsageKind, usage, user } from './schema.ts';
 
 export type Price = typeof prices.$inferSelect;
 
@@ -146,29 +136,6 @@ export function earningsOf(db: Database, payee: string, month: string) {
     .where(and(eq(earnings.payee, payee), eq(earnings.month, month)))
     .groupBy(earnings.adapterId, earnings.kind)
     .orderBy(asc(earnings.adapterId), asc(earnings.kind));
-}
-
-/** Bytes of all versions under a name. */
-export async function storedBytes(db: Database, owner: string): Promise<number> {
-  const [row] = await db
-    .select({ bytes: sql<number>`coalesce(sum(${versions.size}), 0)::float8` })
-    .from(versions)
-    .innerJoin(adapters, eq(adapters.id, versions.adapterId))
-    .where(sql`${adapters.labels} @> array[${`owner:${owner}`}]`);
-  return row!.bytes;
-}
-
-/** Bytes by owner and base, of everything that is stored. */
-export function storedByOwner(db: Database) {
-  return db
-    .select({
-      owner: adapters.owner,
-      baseId: adapters.baseId,
-      bytes: sql<number>`sum(${versions.size})::float8`,
-    })
-    .from(versions)
-    .innerJoin(adapters, eq(adapters.id, versions.adapterId))
-    .groupBy(adapters.owner, adapters.baseId);
 }
 
 /** Closes the months before this one: an event each, for whoever takes the payment. @returns how many */

@@ -79,6 +79,7 @@ interface Parts {
   readonly coldStartMs: number;
   readonly site: Site | undefined;
   readonly publicUrl: string | undefined;
+  readonly storageQuota: number | undefined;
 }
 
 export class InProcess {
@@ -125,6 +126,7 @@ export class InProcess {
     coldStartMs,
     site,
     publicUrl,
+    storageQuota,
   }: Parts) {
     this.folder = folder;
     this.s3 = s3;
@@ -132,7 +134,7 @@ export class InProcess {
     const { db } = database;
     const { endpoint, read } = s3;
     this.blobs = createBlobStore({ endpoint, bucket: 'patchbay', ...credentials }, read && { read });
-    this.deps = { db, queue, blobs: this.blobs, createHasher, now: () => this.now };
+    this.deps = { db, queue, blobs: this.blobs, createHasher, now: () => this.now, storageQuota };
     this.auth = createAuth(db, {
       secret: 'secret-of-the-test-secret-of-the-test',
       baseUrl: 'http://localhost',
@@ -178,6 +180,7 @@ export class InProcess {
       coldStartMs = 0,
       site,
       publicUrl,
+      storageQuota,
       onQueueError = (error) => {
         throw error;
       },
@@ -189,6 +192,7 @@ export class InProcess {
       coldStartMs?: number;
       site?: Site;
       publicUrl?: string;
+      storageQuota?: number;
       onQueueError?: (error: Error) => void;
       startObjects?: (folder: string) => Promise<ObjectsForTests>;
       /** Whether the database has the base already. */
@@ -211,6 +215,7 @@ export class InProcess {
       coldStartMs,
       site,
       publicUrl,
+      storageQuota,
     });
     await api.blobs.prepare();
     api.admin = await api.key('admin', ['read', 'publish', 'infer', 'train', 'admin']);

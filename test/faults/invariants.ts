@@ -211,7 +211,9 @@ async function ledgerAgrees(
   { streams, trainings, trained, before }: Seen,
 ): Promise<string[]> {
   const { rows } = await database.query<UsageRow>(
-    `select request_id, kind, quantity::int from usage where id > $1 and kind <> 'storage'`,
+    // Jobs pay from checkpoint to checkpoint.
+    `select split_part(request_id, ' from ', 1) as request_id, kind, sum(quantity)::int as quantity
+     from usage where id > $1 and kind <> 'storage' group by 1, 2`,
     [before.usage],
   );
   const found: string[] = [];

@@ -9,6 +9,7 @@ import type { Principal } from '../../auth.ts';
 import type { BlobStore } from '../../blob-store.ts';
 import { ApiError } from '../../errors.ts';
 import { ADAPTER_FILES, DRAFT_HOURS, PART_SIZE } from '../../publish.ts';
+import { noRoom, roomOf } from '../../room.ts';
 import type { PublishDeps } from '../../versions.ts';
 import { readShard, type ShardFile, XetError, XORB_PREFIX, Xorb } from './formats.ts';
 
@@ -108,11 +109,16 @@ async function stage(
   content: AsyncIterable<Uint8Array>,
   limit: number,
 ): Promise<Pick<DraftFile, 'size' | 'sha256'>> {
+  const owner = target.split('/')[0]!;
+  const room = await roomOf(deps, owner);
   const id = crypto.randomUUID();
   const key = `${UPLOADS}${id}/content`;
   const uploadId = await deps.blobs.startUpload(key);
   try {
-    const written = await write(deps, { key, uploadId }, content, limit);
+    const written = await write(deps, { key, uploadId }, content, (size) => {
+      if (size > limit) throw new ApiError('too_large', `More than ${limit} bytes came.`);
+      if (size > room) throw noRoom(owner, room, size);
+    });
     const expiresAt = new Date(deps.now().getTime() + DRAFT_HOURS * 3_600_000);
     const draft = {
       id,
@@ -134,7 +140,7 @@ async function write(
   { blobs, createHasher }: { blobs: BlobStore; createHasher: PublishDeps['createHasher'] },
   { key, uploadId }: { key: string; uploadId: string },
   content: AsyncIterable<Uint8Array>,
-  limit: number,
+  check: (size: number) => void,
 ): Promise<Pick<DraftFile, 'size' | 'sha256'>> {
   const hasher = createHasher();
   const part = new Uint8Array(PART_SIZE);
@@ -145,7 +151,7 @@ async function write(
   };
   for await (const chunk of content) {
     size += chunk.length;
-    if (size > limit) throw new ApiError('too_large', `More than ${limit} bytes came.`);
+    check(size);
     hasher.update(chunk);
     for (let at = 0; at < chunk.length; ) {
       const piece = chunk.subarray(at, at + PART_SIZE - filled);

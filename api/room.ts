@@ -1,0 +1,24 @@
+/** How much each name may store: the operator's quota (PATCHBAY_STORAGE_QUOTA). */
+import { storedBytes } from '../db/storage.ts';
+import { ApiError } from './errors.ts';
+import type { PublishDeps } from './versions.ts';
+
+type RoomDeps = Pick<PublishDeps, 'db' | 'storageQuota'>;
+
+/** @returns bytes that fit under a name beside what is there */
+export async function roomOf({ db, storageQuota }: RoomDeps, owner: string): Promise<number> {
+  if (storageQuota === undefined) return Number.POSITIVE_INFINITY;
+  return Math.max(0, storageQuota - (await storedBytes(db, owner)));
+}
+
+/** @throws ApiError too_large */
+export async function requireRoom(deps: RoomDeps, owner: string, more: number): Promise<void> {
+  const room = await roomOf(deps, owner);
+  if (more > room) throw noRoom(owner, room, more);
+}
+
+export const noRoom = (owner: string, room: number, more: number) =>
+  new ApiError(
+    'too_large',
+    `There is room for ${room} bytes more under ${owner}, not for ${more}: withdraw versions, delete files, or discard what was not completed.`,
+  );

@@ -1,0 +1,59 @@
+/** What is stored, and under whose name. */
+import { and, eq, inArray, isNotNull, isNull, ne, type SQL, sql } from 'drizzle-orm';
+import type { Database } from './open.ts';
+import { adapters, draftFiles, drafts, files, tasks, user, versions } from './schema.ts';
+
+/** Versions that were refused or withdrawn are nobody's any more. */
+const counts = inArray(versions.status, ['pending', 'passed']);
+const sum = (size: SQL | typeof versions.size) => sql<number>`coalesce(sum(${size}), 0)::float8`;
+
+/** Bytes under a name: of versions, of what is on its way to become some, of files, and of what tasks made. */
+export async function storedBytes(db: Database, owner: string): Promise<number> {
+  const parts = await Promise.all([
+    db
+      .select({ bytes: sum(versions.size) })
+      .from(versions)
+      .innerJoin(adapters, eq(adapters.id, versions.adapterId))
+      .where(and(counts, sql`${adapters.labels} @> array[${`owner:${owner}`}]`)),
+    db
+      .select({ bytes: sum(sql`${draftFiles.size}`) })
+      .from(draftFiles)
+      .innerJoin(drafts, eq(drafts.id, draftFiles.draftId))
+      .where(
+        and(
+          ne(drafts.kind, 'base'),
+          isNull(drafts.completed),
+          isNotNull(draftFiles.upload),
+          eq(sql`split_part(${drafts.target}, '/', 1)`, owner),
+        ),
+      ),
+    db
+      .select({ bytes: sum(sql`${files.size}`) })
+      .from(files)
+      .innerJoin(user, eq(user.id, files.userId))
+      .where(eq(user.name, owner)),
+    db
+      .select({ bytes: sum(sql`(file->>'size')::bigint`) })
+      .from(tasks)
+      .innerJoin(user, eq(user.id, tasks.userId))
+      .innerJoin(sql`jsonb_array_elements(${tasks.files}) as file`, sql`true`)
+      .where(eq(user.name, owner)),
+  ]);
+  return parts.reduce((total, [row]) => total + row!.bytes, 0);
+}
+
+/** Whether an adapter has a version of this content whose bytes are counted already. */
+export async function isCounted(db: Database, adapterId: string, digest: string): Promise<boolean> {
+  const same = and(eq(versions.adapterId, adapterId), eq(versions.digest, digest), counts);
+  return (await db.$count(versions, same)) > 0;
+}
+
+/** Bytes of versions by owner and base. */
+export function storedByOwner(db: Database) {
+  return db
+    .select({ owner: adapters.owner, baseId: adapters.baseId, bytes: sum(versions.size) })
+    .from(versions)
+    .innerJoin(adapters, eq(adapters.id, versions.adapterId))
+    .where(counts)
+    .groupBy(adapters.owner, adapters.baseId);
+}

@@ -68,8 +68,15 @@ it('what is missing there is missing here, with the code that clients know it by
 
 it('nothing else is asked of the other hub', async () => {
   const before = asked.length;
-  expect((await get('/far/unlisted/resolve/main/config.json')).status).toBe(404);
+  const unlisted = await get('/far/unlisted/resolve/main/config.json');
+  expect([unlisted.status, unlisted.headers.get('x-error-code')]).toEqual([404, 'RepoNotFound']);
+  expect(unlisted.headers.get('x-error-message')).toBe(
+    'Repository not found: far/unlisted. A base of another hub is read through where the operator names it in PATCHBAY_UPSTREAM_BASES.',
+  );
   expect((await get('/api/models/parity/smollm2')).status).toBe(200);
   expect((await get('/api/models/far/away/commit/main', { method: 'POST', body: '' })).status).not.toBe(200);
+  const many = JSON.stringify({ paths: Array(200_000).fill('x'.repeat(50)) });
+  const paths = await get('/api/models/far/away/paths-info/main', { method: 'POST', body: many });
+  expect(paths.status).toBe(413);
   expect(asked.length).toBe(before);
 });

@@ -30,6 +30,13 @@ export function disabledResponse(): Response {
   return Response.json({ error: DISABLED }, { status: 403, headers: { 'x-error-message': DISABLED } });
 }
 
+/** Whatever it is that is not here, or is not to be seen. */
+export const noRepository = (id: string): HubNotFound =>
+  new HubNotFound(
+    'RepoNotFound',
+    `Repository not found: ${id}. A base of another hub is read through where the operator names it in PATCHBAY_UPSTREAM_BASES.`,
+  );
+
 export function notFoundResponse({ code, message, commit }: HubNotFound): Response {
   const headers = {
     'x-error-code': code,

@@ -9,6 +9,7 @@ import { findBase } from '../../db/bases.ts';
 import type { Database } from '../../db/open.ts';
 import type { AppEnv } from '../context.ts';
 import { ApiError } from '../errors.ts';
+import { readTextBody } from '../request.ts';
 
 export interface Upstream {
   /** Such as https://huggingface.co. */
@@ -45,9 +46,10 @@ export function readThrough(
     if (!upstream || !id || !upstream.bases.includes(id)) return next();
     if ((await findBase(db, id)) || (await findAdapter(db, id))) return next();
     const { method } = c.req;
-    if (!['GET', 'HEAD'].includes(method) && !c.req.path.includes('/paths-info/')) return next();
+    const asksByBody = method === 'POST' && c.req.path.includes('/paths-info/');
+    if (!['GET', 'HEAD'].includes(method) && !asksByBody) return next();
     const { pathname, search } = new URL(c.req.url);
-    const body = method === 'POST' ? await c.req.raw.text() : undefined;
+    const body = asksByBody ? await readTextBody(c.req.raw) : undefined;
     const headers = Object.fromEntries(
       ASKED.flatMap((name) => {
         const value = c.req.header(name);

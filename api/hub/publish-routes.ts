@@ -14,7 +14,7 @@ import { awaitVerdict, withdraw } from '../verify.ts';
 import type { PublishDeps } from '../versions.ts';
 import { commit, findTarget } from './commit.ts';
 import { readCommit } from './commit-payload.ts';
-import { HubNotFound } from './errors.ts';
+import { noRepository } from './errors.ts';
 import type { GitObjects } from './git-objects.ts';
 import { LfsBatch, lfsBatch } from './lfs.ts';
 import { commitOf } from './repositories.ts';
@@ -74,7 +74,7 @@ export function hubPublishRoutes(deps: PublishDeps, objects: GitObjects) {
     const principal = requirePrincipal(c, 'manage', 'admin');
     const { id, latest } = await repositoryAsked(c, principal);
     requireRole(principal, id, 'admin');
-    if (!latest) throw new HubNotFound('RepoNotFound', `Repository not found: ${id}`);
+    if (!latest) throw noRepository(id);
     for (const version of await listVersions(deps.db, id)) await withdraw(deps, version, principal.userId);
     return c.json({ success: true });
   });

@@ -12,7 +12,7 @@ import type { Database } from '../../db/open.ts';
 import type { Ref } from '../../db/refs.ts';
 import { type AdapterWithVersions, findWithVersions } from '../../db/repositories.ts';
 import { maySee, type Viewer } from '../access.ts';
-import { HubDisabled, HubNotFound } from './errors.ts';
+import { HubDisabled, HubNotFound, noRepository } from './errors.ts';
 
 const COMMIT_LENGTH = 40;
 const MAIN = ['main', 'HEAD', 'refs/heads/main'];
@@ -96,7 +96,7 @@ export async function findRepository(
   const found = known
     ? (adapterRepository(db, viewer, await find(id)) ?? (await baseRepository(db, id)))
     : undefined;
-  if (!found) throw new HubNotFound('RepoNotFound', `Repository not found: ${id}`);
+  if (!found) throw noRepository(id);
   return found;
 }
 

@@ -34,6 +34,8 @@ export type AppDeps = PatchbayDeps &
     /** What clients reach the server at; undefined: what their requests name. */
     readonly publicUrl?: string | undefined;
     readonly upstream: Upstream | undefined;
+    /** Whether a request may have a few megabytes only. */
+    readonly smallBodies?: boolean | undefined;
     /** Absent: the API alone. */
     readonly site?: Site | undefined;
     /** Absent: where a process does not live long enough to be scraped. */

@@ -46,6 +46,8 @@ export interface Parts {
   readonly outlive: Outlive;
   /** Aborted when a server that stops waits for its answers no longer; absent where the platform sees to that. */
   readonly ending?: AbortSignal | undefined;
+  /** Whether a request may have a few megabytes only. */
+  readonly smallBodies?: boolean;
   readonly now: () => Date;
   readonly log: Log;
   /** What /metrics answers; absent where there is none. */
@@ -93,6 +95,7 @@ export async function assemble(parts: Parts): Promise<Marketplace> {
     loadedBases: loadedBases(runner),
     storageQuota: config.storageQuota,
     upstream: config.upstream,
+    smallBodies: parts.smallBodies,
     site,
     addressOf: addressOf(config.trustProxy, peerOf),
     runner,

@@ -72,6 +72,7 @@ async function open(
     createHasher,
     peerOf: (c) => peerOf(c as unknown as Context<LambdaEnv>, viewerOf),
     outlive,
+    smallBodies: true, // 6 MB, as base64
     now: () => new Date(),
     log: consoleLog(config.logLevel),
   });

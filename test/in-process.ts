@@ -80,6 +80,7 @@ interface Parts {
   readonly site: Site | undefined;
   readonly publicUrl: string | undefined;
   readonly storageQuota: number | undefined;
+  readonly smallBodies: boolean;
 }
 
 export class InProcess {
@@ -127,6 +128,7 @@ export class InProcess {
     site,
     publicUrl,
     storageQuota,
+    smallBodies,
   }: Parts) {
     this.folder = folder;
     this.s3 = s3;
@@ -157,6 +159,7 @@ export class InProcess {
       oidcIssuers: this.oidcIssuers,
       limitFactor,
       upstream,
+      smallBodies,
       site,
       publicUrl,
       loadedBases: async () => this.loaded,
@@ -181,6 +184,7 @@ export class InProcess {
       site,
       publicUrl,
       storageQuota,
+      smallBodies = false,
       onQueueError = (error) => {
         throw error;
       },
@@ -193,6 +197,7 @@ export class InProcess {
       site?: Site;
       publicUrl?: string;
       storageQuota?: number;
+      smallBodies?: boolean;
       onQueueError?: (error: Error) => void;
       startObjects?: (folder: string) => Promise<ObjectsForTests>;
       /** Whether the database has the base already. */
@@ -216,6 +221,7 @@ export class InProcess {
       site,
       publicUrl,
       storageQuota,
+      smallBodies,
     });
     await api.blobs.prepare();
     api.admin = await api.key('admin', ['read', 'publish', 'infer', 'train', 'admin']);

@@ -16,7 +16,8 @@ import { hubPublishRoutes } from './publish-routes.ts';
 import { refRoutes } from './ref-routes.ts';
 import { type Believed, findCommit, findEntry, findRepository, isOpen } from './repositories.ts';
 import { serveFile } from './serve-file.ts';
-import { xetRoutes } from './xet/routes.ts';
+import { MAX_INLINE, SMALL_INLINE } from './upload-plan.ts';
+import { withoutXet, xetRoutes } from './xet/routes.ts';
 
 export interface HubDeps extends PublishDeps {
   readonly believed: Believed;
@@ -24,6 +25,8 @@ export interface HubDeps extends PublishDeps {
   /** Where bases are that are not here; undefined: nowhere. */
   readonly upstream: Upstream | undefined;
   readonly publicUrl?: string | undefined;
+  /** Whether a request may have a few megabytes only: large files then go straight to the store, and not by Xet. */
+  readonly smallBodies?: boolean | undefined;
   readonly log: { error(fields: object, message: string): void };
 }
 
@@ -151,9 +154,9 @@ export function hubRoutes(deps: HubDeps) {
     return c.text(lfsPointer(file), 200, { 'x-repo-commit': commit });
   });
 
-  app.route('/', hubPublishRoutes(deps, objects));
+  app.route('/', hubPublishRoutes(deps, objects, deps.smallBodies ? SMALL_INLINE : MAX_INLINE));
   app.route('/', refRoutes(deps));
-  app.route('/', xetRoutes(deps));
+  app.route('/', deps.smallBodies ? withoutXet() : xetRoutes(deps));
 
   app.onError((error, c) => {
     if (error instanceof HubNotFound) return notFoundResponse(error);

@@ -8,6 +8,8 @@ import { type GitObjects, isLfs } from './git-objects.ts';
 
 /** Up to here files come inside the commit; above it by git-lfs, or by Xet where Python's client has it. */
 export const MAX_INLINE = 5 * 2 ** 20;
+/** Where requests may have a few megabytes only: a commit may have several files, and is base64 of base64 in Lambda. */
+export const SMALL_INLINE = 2 ** 19;
 
 /** What training tools leave beside an adapter, and the base has already. */
 const NOT_KEPT =
@@ -28,16 +30,17 @@ export const Preupload = z.object({
     .max(256),
 });
 
-/** @param stored what the latest version has @throws ApiError refused, for what is no adapter's */
+/** @param stored what the latest version has @param maxInline see above @throws ApiError refused, for what is no adapter's */
 export async function planUpload(
   { files }: z.infer<typeof Preupload>,
   stored: readonly StoredFile[],
   objects: GitObjects,
+  maxInline: number,
 ) {
   const kept = files.filter(({ path }) => !isNotKept(path));
   for (const { path, sample } of kept) refuseUnknown(path, bytesOfBase64(sample));
   const plan = files.map(async ({ path, size }) => {
-    const uploadMode = size > MAX_INLINE ? 'lfs' : 'regular';
+    const uploadMode = size > maxInline ? 'lfs' : 'regular';
     const there = stored.find((file) => file.path === path);
     // A client compares it with its own file, and does not send what is the same.
     const oid = there && uploadMode === 'regular' && !isLfs(there) ? await objects.oid(there) : undefined;

@@ -68,6 +68,18 @@ export function xetRoutes(deps: PublishDeps) {
   return app;
 }
 
+/** Xet sends up to 64 MiB at once, which some deployments cannot take; its clients learn what to do instead. */
+export function withoutXet() {
+  const app = new Hono<AppEnv>();
+  app.get('/api/models/:owner/:name/xet-write-token/:revision', () => {
+    throw new ApiError(
+      'not_found',
+      'This server does not speak Xet: set HF_HUB_DISABLE_XET=1, and large files go straight to the object store.',
+    );
+  });
+  return app;
+}
+
 const nothing = (c: Context<AppEnv>) =>
   c.json(problemJson(new ApiError('not_found', 'There is nothing here.'), c.get('requestId')), 404);
 

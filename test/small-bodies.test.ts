@@ -1,0 +1,52 @@
+/** Where a request may have a few megabytes only, as in Lambda: what is larger goes straight to the object store. */
+import { uploadFiles } from '@huggingface/hub';
+import { afterAll, afterEach, beforeAll, expect, it } from 'vitest';
+import { sampleAdapter, sampleConfig } from '../adapter/sample-adapter.ts';
+import { base, baseId, InProcess } from './in-process.ts';
+
+const LAMBDA = 4.5 * 2 ** 20;
+let api: InProcess;
+let url: string;
+let key: string;
+/** Of bodies that came. */
+const sizes: number[] = [];
+
+beforeAll(async () => {
+  api = await InProcess.open({ memory: true }, { smallBodies: true });
+  api.intercept = async (request, next) => {
+    sizes.push(request.method === 'POST' ? (await request.clone().arrayBuffer()).byteLength : 0);
+    return next();
+  };
+  url = await api.listen();
+  key = await api.key('carol', ['read', 'publish']);
+});
+afterEach(() => {
+  expect(api.unexpected).toEqual([]);
+});
+afterAll(() => api.close());
+
+it('a client of Xet is told what to do instead', async () => {
+  const headers = { authorization: `Bearer ${key}` };
+  const answer = await fetch(`${url}/api/models/carol/far/xet-write-token/main`, { headers });
+  expect(answer.status).toBe(404);
+  expect(answer.headers.get('x-error-message')).toContain('set HF_HUB_DISABLE_XET=1');
+});
+
+it('@huggingface/hub publishes what would not fit into requests', async () => {
+  const question = `${JSON.stringify({ prompt: 'x'.repeat(1000), completion: 'y' })}\n`;
+  const files = {
+    'adapter_config.json': JSON.stringify(sampleConfig({ base_model_name_or_path: baseId })),
+    'adapter_model.safetensors': sampleAdapter(base).weights,
+    'eval.jsonl': question.repeat(9000),
+    'README.md': `# Long\n${'word '.repeat(200_000)}`,
+  };
+  await uploadFiles({
+    repo: 'carol/large',
+    hubUrl: url,
+    accessToken: `hf_${key}`,
+    files: Object.entries(files).map(([path, content]) => ({ path, content: new Blob([content]) })),
+  });
+  const found = await api.call('GET', '/api/adapters/carol/large/versions/1');
+  expect(((await found.json()) as { files: unknown[] }).files).toHaveLength(4);
+  expect(Math.max(...sizes)).toBeLessThan(LAMBDA / 4);
+});

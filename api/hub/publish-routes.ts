@@ -40,8 +40,8 @@ const VERDICT_SECONDS = 8;
 const BATCH = '/:owner/:repository{[^/]+\\.git}/info/lfs/objects/batch';
 const COMPLETE = '/:owner/:repository{[^/]+\\.git}/info/lfs/complete';
 
-/** @param maxInline up to here files come inside the commit */
-export function hubPublishRoutes(deps: PublishDeps, objects: GitObjects, maxInline: number) {
+/** @param smallBodies whether requests may have a few megabytes only */
+export function hubPublishRoutes(deps: PublishDeps, objects: GitObjects, smallBodies: boolean) {
   const app = new Hono<AppEnv>();
 
   const targetOf = async (c: Context<AppEnv>) => {
@@ -127,7 +127,7 @@ export function hubPublishRoutes(deps: PublishDeps, objects: GitObjects, maxInli
   app.post('/api/models/:owner/:name/preupload/:revision', async (c) => {
     const { target } = await targetOf(c);
     const asked = parseInput(Preupload, await readJsonBody(c.req.raw));
-    return c.json(await planUpload(asked, target.files, objects, maxInline));
+    return c.json(await planUpload(asked, target.files, objects, smallBodies));
   });
 
   app.post(BATCH, async (c) => {

@@ -16,7 +16,6 @@ import { hubPublishRoutes } from './publish-routes.ts';
 import { refRoutes } from './ref-routes.ts';
 import { type Believed, findCommit, findEntry, findRepository, isOpen } from './repositories.ts';
 import { serveFile } from './serve-file.ts';
-import { MAX_INLINE, SMALL_INLINE } from './upload-plan.ts';
 import { withoutXet, xetRoutes } from './xet/routes.ts';
 
 export interface HubDeps extends PublishDeps {
@@ -154,7 +153,7 @@ export function hubRoutes(deps: HubDeps) {
     return c.text(lfsPointer(file), 200, { 'x-repo-commit': commit });
   });
 
-  app.route('/', hubPublishRoutes(deps, objects, deps.smallBodies ? SMALL_INLINE : MAX_INLINE));
+  app.route('/', hubPublishRoutes(deps, objects, deps.smallBodies ?? false));
   app.route('/', refRoutes(deps));
   app.route('/', deps.smallBodies ? withoutXet() : xetRoutes(deps));
 

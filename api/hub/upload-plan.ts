@@ -7,9 +7,9 @@ import { bytesOfBase64 } from './commit-payload.ts';
 import { type GitObjects, isLfs } from './git-objects.ts';
 
 /** Up to here files come inside the commit; above it by git-lfs, or by Xet where Python's client has it. */
-export const MAX_INLINE = 5 * 2 ** 20;
-/** Where requests may have a few megabytes only: a commit may have several files, and is base64 of base64 in Lambda. */
-export const SMALL_INLINE = 2 ** 19;
+const MAX_INLINE = 5 * 2 ** 20;
+/** Of all of a commit's, where requests may have a few megabytes only: it is base64, and in Lambda base64 of that. */
+const SMALL_COMMIT = 2.5 * 2 ** 20;
 
 /** What training tools leave beside an adapter, and the base has already. */
 const NOT_KEPT =
@@ -30,23 +30,35 @@ export const Preupload = z.object({
     .max(256),
 });
 
-/** @param stored what the latest version has @param maxInline see above @throws ApiError refused, for what is no adapter's */
+/**
+ * @param stored what the latest version has
+ * @param smallBodies whether requests may have a few megabytes only
+ * @throws ApiError refused, for what is no adapter's
+ */
 export async function planUpload(
   { files }: z.infer<typeof Preupload>,
   stored: readonly StoredFile[],
   objects: GitObjects,
-  maxInline: number,
+  smallBodies: boolean,
 ) {
   const kept = files.filter(({ path }) => !isNotKept(path));
   for (const { path, sample } of kept) refuseUnknown(path, bytesOfBase64(sample));
-  const plan = files.map(async ({ path, size }) => {
-    const uploadMode = size > maxInline ? 'lfs' : 'regular';
+  const inline = smallBodies ? smallest(kept) : files.filter(({ size }) => size <= MAX_INLINE);
+  const plan = files.map(async (file) => {
+    const { path } = file;
+    const uploadMode = inline.includes(file) ? 'regular' : 'lfs';
     const there = stored.find((file) => file.path === path);
     // A client compares it with its own file, and does not send what is the same.
     const oid = there && uploadMode === 'regular' && !isLfs(there) ? await objects.oid(there) : undefined;
     return { path, uploadMode, shouldIgnore: isNotKept(path), ...(oid ? { oid } : {}) };
   });
   return { files: await Promise.all(plan) };
+}
+
+/** As many as a small commit holds. */
+function smallest<T extends { readonly size: number }>(files: readonly T[]): T[] {
+  let left = SMALL_COMMIT;
+  return files.toSorted((a, b) => a.size - b.size).filter(({ size }) => (left -= size) >= 0);
 }
 
 /** @throws ApiError refused */

@@ -6,7 +6,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { sampleAdapter } from '../adapter/sample-adapter.ts';
 import type { Scope } from '../api/auth.ts';
 import type { Role } from '../db/schema.ts';
-import { ROLES, webhooks } from '../db/schema.ts';
+import { ROLES } from '../db/schema.ts';
 import { addEvent } from '../db/webhooks.ts';
 import { base, baseId, declare, InProcess } from './in-process.ts';
 

@@ -10,7 +10,7 @@ import type { Upstream } from './hub/proxy.ts';
 import { Believed } from './hub/repositories.ts';
 import { hubRoutes } from './hub/routes.ts';
 import type { InvokeDeps } from './invoke.ts';
-import { limitRequests } from './limits.ts';
+import { Limits } from './limits.ts';
 import { type MetricsAccess, metricsRoute } from './metrics.ts';
 import { observed, requestIdOf } from './observed.ts';
 import { describeOpenai } from './openai/describe.ts';
@@ -51,10 +51,15 @@ const VERSION = '0.1.0';
 export function createApp(deps: AppDeps) {
   const app = new OpenAPIHono<AppEnv>();
   const believed = new Believed(deps.db);
+  const limits = new Limits(deps.db, deps.limitFactor, deps.addressOf);
+  const authenticate = (c: Context<AppEnv>) =>
+    limits.authenticating(c, (beforeLookUp) =>
+      deps.auth.authenticate(c.req.header('authorization'), beforeLookUp),
+    );
 
   // Before everything else: a probe needs no key, is not counted, and leaves no line in the log.
   app.route('/', healthRoutes(deps));
-  if (deps.metrics) app.route('/', metricsRoute(deps.auth, deps.metrics));
+  if (deps.metrics) app.route('/', metricsRoute(authenticate, deps.metrics));
   app.use(observed);
   app.use(async (c, next) => {
     const answerId = crypto.randomUUID();
@@ -85,7 +90,7 @@ export function createApp(deps: AppDeps) {
   app.use(async (c, next) => {
     const { headers } = c.req.raw;
     const principal = await inSpan('authenticate', {}, async () => {
-      const byKey = await deps.auth.authenticate(c.req.header('authorization'));
+      const byKey = await authenticate(c);
       return (
         byKey ?? (isOwnPage(c.req.raw, c.get('publicUrl')) ? await deps.auth.session(headers) : undefined)
       );
@@ -93,7 +98,7 @@ export function createApp(deps: AppDeps) {
     c.set('principal', principal);
     await next();
   });
-  app.use(limitRequests(deps.db, deps.limitFactor, deps.addressOf));
+  app.use(limits.requests);
   for (const { method, path } of ACCOUNT_ROUTES)
     app.on(method, `${ACCOUNTS}${path}`, (c) => deps.auth.handle(c.req.raw));
   app.route('/api', patchbayRoutes(deps));

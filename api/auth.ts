@@ -33,6 +33,7 @@ export interface Principal {
 
 /** How long a verified key is believed without asking again; another process's revocation takes this long. */
 const BELIEVED_MS = 5_000;
+const LATELY_MS = 3_600_000;
 const BELIEVED_KEYS = 10_000;
 
 export type Auth = ReturnType<typeof createAuth>;
@@ -52,6 +53,8 @@ export function createAuth(db: Database, settings: AccountSettings) {
     ttl: BELIEVED_MS,
     ttlResolution: 0,
   });
+  /** Keys that were valid a while ago: they are looked up whatever others send from the same address. */
+  const lately = new LRUCache<string, true>({ max: BELIEVED_KEYS, ttl: LATELY_MS, ttlResolution: 0 });
   /** Counts revocations: what was verified before one and arrives after it is not believed. */
   let revocations = 0;
 
@@ -99,17 +102,28 @@ export function createAuth(db: Database, settings: AccountSettings) {
       });
     },
 
-    /** The principal of `Authorization: Bearer pb_...`; undefined without the header. @throws ApiError unauthorized */
-    async authenticate(header: string | undefined): Promise<Principal | undefined> {
+    /**
+     * The principal of `Authorization: Bearer pb_...`; undefined without the header.
+     * @param beforeLookUp is called before the database is asked for a key that was not valid here lately
+     * @throws ApiError unauthorized, and what `beforeLookUp` throws
+     */
+    async authenticate(
+      header: string | undefined,
+      beforeLookUp: () => void = () => undefined,
+    ): Promise<Principal | undefined> {
       if (header === undefined) return undefined;
       // `@huggingface/hub` sends only what begins with `hf_`: its users put that in front.
       const key = /^Bearer\s+(?:hf_(?=pb_))?(\S+)$/i.exec(header)?.[1];
       if (!key) throw new ApiError('unauthorized', 'The Authorization header must be `Bearer <key>`.');
       const known = believed.get(key);
       if (known) return known;
+      if (!lately.has(key)) beforeLookUp();
       const before = revocations;
       const { valid, key: found, error } = await auth.api.verifyApiKey({ body: { key } });
-      if (!valid || !found) return refuseInvalid(key, error?.code);
+      if (!valid || !found) {
+        lately.delete(key);
+        return refuseInvalid(key, error?.code);
+      }
       const [owner] = await db.select().from(schema.user).where(eq(schema.user.id, found.referenceId));
       if (!owner) throw new ApiError('unauthorized', 'The account of this key no longer exists.');
       const granted = found.permissions?.['patchbay'] ?? [];
@@ -119,6 +133,7 @@ export function createAuth(db: Database, settings: AccountSettings) {
         only: found.metadata?.['adapters'],
         expiresAt: found.expiresAt ?? undefined,
       });
+      lately.set(key, true);
       if (before === revocations) believed.set(key, principal);
       return principal;
     },

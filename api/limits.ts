@@ -1,6 +1,6 @@
 /**
  * How often anybody may ask: token buckets that fill in five minutes, counted apart for downloads, answers and everything else, by
- * key or by address. All API processes draw from the same buckets, and each draws ahead as much as it is asked for: a statement for
+ * key or by address; and by address alone for signing in and for keys that are not valid. All API processes draw from the same buckets, and each draws ahead as much as it is asked for: a statement for
  * about every second of somebody's requests, not for each. Told in the IETF's `RateLimit` headers, which huggingface_hub reads and
  * waits by.
  */
@@ -20,14 +20,28 @@ const FIRST_DRAW = 4;
 const DRAWN_SHARE = 0.01;
 const KNOWN = 50_000;
 
-type Bucket = 'api' | 'resolvers' | 'inference';
+type Bucket = 'api' | 'resolvers' | 'inference' | 'sign-in' | 'invalid-keys';
 
-/** Requests of a full bucket. */
-const LIMITS: Readonly<Record<Bucket, { readonly anonymous: number; readonly key: number }>> = {
+/** Requests of a full bucket; without a limit for keys, it is an address's, whoever asks from there. */
+const LIMITS: Readonly<Record<Bucket, { readonly anonymous: number; readonly key?: number }>> = {
   api: { anonymous: 3_000, key: 10_000 },
   resolvers: { anonymous: 6_000, key: 30_000 },
   inference: { anonymous: 600, key: 10_000 },
+  'sign-in': { anonymous: 30 },
+  'invalid-keys': { anonymous: 600 },
 };
+
+/** As a refusal calls them. */
+const COUNTED: Readonly<Record<Bucket, string>> = {
+  api: 'requests',
+  resolvers: 'requests',
+  inference: 'requests',
+  'sign-in': 'attempts to sign in or up',
+  'invalid-keys': 'keys that are not valid',
+};
+
+/** Where a password can be guessed, or accounts made by the thousand. */
+const GUESSING = /^\/api\/auth\/(sign-in|sign-up|change-password)(\/|$)/;
 
 /** What this process knows of somebody's bucket; times are of its own clock, in milliseconds. */
 interface Held {
@@ -41,34 +55,85 @@ interface Held {
   emptyUntil: number;
 }
 
-/** @param factor of all limits. @param addressOf who is asking without a key */
-export function limitRequests(
-  db: Database,
-  factor: number,
-  addressOf: (c: Context<AppEnv>) => string,
-): MiddlewareHandler<AppEnv> {
-  const tokens = new Tokens(db);
-  return async (c, next) => {
+export class Limits {
+  private readonly tokens: Tokens;
+  private readonly factor: number;
+  private readonly addressOf: (c: Context<AppEnv>) => string;
+
+  /** @param factor of all limits. @param addressOf who is asking without a key */
+  constructor(db: Database, factor: number, addressOf: (c: Context<AppEnv>) => string) {
+    this.tokens = new Tokens(db);
+    this.factor = factor;
+    this.addressOf = addressOf;
+  }
+
+  /** Stands behind authentication. */
+  readonly requests: MiddlewareHandler<AppEnv> = async (c, next) => {
     const bucket = bucketOf(c.req.path);
-    const principal = c.get('principal');
-    if (principal?.scopes.has('admin')) return next();
-    const limit = LIMITS[bucket][principal ? 'key' : 'anonymous'];
-    const capacity = Math.max(1, Math.round(limit * factor));
-    const { granted, left, seconds } = await tokens.take(bucket, principal?.keyId ?? addressOf(c), capacity);
+    const { key } = LIMITS[bucket];
+    const principal = key === undefined ? undefined : c.get('principal');
+    if (!principal?.scopes.has('admin')) await this.take(c, bucket, principal?.keyId);
+    await next();
+  };
+
+  /**
+   * To look a key up takes statements: from an address that sent too many that are not valid, no more are looked up.
+   * @param authenticate is to call what it is given before it looks anything up
+   * @throws ApiError rate_limited, and what `authenticate` throws
+   */
+  async authenticating<T>(
+    c: Context<AppEnv>,
+    authenticate: (beforeLookUp: () => void) => Promise<T>,
+  ): Promise<T> {
+    const bucket = 'invalid-keys';
+    try {
+      return await authenticate(() => {
+        const seconds = this.tokens.knownEmpty(bucket, this.addressOf(c));
+        const capacity = this.capacityOf(bucket, undefined);
+        if (seconds > 0) this.tell(c, { bucket, capacity, granted: false, left: 0, seconds });
+      });
+    } catch (error) {
+      if (error instanceof ApiError && error.code === 'unauthorized') await this.take(c, bucket, undefined);
+      throw error;
+    }
+  }
+
+  /** @throws ApiError rate_limited */
+  private async take(c: Context<AppEnv>, bucket: Bucket, keyId: string | undefined): Promise<void> {
+    const capacity = this.capacityOf(bucket, keyId);
+    const taken = await this.tokens.take(bucket, keyId ?? this.addressOf(c), capacity);
+    this.tell(c, { bucket, capacity, ...taken });
+  }
+
+  /** @throws ApiError rate_limited, where nothing is left */
+  private tell(
+    c: Context<AppEnv>,
+    { bucket, capacity, granted, left, seconds }: Taken & { bucket: Bucket; capacity: number },
+  ): void {
     c.set('rateLimit', {
       policy: `"${bucket}";q=${capacity};w=${WINDOW_SECONDS}`,
       state: `"${bucket}";r=${left};t=${seconds}`,
     });
-    if (!granted) {
-      count('patchbay_rate_limited_total', 1, { bucket });
-      throw new ApiError(
-        'rate_limited',
-        `More than ${capacity} requests in five minutes; the next may come in ${seconds} s.`,
-        { retryAfterSeconds: seconds },
-      );
-    }
-    await next();
-  };
+    if (granted) return;
+    count('patchbay_rate_limited_total', 1, { bucket });
+    throw new ApiError(
+      'rate_limited',
+      `More than ${capacity} ${COUNTED[bucket]} in five minutes; the next may come in ${seconds} s.`,
+      { retryAfterSeconds: seconds },
+    );
+  }
+
+  private capacityOf(bucket: Bucket, keyId: string | undefined): number {
+    const { anonymous, key = anonymous } = LIMITS[bucket];
+    return Math.max(1, Math.round((keyId === undefined ? anonymous : key) * this.factor));
+  }
+}
+
+interface Taken {
+  readonly granted: boolean;
+  readonly left: number;
+  /** Until there is all of it, or, where nothing is left, the next one. */
+  readonly seconds: number;
 }
 
 class Tokens {
@@ -79,8 +144,7 @@ class Tokens {
     this.db = db;
   }
 
-  /** @returns what is left, and in how many seconds there is all of it, or, where nothing is left, the next one */
-  async take(bucket: Bucket, who: string, capacity: number) {
+  async take(bucket: Bucket, who: string, capacity: number): Promise<Taken> {
     const held = this.of(`${bucket} ${who}`);
     if (held.tokens === 0 && performance.now() >= held.emptyUntil) {
       await this.draw(held, bucket, who, capacity);
@@ -93,6 +157,13 @@ class Tokens {
     const lack = Math.max(0, held.fullAt - now) / 1000;
     const inBucket = Math.max(0, Math.floor(capacity * (1 - lack / WINDOW_SECONDS)));
     return { granted: true, left: inBucket + held.tokens, seconds: Math.ceil(lack) };
+  }
+
+  /** @returns in how many seconds there is one again, as far as is known without asking; 0: there may be one now */
+  knownEmpty(bucket: Bucket, who: string): number {
+    const held = this.held.get(`${bucket} ${who}`);
+    if (!held || held.tokens > 0) return 0;
+    return Math.ceil(Math.max(0, held.emptyUntil - performance.now()) / 1000);
   }
 
   private of(id: string): Held {
@@ -125,6 +196,7 @@ function howMany({ wanted, drawnAt }: Held, capacity: number): number {
 }
 
 function bucketOf(path: string): Bucket {
+  if (GUESSING.test(path)) return 'sign-in';
   if (path.startsWith('/v1/chat/') || path.startsWith('/v1/completions') || path === '/api/warm')
     return 'inference';
   return /^\/[^/]+\/[^/]+\/(resolve|raw)\//.test(path) || path.includes('/files/') ? 'resolvers' : 'api';

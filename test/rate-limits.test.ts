@@ -4,7 +4,7 @@ import { Hono } from 'hono';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import type { AppEnv } from '../api/context.ts';
 import { asApiError } from '../api/errors.ts';
-import { limitRequests } from '../api/limits.ts';
+import { Limits } from '../api/limits.ts';
 import { type OpenDatabase, openDatabase } from '../db/open.ts';
 import { drawTokens, forgetFullBuckets } from '../db/rate-buckets.ts';
 import { rateBuckets } from '../db/schema.ts';
@@ -39,6 +39,62 @@ describe('limits of requests', () => {
     const key = await limited.key('bob', ['read']);
     expect((await ask(key)).headers.get('ratelimit')).toMatch(/^"api";r=9;/);
     for (let i = 0; i < 20; i++) expect((await ask(limited.admin)).status).toBe(200);
+  });
+});
+
+describe('keys that are not valid, and attempts to sign in', () => {
+  let limited: InProcess;
+  let statements = 0;
+  beforeAll(async () => {
+    limited = await InProcess.open({ memory: true }, { limitFactor: 0.1 }); // 60 of 600 keys, 3 of 30 attempts
+    const { session } = limited.deps.db as unknown as {
+      session: { prepareQuery(...args: unknown[]): unknown };
+    };
+    const prepare = session.prepareQuery.bind(session);
+    session.prepareQuery = (...args) => {
+      statements++;
+      return prepare(...args);
+    };
+  });
+  afterAll(() => limited.close());
+
+  const ask = (key: string) => limited.call('GET', '/api/whoami', undefined, key);
+
+  it('are looked up until there are too many from an address, and then no more', async () => {
+    const known = await limited.key('alice', ['read']);
+    expect((await ask(known)).status).toBe(200);
+    const unknown = await limited.key('bob', ['read']);
+    const statuses: number[] = [];
+    for (let i = 0; i < 60; i++) statuses.push((await ask(`pb_wrong${i}`)).status);
+    expect(new Set(statuses)).toEqual(new Set([401]));
+    const refused = await ask('pb_wrong');
+    expect(refused.status).toBe(429);
+    expect(refused.headers.get('ratelimit-policy')).toBe('"invalid-keys";q=60;w=300');
+    const before = statements;
+    expect(before).toBeGreaterThan(60);
+    for (const key of ['pb_wrong', 'pb_another', 'not even one', unknown]) {
+      const again = await ask(key);
+      expect(again.status).toBe(429);
+      expect(again.headers.get('retry-after')).toMatch(/^[1-5]$/);
+    }
+    expect(statements).toBe(before);
+    expect((await ask(known)).status).toBe(200);
+    expect((await ask('')).status).toBe(401); // nothing is looked up: it counts as a request
+  });
+
+  it('are counted by address, whoever is signed in', async () => {
+    const attempt = (path: string, body: object, key = '') =>
+      limited.call('POST', `/api/auth${path}`, body, key);
+    const signIn = { email: 'alice@example.org', password: 'a guess' };
+    expect((await attempt('/sign-in/email', signIn)).status).toBe(401);
+    expect((await attempt('/sign-up/email', {})).status).toBe(400);
+    expect((await attempt('/sign-in/email', signIn, limited.admin)).status).toBe(401);
+    const refused = await attempt('/sign-in/email', signIn, limited.admin);
+    expect(refused.status).toBe(429);
+    expect(await refused.json()).toMatchObject({
+      detail: expect.stringMatching(/^More than 3 attempts to sign in or up in five minutes/),
+    });
+    expect((await limited.call('GET', '/api/bases', undefined, '')).status).toBe(200);
   });
 });
 
@@ -99,7 +155,7 @@ describe.each(['PGlite', 'Postgres'])('buckets in %s', (kind) => {
     });
     const processOf = () => {
       const app = new Hono<AppEnv>();
-      app.use(limitRequests(counting, 0.4, () => '192.0.2.1')); // 1,200 of 3,000
+      app.use(new Limits(counting, 0.4, () => '192.0.2.1').requests); // 1,200 of 3,000
       app.get('/api/bases', (c) => c.text('ok'));
       app.onError((error) => new Response(null, { status: asApiError(error).status }));
       return app;

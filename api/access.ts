@@ -4,7 +4,7 @@
  */
 import { type Adapter, findAdapter, findVersion, type Version } from '../db/adapters.ts';
 import type { Database } from '../db/open.ts';
-import { accessOf } from '../db/people.ts';
+import { accessOf, findPerson } from '../db/people.ts';
 import { ROLES, type Role } from '../db/schema.ts';
 import { type Principal, requireScope, type Scope } from './auth.ts';
 import { ApiError } from './errors.ts';
@@ -75,8 +75,28 @@ export function requireOrganisationRole(principal: Principal, organisation: stri
   throw new ApiError('forbidden', `This needs the role ${needed} in ${organisation}.`);
 }
 
-export const administers = (principal: Principal, owner: string): boolean =>
-  !principal.only && roleIn(principal, owner) === 'admin';
+/** One's own name, an organisation that one is admin of, or a service account of such a one: not for keys of some adapters. */
+export async function administers(db: Database, principal: Principal, owner: string): Promise<boolean> {
+  if (principal.only) return false;
+  if (roleIn(principal, owner) === 'admin') return true;
+  const organisation = (await findPerson(db, owner))?.organisation;
+  return typeof organisation === 'string' && roleIn(principal, organisation) === 'admin';
+}
+
+/** Whose books, webhooks and log are meant. @param owner unless named, one's own. @throws ApiError forbidden */
+export async function namespaceOf(
+  db: Database,
+  principal: Principal,
+  owner = principal.owner,
+): Promise<string> {
+  requireUnrestricted(principal);
+  if (await administers(db, principal, owner)) return owner;
+  throw new ApiError(
+    'forbidden',
+    `owner: ${owner} is neither you, nor an organisation that you are admin of, nor a service account of one.`,
+    { field: 'owner' },
+  );
+}
 
 type Seen = Pick<Adapter, 'id' | 'visibility' | 'gate'>;
 

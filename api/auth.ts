@@ -3,7 +3,7 @@
  * same library keeps accounts and sessions (accounts.ts).
  */
 import { defaultKeyHasher } from '@better-auth/api-key';
-import { desc, eq } from 'drizzle-orm';
+import { desc, eq, inArray } from 'drizzle-orm';
 import { LRUCache } from 'lru-cache';
 import type { Database } from '../db/open.ts';
 import { rolesOf } from '../db/people.ts';
@@ -43,9 +43,10 @@ const SESSION_SCOPES: readonly Scope[] = ['read', 'publish', 'infer', 'train', '
 
 export function createAuth(db: Database, settings: AccountSettings) {
   const auth = openAccounts(db, settings);
-  const note = async (userId: string, kind: string, data: Record<string, unknown>) => {
-    const [person] = await db.select().from(schema.user).where(eq(schema.user.id, userId));
-    if (person) await addEvent(db, { actor: userId, kind, subject: person.name, data });
+  /** @param whose key; @param actor who did it, which for a service account is another */
+  const note = async (whose: string, actor: string | null, kind: string, data: Record<string, unknown>) => {
+    const [person] = await db.select().from(schema.user).where(eq(schema.user.id, whose));
+    if (person) await addEvent(db, { actor, kind, subject: person.name, data });
   };
   // No resolution: it would stop the clock with a timer, which at the edge ends with the request, and never starts it again.
   const believed = new LRUCache<string, Principal>({
@@ -138,15 +139,23 @@ export function createAuth(db: Database, settings: AccountSettings) {
       return principal;
     },
 
-    /** Makes a key; only now can it be read. @param adapters it is for these alone */
+    /**
+     * Makes a key; only now can it be read.
+     * @param actor who makes it; null: nobody of those who have accounts. @param adapters it is for these alone
+     */
     async createKey(
       userId: string,
       name: string,
       scopes: readonly Scope[],
       {
+        actor,
         expiresInSeconds,
         adapters,
-      }: { expiresInSeconds?: number | undefined; adapters?: readonly string[] | undefined } = {},
+      }: {
+        actor: string | null;
+        expiresInSeconds?: number | undefined;
+        adapters?: readonly string[] | undefined;
+      },
     ) {
       const made = await auth.api.createApiKey({
         body: {
@@ -157,7 +166,8 @@ export function createAuth(db: Database, settings: AccountSettings) {
           ...(adapters ? { metadata: { adapters: [...adapters] } } : {}),
         },
       });
-      await note(userId, 'key.created', { id: made.id, name, scopes, adapters: adapters ?? null });
+      const data = { id: made.id, name, scopes, adapters: adapters ?? null };
+      await note(userId, actor, 'key.created', data);
       return {
         id: made.id,
         key: made.key,
@@ -187,21 +197,25 @@ export function createAuth(db: Database, settings: AccountSettings) {
     },
 
     /** Whose key it is. */
-    async ownerOfKey(keyId: string): Promise<string | undefined> {
+    async ownerOfKey(keyId: string): Promise<{ id: string; name: string } | undefined> {
       const [row] = await db
-        .select({ userId: schema.apikey.referenceId })
+        .select({ id: schema.user.id, name: schema.user.name })
         .from(schema.apikey)
+        .innerJoin(schema.user, eq(schema.user.id, schema.apikey.referenceId))
         .where(eq(schema.apikey.id, keyId));
-      return row?.userId;
+      return row;
     },
 
-    /** Whoever holds a key may end it. @returns the key's id and owner; undefined: it is none, or was ended before */
-    async revokeHeld(key: string): Promise<{ id: string; userId: string } | undefined> {
-      const [row] = await db
-        .select({ id: schema.apikey.id, userId: schema.apikey.referenceId })
+    /** Whoever holds keys may end them, and nobody knows who that is. @returns how many of them were keys */
+    async revokeHeld(keys: readonly string[]): Promise<number> {
+      const hashes = await Promise.all(keys.map((key) => defaultKeyHasher(key.replace(/^hf_(?=pb_)/, ''))));
+      const found = await db
+        .select({ id: schema.apikey.id })
         .from(schema.apikey)
-        .where(eq(schema.apikey.key, await defaultKeyHasher(key.replace(/^hf_(?=pb_)/, ''))));
-      return row && (await this.revokeKey(row.id)) ? row : undefined;
+        .where(inArray(schema.apikey.key, hashes));
+      let revoked = 0;
+      for (const { id } of found) if (await this.revokeKey(id, null)) revoked++;
+      return revoked;
     },
 
     /** Roles have changed: nobody is believed any more. */
@@ -210,13 +224,13 @@ export function createAuth(db: Database, settings: AccountSettings) {
       believed.clear();
     },
 
-    /** @returns false: there is no such key */
-    async revokeKey(keyId: string): Promise<boolean> {
+    /** @param actor null: whoever held it. @returns false: there is no such key */
+    async revokeKey(keyId: string, actor: string | null): Promise<boolean> {
       const gone = await db
         .delete(schema.apikey)
         .where(eq(schema.apikey.id, keyId))
         .returning({ id: schema.apikey.id, userId: schema.apikey.referenceId });
-      for (const { id, userId } of gone) await note(userId, 'key.revoked', { id });
+      for (const { id, userId } of gone) await note(userId, actor, 'key.revoked', { id });
       revocations++;
       for (const [key, principal] of believed.entries()) if (principal.keyId === keyId) believed.delete(key);
       return gone.length > 0;

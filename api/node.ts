@@ -53,7 +53,7 @@ function listen(
  */
 async function bootstrapKey(auth: Auth, adminId: string): Promise<string | undefined> {
   if ((await auth.listKeys(adminId)).length > 0) return undefined;
-  return (await auth.createKey(adminId, 'bootstrap', SCOPES)).key;
+  return (await auth.createKey(adminId, 'bootstrap', SCOPES, { actor: null })).key;
 }
 
 /** Opens every part. @returns what goes onto the line that says so */

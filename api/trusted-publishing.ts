@@ -65,6 +65,7 @@ export async function exchangeToken({ db, auth, oidcIssuers }: TrustDeps, token:
   const adapters = [...new Set(own.map(({ adapterId }) => adapterId))];
   const name = `workflow ${payload.sub ?? ''}`.slice(0, 64);
   const made = await auth.createKey(first.createdBy, name, ['read', 'publish'], {
+    actor: null, // the workflow, by whose name the key goes
     expiresInSeconds: KEY_SECONDS,
     adapters,
   });

@@ -164,8 +164,8 @@ const RULES: Readonly<Record<string, Rule>> = {
   },
   'DELETE /api/adapters/:owner/:name/trusted-publishers/:publisher': { scope: ['manage'], role: 'admin' },
   'POST /api/token': { refuses: 400 },
-  'GET /api/usage': { scope: ['read', 'manage'] },
-  'GET /api/earnings': { scope: ['read', 'manage'] },
+  'GET /api/usage': { scope: ['read', 'manage'], whole: true },
+  'GET /api/earnings': { scope: ['read', 'manage'], whole: true },
   'PUT /api/usage/cap': { scope: ['manage'], body: () => ({ cap: null }) },
   'POST /api/tasks/evaluate': {
     scope: ['infer'],
@@ -368,7 +368,7 @@ async function keyOf(caller: Caller, asked: readonly Scope[], target: Target = '
   const known = keys.get(name);
   if (known) return known;
   const owner = ['app', 'publisher', 'ci'].includes(caller) ? 'owner' : caller;
-  const limits = caller === 'ci' ? { adapters: [`org/${target}`] } : {};
+  const limits = { actor: null, ...(caller === 'ci' ? { adapters: [`org/${target}`] } : {}) };
   const make = async () =>
     (await api.auth.createKey(await api.auth.ensureUser(owner), 'test', scopes, limits)).key;
   const key = scopes.length > 0 ? await make() : 'none';

@@ -267,7 +267,8 @@ export class InProcess {
   }
 
   async key(owner: string, scopes: Scope[]): Promise<string> {
-    return (await this.auth.createKey(await this.auth.ensureUser(owner), 'test', scopes)).key;
+    const userId = await this.auth.ensureUser(owner);
+    return (await this.auth.createKey(userId, 'test', scopes, { actor: null })).key;
   }
 
   /** @param bearer the key that is sent; none when empty, the admin's when absent */

@@ -73,7 +73,7 @@ it('a user’s key is replaced by a new one, and opens nothing from then on', as
 
 it('the token of Prometheus is replaced by a restart', async () => {
   const scraped = async (shown: string, token: string) => {
-    const route = metricsRoute(authOf('a-secret-of-at-least-32-characters'), {
+    const route = metricsRoute(async () => undefined, {
       token,
       scrape: async () => 'patchbay_up 1',
     });

@@ -287,7 +287,7 @@ describe('an organisation', () => {
       await api.auth.ensureUser('bob'),
       'elsewhere',
       ['read', 'publish'],
-      { adapters: ['bob/other'] },
+      { actor: null, adapters: ['bob/other'] },
     );
     expect((await api.complete(draft, elsewhere)).status).toBe(403);
     expect(await status('PUT', member, alice, { role: 'read' })).toBe(204);
@@ -322,6 +322,70 @@ describe('an organisation', () => {
     const id = await publish('works', key);
     expect(await status('GET', `/api/adapters/${id}`, '')).toBe(200);
     expect(await status('PATCH', `/api/adapters/${id}`, key, { visibility: 'private' })).toBe(403);
+  });
+});
+
+describe('who did what', () => {
+  const logOf = async (owner: string, key: string) =>
+    (await json('GET', `/api/audit?owner=${owner}`, key)).events.map(
+      ({ kind, actor }: { kind: string; actor: string | null }) => [kind, actor],
+    );
+
+  it('is told by who did it, not by whose it is', async () => {
+    const asked = { name: 'given', scopes: ['read'], owner: 'bob' };
+    const given = await json('POST', '/api/keys', api.admin, asked);
+    expect((await logOf('bob', bob))[0]).toEqual(['key.created', 'admin']);
+    expect(await status('DELETE', `/api/keys/${given.id}`, api.admin)).toBe(204);
+    expect((await logOf('bob', bob))[0]).toEqual(['key.revoked', 'admin']);
+    const found = await json('POST', '/api/keys', bob, { name: 'lost', scopes: ['read'] });
+    expect((await logOf('bob', bob))[0]).toEqual(['key.created', 'bob']);
+    await json('POST', '/api/keys/revoke', '', { keys: [found.key] });
+    expect((await logOf('bob', bob))[0]).toEqual(['key.revoked', null]);
+  });
+
+  it('for a service account is seen, limited and ended by its organisation', async () => {
+    expect(await status('POST', '/api/organisations', alice, { name: 'firm' })).toBe(201);
+    expect(await status('PUT', '/api/organisations/firm/members/bob', alice, { role: 'write' })).toBe(204);
+    await json('POST', '/api/organisations/firm/service-accounts', alice, { name: 'firm-ci' });
+    const asked = { name: 'app', scopes: ['infer', 'manage'], owner: 'firm-ci' };
+    const { key, id } = await json('POST', '/api/keys', alice, asked);
+    const ways: [string, string, object?][] = [
+      ['GET', '/api/audit?owner=firm-ci'],
+      ['GET', '/api/usage?owner=firm-ci'],
+      ['GET', '/api/earnings?owner=firm-ci'],
+      ['GET', '/api/webhooks?owner=firm-ci'],
+      ['GET', '/api/keys?owner=firm-ci'],
+      ['PUT', '/api/usage/cap', { owner: 'firm-ci', cap: 5 }],
+    ];
+    for (const [method, path, body] of ways) {
+      expect([path, await status(method, path, alice, body)]).toEqual([path, 200]);
+      for (const other of [bob, carol])
+        expect([path, await status(method, path, other, body)]).toEqual([path, 403]);
+    }
+    expect(await json('GET', '/api/usage', key)).toMatchObject({ owner: 'firm-ci', cap: 5 });
+    expect(await status('PUT', '/api/usage/cap', key, { cap: null })).toBe(403);
+    expect(await json('GET', '/api/keys?owner=firm-ci', alice)).toMatchObject({
+      keys: [{ id, name: 'app' }],
+    });
+
+    expect(await status('DELETE', `/api/keys/${id}`, bob)).toBe(404);
+    expect(await status('DELETE', `/api/keys/${id}`, alice)).toBe(204);
+    expect(await status('GET', '/api/whoami', key)).toBe(401);
+    expect(await logOf('firm-ci', alice)).toEqual([
+      ['key.revoked', 'alice'],
+      ['spending.cap', 'alice'],
+      ['key.created', 'alice'],
+      ['service_account.created', 'alice'],
+    ]);
+  });
+
+  it('and what is used in all, is not for keys of some adapters', async () => {
+    const asked = { name: 'x', scopes: ['read', 'manage'], adapters: ['alice/any'] };
+    const { key, id } = await json('POST', '/api/keys', alice, asked);
+    for (const path of ['/api/audit', '/api/usage', '/api/earnings', '/api/webhooks', '/api/keys'])
+      expect([path, await status('GET', path, key)]).toEqual([path, 403]);
+    expect(await status('PUT', '/api/usage/cap', key, { cap: 0 })).toBe(403);
+    expect(await status('DELETE', `/api/keys/${id}`, key)).toBe(403);
   });
 });
 
@@ -405,7 +469,7 @@ describe('keys', () => {
 
   it('make none that live longer', async () => {
     const userId = await api.auth.ensureUser('alice');
-    const limits = { expiresInSeconds: 100_000 };
+    const limits = { actor: null, expiresInSeconds: 100_000 };
     const { key, expiresAt } = await api.auth.createKey(userId, 'short', ['read', 'manage'], limits);
     const asked = { name: 'x', scopes: ['read'] };
     const child = await json('POST', '/api/keys', key, asked);

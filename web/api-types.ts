@@ -1112,7 +1112,10 @@ export interface paths {
         /** Your keys */
         get: {
             parameters: {
-                query?: never;
+                query?: {
+                    /** @description An organisation that you administer, or a service account of one */
+                    owner?: string;
+                };
                 header?: never;
                 path?: never;
                 cookie?: never;
@@ -1192,7 +1195,7 @@ export interface paths {
         get?: never;
         put?: never;
         post?: never;
-        /** Revoke a key of yours */
+        /** Revoke a key of yours, or of a service account of an organisation that you administer */
         delete: {
             parameters: {
                 query?: never;
@@ -1860,7 +1863,7 @@ export interface paths {
                 query?: {
                     /** @description This one unless given */
                     month?: string;
-                    /** @description An organisation that you administer */
+                    /** @description An organisation that you administer, or a service account of one */
                     owner?: string;
                     format?: "json" | "csv";
                 };
@@ -1912,7 +1915,7 @@ export interface paths {
                 query?: {
                     /** @description This one unless given */
                     month?: string;
-                    /** @description An organisation that you administer */
+                    /** @description An organisation that you administer, or a service account of one */
                     owner?: string;
                     format?: "json" | "csv";
                 };
@@ -1969,7 +1972,10 @@ export interface paths {
             };
             requestBody: {
                 content: {
-                    "application/json": components["schemas"]["SpendingCap"];
+                    "application/json": components["schemas"]["SpendingCap"] & {
+                        /** @description An organisation that you administer, or a service account of one */
+                        owner?: string;
+                    };
                 };
             };
             responses: {
@@ -2488,7 +2494,7 @@ export interface paths {
         get: {
             parameters: {
                 query?: {
-                    /** @description An organisation that you administer */
+                    /** @description An organisation that you administer, or a service account of one */
                     owner?: string;
                 };
                 header?: never;
@@ -2711,7 +2717,7 @@ export interface paths {
         get: {
             parameters: {
                 query?: {
-                    /** @description An organisation that you administer */
+                    /** @description An organisation that you administer, or a service account of one */
                     owner?: string;
                     /** @description Of all names: for the admin */
                     all?: "true" | "false";
@@ -3662,7 +3668,7 @@ export interface components {
             url: string;
             /** @description All unless given */
             kinds?: ("version.submitted" | "version.listed" | "version.refused" | "version.quarantined" | "version.withdrawn" | "job.succeeded" | "job.failed" | "job.cancelled" | "access.accepted" | "access.rejected" | "statement.closed")[];
-            /** @description An organisation that you administer */
+            /** @description An organisation that you administer, or a service account of one */
             owner?: string;
         };
         Delivery: {

@@ -2,11 +2,11 @@
 import { z } from '@hono/zod-openapi';
 import type { Database } from '../../db/open.ts';
 import { findPerson } from '../../db/people.ts';
-import { requireOrganisationRole } from '../access.ts';
+import { administers, requireUnrestricted } from '../access.ts';
 import type { Auth, Principal } from '../auth.ts';
 import { requirePrincipal } from '../context.ts';
 import { ApiError } from '../errors.ts';
-import { type App, json, limitBody, needs, ok, problems, route } from './kit.ts';
+import { type App, json, limitBody, needs, ok, ownedBy, problems, route } from './kit.ts';
 import * as p from './people-schemas.ts';
 import * as s from './schemas.ts';
 
@@ -62,8 +62,9 @@ export function keyRoutes(app: App, { db, auth }: KeyDeps): void {
       const { name, scopes, adapters, owner, ...asked } = c.req.valid('json');
       requireWithin(principal, scopes, adapters);
       const expiresInSeconds = lifeWithin(principal, asked.expiresInSeconds);
-      const userId = await accountOf(principal, owner);
-      const made = await auth.createKey(userId, name, scopes, { expiresInSeconds, adapters });
+      const userId = (await accountOf(principal, owner)) ?? (await newAccount(principal, owner!));
+      const limits = { actor: principal.userId, expiresInSeconds, adapters };
+      const made = await auth.createKey(userId, name, scopes, limits);
       return c.json(
         {
           ...made,
@@ -82,10 +83,16 @@ export function keyRoutes(app: App, { db, auth }: KeyDeps): void {
       path: '/keys',
       summary: 'Your keys',
       ...needs('manage'),
+      request: { query: z.object({ owner: ownedBy }) },
       responses: { 200: ok(z.object({ keys: z.array(p.Key) }), 'Your keys'), ...problems },
     }),
     async (c) => {
-      const keys = await auth.listKeys(requirePrincipal(c, 'manage').userId);
+      const principal = requirePrincipal(c, 'manage');
+      requireUnrestricted(principal);
+      const { owner } = c.req.valid('query');
+      const userId = await accountOf(principal, owner);
+      if (!userId) throw notYours(owner!);
+      const keys = await auth.listKeys(userId);
       const view = keys.map((key) => ({
         ...key,
         createdAt: key.createdAt.toISOString(),
@@ -99,7 +106,7 @@ export function keyRoutes(app: App, { db, auth }: KeyDeps): void {
     route({
       method: 'delete',
       path: '/keys/{id}',
-      summary: 'Revoke a key of yours',
+      summary: 'Revoke a key of yours, or of a service account of an organisation that you administer',
       ...needs('manage'),
       request: { params: z.object({ id: s.storable(100).min(1) }) },
       responses: { 204: { description: 'Revoked' }, ...problems },
@@ -107,9 +114,10 @@ export function keyRoutes(app: App, { db, auth }: KeyDeps): void {
     async (c) => {
       const principal = requirePrincipal(c, 'manage');
       const { id } = c.req.valid('param');
-      const userId = await auth.ownerOfKey(id);
-      const isOwn = userId === principal.userId || principal.scopes.has('admin');
-      if (!userId || !isOwn || !(await auth.revokeKey(id)))
+      requireUnrestricted(principal);
+      const owner = await auth.ownerOfKey(id);
+      const isOwn = owner && (await accountOf(principal, owner.name)) === owner.id;
+      if (!isOwn || !(await auth.revokeKey(id, principal.userId)))
         throw new ApiError('not_found', 'There is no such key of yours.');
       return c.body(null, 204);
     },
@@ -125,25 +133,30 @@ export function keyRoutes(app: App, { db, auth }: KeyDeps): void {
       responses: { 200: ok(z.object({ revoked: z.int() }), 'How many of them were keys'), ...problems },
     }),
     async (c) => {
-      let revoked = 0;
-      for (const key of c.req.valid('json').keys) if (await auth.revokeHeld(key)) revoked++;
+      const revoked = await auth.revokeHeld(c.req.valid('json').keys);
       return c.json({ revoked }, 200);
     },
   );
 
-  /** @throws ApiError forbidden */
-  async function accountOf(principal: Principal, owner: string | undefined): Promise<string> {
+  /** Whose keys are made, listed and ended: one's own, or a service account's. @returns undefined: it is not for this principal */
+  async function accountOf(principal: Principal, owner: string | undefined): Promise<string | undefined> {
     if (owner === undefined || owner === principal.owner) return principal.userId;
-    if (principal.scopes.has('admin')) return auth.ensureUser(owner);
     const account = await findPerson(db, owner);
-    if (account?.kind !== 'service' || !account.organisation)
-      throw new ApiError('forbidden', `${owner} is no service account of an organisation of yours.`, {
-        field: 'owner',
-      });
-    requireOrganisationRole(principal, account.organisation, 'admin');
-    return account.id;
+    if (principal.scopes.has('admin')) return account?.id;
+    return account?.kind === 'service' && (await administers(db, principal, owner)) ? account.id : undefined;
+  }
+
+  /** @throws ApiError forbidden */
+  async function newAccount(principal: Principal, owner: string): Promise<string> {
+    if (principal.scopes.has('admin')) return auth.ensureUser(owner);
+    throw notYours(owner);
   }
 }
+
+const notYours = (owner: string) =>
+  new ApiError('forbidden', `${owner} is no service account of an organisation of yours.`, {
+    field: 'owner',
+  });
 
 /** A key makes none that may do more than itself. @throws ApiError forbidden */
 function requireWithin(

@@ -2,6 +2,7 @@
 import { createRoute, type OpenAPIHono, type RouteConfig, z } from '@hono/zod-openapi';
 import { bodyLimit } from 'hono/body-limit';
 import { createMiddleware } from 'hono/factory';
+import { ownerName } from '../../adapter/reference.ts';
 import type { Scope } from '../auth.ts';
 import { type AppEnv, MAX_BODY, requirePrincipal, tooLarge } from '../context.ts';
 import * as s from './schemas.ts';
@@ -30,5 +31,9 @@ export const needs = (...scopes: [Scope, ...Scope[]]) => ({
     limitBody,
   ],
 });
+/** Whose it is, where that need not be one's own. */
+export const ownedBy = ownerName
+  .optional()
+  .openapi({ description: 'An organisation that you administer, or a service account of one' });
 export const id = { params: s.Id };
 export const draftId = { params: z.object({ id: z.uuid() }) };

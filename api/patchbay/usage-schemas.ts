@@ -1,7 +1,7 @@
 /** Bodies of the routes of usage, webhooks and the log. */
 import { z } from '@hono/zod-openapi';
-import { ownerName } from '../../adapter/reference.ts';
 import { TOLD_KINDS, USAGE_KINDS } from '../../db/schema.ts';
+import { ownedBy } from './kit.ts';
 import { storable } from './schemas.ts';
 
 const UsageKind = z.enum(USAGE_KINDS);
@@ -61,7 +61,7 @@ export const NewWebhook = z
   .object({
     url: z.url({ protocol: /^https?$/, error: 'must be an http or https URL' }).max(2000),
     kinds: z.array(Told).min(1).optional().openapi({ description: 'All unless given' }),
-    owner: ownerName.optional().openapi({ description: 'An organisation that you administer' }),
+    owner: ownedBy,
   })
   .openapi('NewWebhook');
 export const Webhook = z

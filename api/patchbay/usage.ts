@@ -1,8 +1,8 @@
 /** What was used and earned, prices, and the most that may be spent. */
 import { z } from '@hono/zod-openapi';
 import Papa from 'papaparse';
-import { ownerName } from '../../adapter/reference.ts';
 import type { Database } from '../../db/open.ts';
+import { findPerson } from '../../db/people.ts';
 import {
   addPrice,
   budgetOf,
@@ -13,10 +13,10 @@ import {
   setCap,
   usageOf,
 } from '../../db/usage.ts';
-import { requireOrganisationRole } from '../access.ts';
+import { namespaceOf, requireOrganisationRole } from '../access.ts';
 import type { Principal } from '../auth.ts';
 import { requirePrincipal } from '../context.ts';
-import { type App, json, needs, ok, problems, route } from './kit.ts';
+import { type App, json, needs, ok, ownedBy, problems, route } from './kit.ts';
 import * as u from './usage-schemas.ts';
 
 interface UsageDeps {
@@ -31,7 +31,7 @@ const Statement = z.object({
     .regex(/^\d{4}-(0[1-9]|1[0-2])$/, 'must be as in 2026-11')
     .optional()
     .openapi({ description: 'This one unless given' }),
-  owner: ownerName.optional().openapi({ description: 'An organisation that you administer' }),
+  owner: ownedBy,
   format: z.enum(['json', 'csv']).default('json'),
 });
 
@@ -46,7 +46,10 @@ export function usageRoutes(app: App, { db, now }: UsageDeps): void {
       responses: { 200: statement(u.UsageStatement, 'The statement'), ...problems },
     }),
     async (c) => {
-      const { owner, month, format } = asked(requirePrincipal(c, 'read', 'manage'), c.req.valid('query'));
+      const { owner, month, format } = await asked(
+        requirePrincipal(c, 'read', 'manage'),
+        c.req.valid('query'),
+      );
       const items = (await usageOf(db, owner, month)).map((item) => ({
         ...item,
         charge: item.charge / NANO,
@@ -71,7 +74,10 @@ export function usageRoutes(app: App, { db, now }: UsageDeps): void {
       responses: { 200: statement(u.EarningsStatement, 'The statement'), ...problems },
     }),
     async (c) => {
-      const { owner, month, format } = asked(requirePrincipal(c, 'read', 'manage'), c.req.valid('query'));
+      const { owner, month, format } = await asked(
+        requirePrincipal(c, 'read', 'manage'),
+        c.req.valid('query'),
+      );
       const items = (await earningsOf(db, owner, month)).map((item) => ({
         ...item,
         amount: item.amount / NANO,
@@ -88,13 +94,17 @@ export function usageRoutes(app: App, { db, now }: UsageDeps): void {
       path: '/usage/cap',
       summary: 'The most that may be spent in a month: beyond it, answers and training are refused',
       ...needs('manage'),
-      request: { body: { ...json(u.SpendingCap), required: true } },
+      request: { body: { ...json(u.SpendingCap.extend({ owner: ownedBy })), required: true } },
       responses: { 200: ok(u.SpendingCap, 'As it is now'), ...problems },
     }),
     async (c) => {
       const principal = requirePrincipal(c, 'manage');
-      const { cap } = c.req.valid('json');
-      await setCap(db, principal.owner, cap === null ? null : Math.round(cap * NANO), principal.userId);
+      const { cap, owner: named } = c.req.valid('json');
+      const owner = await namespaceOf(db, principal, named);
+      // Else a key of a service account would lift what its organisation has set.
+      const organisation = (await findPerson(db, owner))?.organisation;
+      if (organisation) requireOrganisationRole(principal, organisation, 'admin');
+      await setCap(db, owner, cap === null ? null : Math.round(cap * NANO), principal.userId);
       return c.json({ cap }, 200);
     },
   );
@@ -134,9 +144,8 @@ export function usageRoutes(app: App, { db, now }: UsageDeps): void {
     },
   );
 
-  function asked(principal: Principal, { month, owner, format }: z.infer<typeof Statement>) {
-    if (owner !== undefined && owner !== principal.owner) requireOrganisationRole(principal, owner, 'admin');
-    return { owner: owner ?? principal.owner, month: month ?? monthOf(now()), format };
+  async function asked(principal: Principal, { month, owner, format }: z.infer<typeof Statement>) {
+    return { owner: await namespaceOf(db, principal, owner), month: month ?? monthOf(now()), format };
   }
 }
 

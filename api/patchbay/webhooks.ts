@@ -1,6 +1,5 @@
 /** Who is told of what happens, and the log of what happened. */
 import { z } from '@hono/zod-openapi';
-import { ownerName } from '../../adapter/reference.ts';
 import type { Database } from '../../db/open.ts';
 import { TOLD_KINDS } from '../../db/schema.ts';
 import {
@@ -13,11 +12,11 @@ import {
   replayDelivery,
   type Webhook,
 } from '../../db/webhooks.ts';
-import { administers, requireOrganisationRole, requireUnrestricted } from '../access.ts';
+import { administers, namespaceOf } from '../access.ts';
 import type { Principal } from '../auth.ts';
 import { requirePrincipal } from '../context.ts';
 import { ApiError } from '../errors.ts';
-import { type App, json, needs, ok, problems, route } from './kit.ts';
+import { type App, json, needs, ok, ownedBy, problems, route } from './kit.ts';
 import * as u from './usage-schemas.ts';
 
 interface WebhookDeps {
@@ -30,9 +29,7 @@ const SHOWN = 100;
 const MAX_WEBHOOKS = 20;
 const SECRET_BYTES = 32;
 const WebhookId = z.object({ id: z.uuid() });
-const Owner = z.object({
-  owner: ownerName.optional().openapi({ description: 'An organisation that you administer' }),
-});
+const Owner = z.object({ owner: ownedBy });
 
 export function webhookRoutes(app: App, { db, now }: WebhookDeps): void {
   app.openapi(
@@ -51,7 +48,7 @@ export function webhookRoutes(app: App, { db, now }: WebhookDeps): void {
       const secret = `whsec_${btoa(String.fromCharCode(...bytes))}`;
       const webhook = {
         id: crypto.randomUUID(),
-        owner: namespaceOf(principal, owner),
+        owner: await namespaceOf(db, principal, owner),
         url,
         secret,
         kinds: [...(kinds ?? TOLD_KINDS)],
@@ -77,7 +74,7 @@ export function webhookRoutes(app: App, { db, now }: WebhookDeps): void {
       responses: { 200: ok(z.object({ webhooks: z.array(u.Webhook) }), 'Webhooks'), ...problems },
     }),
     async (c) => {
-      const owner = namespaceOf(requirePrincipal(c, 'manage'), c.req.valid('query').owner);
+      const owner = await namespaceOf(db, requirePrincipal(c, 'manage'), c.req.valid('query').owner);
       return c.json({ webhooks: (await listWebhooks(db, owner)).map(view) }, 200);
     },
   );
@@ -171,26 +168,17 @@ export function webhookRoutes(app: App, { db, now }: WebhookDeps): void {
       const { owner, all, before, limit } = c.req.valid('query');
       if (all === 'true' && !principal.scopes.has('admin'))
         throw new ApiError('forbidden', 'all: for a key with the scope `admin`.', { field: 'all' });
-      const namespace = all === 'true' ? undefined : namespaceOf(principal, owner);
+      const namespace = all === 'true' ? undefined : await namespaceOf(db, principal, owner);
       const rows = await listEvents(db, { namespace, before, limit });
       const page = rows.slice(0, limit).map(({ at, ...event }) => ({ ...event, at: at.toISOString() }));
       return c.json({ events: page, next: rows.length > limit ? page.at(-1)!.id : null }, 200);
     },
   );
 
-  function namespaceOf(principal: Principal, owner: string | undefined): string {
-    if (owner === undefined || owner === principal.owner) {
-      requireUnrestricted(principal);
-      return principal.owner;
-    }
-    requireOrganisationRole(principal, owner, 'admin');
-    return owner;
-  }
-
   /** Of somebody else, it is as good as missing. */
   async function ownWebhook(principal: Principal, id: string): Promise<Webhook> {
     const found = await findWebhook(db, id);
-    if (!found || !administers(principal, found.owner))
+    if (!found || !(await administers(db, principal, found.owner)))
       throw new ApiError('not_found', `There is no webhook ${id}.`);
     return found;
   }

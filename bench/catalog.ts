@@ -7,7 +7,7 @@ import pLimit from 'p-limit';
 import pg from 'pg';
 import { recountLabels } from '../db/catalog.ts';
 import { InProcess } from '../test/in-process.ts';
-import { startPostgres } from '../test/servers/postgres.ts';
+import { recording, type Statement, startPostgres } from '../test/servers/postgres.ts';
 import { draws, type Figure, median, note, timed } from './measure.ts';
 
 const ADAPTERS = 1_000_000;
@@ -135,9 +135,9 @@ async function compare(
   ask: (query: URLSearchParams) => Promise<unknown>,
 ): Promise<Figure[]> {
   const [ours, bare]: [number[], number[]] = [[], []];
-  const sent: { text: string; values: unknown[] }[][] = [];
+  const sent: Statement[][] = [];
   for (const query of queries) {
-    const statements: { text: string; values: unknown[] }[] = [];
+    const statements: Statement[] = [];
     ours.push(await timed(() => recording(statements, () => ask(query))));
     bare.push(await timed(() => Promise.all(statements.map((statement) => direct(url, statement)))));
     sent.push(statements);
@@ -167,28 +167,9 @@ async function rate<T>(items: readonly T[], work: (item: T) => Promise<unknown>)
 const percentile = (values: readonly number[], share: number) =>
   [...values].sort((a, b) => a - b)[Math.floor(share * values.length)]!;
 
-/** Notes the statements that the API sends meanwhile. */
-async function recording<T>(
-  statements: { text: string; values: unknown[] }[],
-  work: () => Promise<T>,
-): Promise<T> {
-  const { query } = pg.Client.prototype;
-  pg.Client.prototype.query = function (this: pg.Client, ...args: unknown[]) {
-    const [config, values] = args as [{ text?: string } | string, unknown[] | undefined];
-    const text = typeof config === 'string' ? config : config.text;
-    if (text && /"(adapters|bases)"/.test(text)) statements.push({ text, values: values ?? [] });
-    return (query as (...all: unknown[]) => unknown).apply(this, args);
-  } as typeof query;
-  try {
-    return await work();
-  } finally {
-    pg.Client.prototype.query = query;
-  }
-}
-
 let directPool: pg.Pool | undefined;
 
-function direct(url: string, { text, values }: { text: string; values: unknown[] }): Promise<unknown> {
+function direct(url: string, { text, values }: Statement): Promise<unknown> {
   directPool ??= new pg.Pool({ connectionString: url, max: 10 });
   return directPool.query({ text, values });
 }

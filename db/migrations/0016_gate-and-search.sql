@@ -1,6 +1,8 @@
 DROP INDEX "verifications_open";--> statement-breakpoint
 ALTER TABLE "verifications" ADD COLUMN "rerun" boolean DEFAULT false NOT NULL;--> statement-breakpoint
 ALTER TABLE "verifications" ADD COLUMN "turn" integer DEFAULT 0 NOT NULL;--> statement-breakpoint
+CREATE INDEX "adapters_name_prefix" ON "adapters" USING btree ("name" collate "C","id");--> statement-breakpoint
+CREATE INDEX "adapters_rank" ON "adapters" USING btree ("rank");--> statement-breakpoint
 -- One that is worked on stays; of those that wait, the oldest.
 DELETE FROM "verifications" v USING (
   SELECT id, row_number() OVER (PARTITION BY adapter_id, number ORDER BY status, created_at, id) AS place

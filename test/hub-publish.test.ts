@@ -1,9 +1,9 @@
 /** Hugging Face's clients, unmodified, publish: every commit is a version, checked as any other. */
 import { execFile, spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import {
@@ -25,6 +25,9 @@ import { base, baseId, InProcess } from './in-process.ts';
 const fixtures = fileURLToPath(new URL('./fixtures', import.meta.url));
 const python = process.env['PATCHBAY_PYTHON'] ?? 'python3';
 const has = (modules: string) => spawnSync(python, ['-c', `import ${modules}`]).status === 0;
+/** It is installed beside its Python. */
+const hf = dirname(python) === '.' ? 'hf' : join(dirname(python), 'hf');
+const hasHf = spawnSync(hf, ['version']).status === 0;
 
 const sha256 = (content: string | Uint8Array) => createHash('sha256').update(content).digest('hex');
 const { weights } = sampleAdapter(base);
@@ -138,6 +141,26 @@ describe.skipIf(!has('huggingface_hub'))('huggingface_hub', { timeout: 240_000 }
       stale: [409, expect.stringContaining('no longer at')],
       pickle: [422, expect.stringContaining('is a pickle')],
     });
+  });
+
+  it.skipIf(!hasHf)('the hf command publishes a folder, and downloads what is the same', async () => {
+    const repository = 'carol/from-hf';
+    const [from, to] = [join(folder, 'hf from'), join(folder, 'hf to')];
+    await mkdir(from);
+    const files = {
+      'adapter_config.json': config,
+      'adapter_model.safetensors': weights,
+      'README.md': '# By hf\n',
+    };
+    for (const [name, content] of Object.entries(files)) await writeFile(join(from, name), content);
+    const env = { ...process.env, HF_ENDPOINT: url, HF_TOKEN: token, HF_HOME: join(folder, 'home') };
+    const run = async (...args: string[]) => (await promisify(execFile)(hf, args, { env })).stdout;
+    expect(await run('auth', 'whoami')).toContain('carol');
+    await run('upload', repository, from, '.');
+    await run('download', repository, '--local-dir', to);
+    for (const [name, content] of Object.entries(files))
+      expect(sha256(await readFile(join(to, name)))).toBe(sha256(content));
+    await expect(run('download', 'carol/nothing')).rejects.toThrow(/not found/i);
   });
 
   it.skipIf(!has('torch, transformers, peft'))('PEFT publishes what it then loads', async () => {

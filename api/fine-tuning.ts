@@ -14,6 +14,7 @@ import {
   waitingStatus,
 } from '../db/training.ts';
 import type { Hyperparameters } from '../functions/train.ts';
+import { count } from '../observe/metrics.ts';
 import { traceparent } from '../observe/trace.ts';
 import { findVisible, requireRole, requireUse } from './access.ts';
 import type { Principal } from './auth.ts';
@@ -183,6 +184,7 @@ export function cancelJob(deps: TrainingDeps, principal: Principal, id: string):
     if (job.draftId && job.leaseExpiresAt)
       throw conflict(job, 'is being published; it is too late to cancel');
     await note(tx, job.id, 'The job was cancelled');
+    count('patchbay_jobs_ended_total', 1, { status: 'cancelled' });
     const now = deps.now();
     const metered = await enterTraining(tx, job, job.trainedTokens ?? 0, now);
     return { ...metered, status: 'cancelled', pausing: false, leaseExpiresAt: null, finishedAt: now };

@@ -3,13 +3,15 @@
 import type { OpenDatabase } from '../db/open.ts';
 import { waitingWork } from '../db/operations.ts';
 import { gaugeOf } from '../observe/metrics.ts';
+import { ORDERS } from './tasks.ts';
 
 export function watchServer({ db, connections }: OpenDatabase, now: () => Date): void {
+  const waiting = () => waitingWork(db, Object.keys(ORDERS));
   gaugeOf('patchbay_queue_depth', async (result) => {
-    for (const { name, depth } of await waitingWork(db)) result.observe(depth, { function: name });
+    for (const { name, depth } of await waiting()) result.observe(depth, { function: name });
   });
   gaugeOf('patchbay_queue_age_seconds', async (result) => {
-    for (const { name, since } of await waitingWork(db))
+    for (const { name, since } of await waiting())
       result.observe(since ? (now().getTime() - since.getTime()) / 1000 : 0, { function: name });
   });
   if (!connections) return;

@@ -166,6 +166,7 @@ export async function lose(
   }
   await note(db, job.id, message, 'error');
   const error = { code, message, param: null };
+  count('patchbay_jobs_ended_total', 1, { status: 'failed' });
   return { status: 'failed', error, finishedAt: now, leaseExpiresAt: null, losses };
 }
 

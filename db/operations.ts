@@ -56,9 +56,10 @@ async function leases(db: Database, now: Date): Promise<Operations['leases']> {
   return [...training, ...verifying].map(({ what, expiresAt }) => ({ what, expiresAt: expiresAt! }));
 }
 
-/** What waits for a runner, by the function that does it. */
+/** What waits for a runner, by the function that does it. @param known functions of tasks that are told of though none waits */
 export async function waitingWork(
   db: Database,
+  known: readonly string[] = [],
 ): Promise<readonly { readonly name: string; readonly depth: number; readonly since: Date | null }[]> {
   const [jobs] = await db
     .select({ depth: count(), since: min(trainingJobs.createdAt) })
@@ -70,10 +71,17 @@ export async function waitingWork(
     .select({ depth: count(), since: min(verifications.createdAt) })
     .from(verifications)
     .where(eq(verifications.status, 'waiting'));
-  const others = await db
+  const asked = await db
     .select({ name: tasks.function, depth: count(), since: min(tasks.createdAt) })
     .from(tasks)
     .where(eq(tasks.status, 'queued'))
     .groupBy(tasks.function);
-  return [{ name: 'train', ...jobs! }, { name: 'verify', ...checks! }, ...others];
+  return [
+    { name: 'train', ...jobs! },
+    { name: 'verify', ...checks! },
+    ...asked,
+    ...known
+      .filter((name) => asked.every((one) => one.name !== name))
+      .map((name) => ({ name, depth: 0, since: null })),
+  ];
 }

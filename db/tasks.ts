@@ -1,5 +1,6 @@
 /** Tasks: made, listed and cancelled by whoever asked for them, and worked on by runners under leases. */
 import { and, asc, count, desc, eq, inArray, lte, ne, type SQL, sql } from 'drizzle-orm';
+import { count as tally } from '../observe/metrics.ts';
 import type { Lease } from './leases.ts';
 import type { Database } from './open.ts';
 import { files, tasks } from './schema.ts';
@@ -147,7 +148,10 @@ export function endExpiredTasks(
       .from(tasks)
       .where(and(eq(tasks.status, 'running'), lte(tasks.leaseExpiresAt, now)))
       .for('update', { skipLocked: true });
-    for (const task of silent) await update(tx, task.id, lost(task, retriesOf(task.function), now));
+    for (const task of silent) {
+      await update(tx, task.id, lost(task, retriesOf(task.function), now));
+      tally('patchbay_leases_lost_total', 1, { function: task.function });
+    }
     return silent.length;
   });
 }

@@ -64,6 +64,11 @@ export const METRICS = {
     'From a request for text to its first piece, as its client sees it.',
     SECONDS,
   ),
+  patchbay_streams_total: counter(
+    ['api'],
+    'Answers that were streamed, by how they ended: a stream that breaks has had its 200.',
+    'outcome',
+  ),
   patchbay_tokens_total: counter(['api'], 'Tokens read (in) and written (out) for clients.', 'direction'),
   patchbay_publishes_total: counter(['api'], 'Uploads completed, by what became of them.', 'outcome'),
   patchbay_verdicts_total: counter(['api'], 'Verdicts of the publish gate.', 'verdict'),

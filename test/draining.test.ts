@@ -2,10 +2,20 @@
 import { createServer, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { serve } from '@hono/node-server';
-import { afterEach, beforeEach, expect, it } from 'vitest';
+import { afterEach, beforeEach, expect, it, vi } from 'vitest';
 import { closeServer } from '../api/embedded/close-server.ts';
 import { BEAT_MS } from '../functions/generate.ts';
 import { baseId, InProcess } from './in-process.ts';
+
+/** What was counted, by name and labels. */
+const counted = vi.hoisted(() => new Map<string, number>());
+vi.mock('../observe/metrics.ts', async (original) => ({
+  ...(await original<typeof import('../observe/metrics.ts')>()),
+  count: (name: string, by = 1, labels: object = {}) => {
+    const series = `${name} ${Object.values(labels).join(' ')}`;
+    counted.set(series, (counted.get(series) ?? 0) + by);
+  },
+}));
 
 const health = {
   status: 'ok',
@@ -88,6 +98,10 @@ it('what ends in time is whole; the others are told, in a stream and by a status
   const refused = await whole;
   expect([refused.status, refused.headers.get('retry-after')]).toEqual([503, '1']);
   await stopped;
+  expect([...counted].filter(([series]) => series.startsWith('patchbay_streams_total'))).toEqual([
+    ['patchbay_streams_total finished', 1],
+    ['patchbay_streams_total failed', 1],
+  ]);
   expect(performance.now() - began).toBeGreaterThan(DRAIN_MS - 100);
   expect(performance.now() - began).toBeLessThan(DRAIN_MS + 2_000);
 });

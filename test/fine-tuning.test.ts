@@ -1,7 +1,7 @@
 /** Fine-tuning through the unmodified openai client, with a runner that speaks the lease contract over HTTP. */
 import { like } from 'drizzle-orm';
 import OpenAI, { toFile } from 'openai';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
 import { sampleAdapter } from '../adapter/sample-adapter.ts';
 import { resolveModel } from '../api/invoke.ts';
 import { MAX_LOSSES } from '../db/leases.ts';
@@ -10,6 +10,16 @@ import { findJob } from '../db/training.ts';
 import { LEASE_SECONDS } from '../functions/train.ts';
 import { base, baseId, InProcess } from './in-process.ts';
 import { ScriptedRunner, sha256 } from './scripted-runner.ts';
+
+/** What was counted, by name and labels. */
+const counted = vi.hoisted(() => new Map<string, number>());
+vi.mock('../observe/metrics.ts', async (original) => ({
+  ...(await original<typeof import('../observe/metrics.ts')>()),
+  count: (name: string, by = 1, labels: object = {}) => {
+    const series = `${name} ${Object.values(labels).join(' ')}`;
+    counted.set(series, (counted.get(series) ?? 0) + by);
+  },
+}));
 
 let api: InProcess;
 let client: OpenAI;
@@ -699,6 +709,8 @@ describe('runners that die, or are thought dead', () => {
 
   it('a job that loses every runner fails instead of killing more', async () => {
     const job = await create();
+    const failed = () => counted.get('patchbay_jobs_ended_total failed') ?? 0;
+    const before = failed();
     for (let i = 0; i < MAX_LOSSES; i++) {
       expect((await runner.take())?.jobId).toBe(job.id);
       later();
@@ -708,6 +720,7 @@ describe('runners that die, or are thought dead', () => {
       status: 'failed',
       error: { code: 'runner_lost' },
     });
+    expect(failed()).toBe(before + 1);
   });
 
   it('a job of which no checkpoint can be kept fails instead of going round for ever', async () => {

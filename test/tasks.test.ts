@@ -1,9 +1,10 @@
 /** What the API makes of tasks: who may ask for what, every state that they can be in, and what happens when runners are lost. */
 import { createHash } from 'node:crypto';
 import { and, eq } from 'drizzle-orm';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
 import { sampleAdapter } from '../adapter/sample-adapter.ts';
 import { MAX_OPEN } from '../api/tasks.ts';
+import { waitingWork } from '../db/operations.ts';
 import { usage, versions } from '../db/schema.ts';
 import { invoke } from '../functions/definition.ts';
 import { EvaluateEvent, type EvaluateResult } from '../functions/evaluate.ts';
@@ -13,6 +14,16 @@ import { sweep } from '../functions/sweep.ts';
 import { TaskLease } from '../functions/tasks.ts';
 import { LEASE_SECONDS, ResultUploads } from '../functions/train.ts';
 import { base, baseId, InProcess, runnerToken } from './in-process.ts';
+
+/** What was counted, by name and labels. */
+const counted = vi.hoisted(() => new Map<string, number>());
+vi.mock('../observe/metrics.ts', async (original) => ({
+  ...(await original<typeof import('../observe/metrics.ts')>()),
+  count: (name: string, by = 1, labels: object = {}) => {
+    const series = `${name} ${Object.values(labels).join(' ')}`;
+    counted.set(series, (counted.get(series) ?? 0) + by);
+  },
+}));
 
 let api: InProcess;
 let alice: string;
@@ -255,15 +266,23 @@ describe('working', () => {
 
   it('fails once three runners have died, or failed, over it', async () => {
     const { id } = await json(evaluate());
+    const before = counted.get('patchbay_leases_lost_total evaluate') ?? 0;
     await take();
     later(LEASE_SECONDS + 1);
     const second = (await take())!;
     await runner(`/${second.leaseId}/release`, { failed: true });
     expect((await task(id)).status).toBe('queued');
+    expect(await waitingWork(api.deps.db, ['evaluate', 'merge'])).toMatchObject([
+      { name: 'train', depth: 0 },
+      { name: 'verify', depth: 0 },
+      { name: 'evaluate', depth: 1, since: expect.any(Date) },
+      { name: 'merge', depth: 0, since: null },
+    ]);
     await take();
     later(LEASE_SECONDS + 1);
     expect((await invoke(sweep, {}, api.deps)).tasks).toBe(1);
     expect(await task(id)).toMatchObject({ status: 'failed', error: { code: 'runner_lost' } });
+    expect(counted.get('patchbay_leases_lost_total evaluate')).toBe(before + 2);
     expect(await take()).toBeUndefined();
   });
 

@@ -4,6 +4,7 @@ import { type SSEStreamingApi, streamSSE } from 'hono/streaming';
 import { findBase, listBases } from '../../db/bases.ts';
 import { searchCatalog } from '../../db/catalog.ts';
 import type { GenerateEvent } from '../../functions/generate.ts';
+import { count } from '../../observe/metrics.ts';
 import { findVisible, privateOf } from '../access.ts';
 import type { Principal } from '../auth.ts';
 import { type AppEnv, requirePrincipal } from '../context.ts';
@@ -194,9 +195,15 @@ async function answer(
         await sse.writeSSE({ data: JSON.stringify(value) });
       }
       await sse.writeSSE({ data: '[DONE]' });
+      count('patchbay_streams_total', 1, { outcome: 'finished' });
     } catch (error) {
-      if (gone.signal.aborted) return;
-      await sse.writeSSE({ data: JSON.stringify(openaiError(asApiError(error))) });
+      if (gone.signal.aborted) {
+        count('patchbay_streams_total', 1, { outcome: 'left' });
+        return;
+      }
+      const told = asApiError(error);
+      count('patchbay_streams_total', 1, { outcome: told.status >= 500 ? 'failed' : 'refused' });
+      await sse.writeSSE({ data: JSON.stringify(openaiError(told)) });
     }
   }
 }

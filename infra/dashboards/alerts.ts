@@ -12,10 +12,19 @@ interface Alert {
 export const ALERTS: readonly Alert[] = [
   {
     alert: 'PatchbayFailing',
-    expr: 'sum(rate(patchbay_http_requests_total{status=~"5.."}[5m])) / sum(rate(patchbay_http_requests_total[5m])) > 0.02',
+    // Runners ask for work twice a second each: among their requests those of clients would be lost.
+    expr: 'sum(rate(patchbay_http_requests_total{status=~"5..", route!~"/api/runner/.*"}[5m])) / sum(rate(patchbay_http_requests_total{route!~"/api/runner/.*"}[5m])) > 0.02',
     for: '5m',
     severity: 'page',
     summary: 'More than 2% of requests fail by fault of ours. The log has a stack for each, by request id.',
+  },
+  {
+    alert: 'PatchbayStreamsBreak',
+    expr: 'sum(rate(patchbay_streams_total{outcome="failed"}[5m])) / sum(rate(patchbay_streams_total[5m])) > 0.02',
+    for: '5m',
+    severity: 'page',
+    summary:
+      'More than 2% of streams end with an error of ours, after their 200: runners die or hang while they answer.',
   },
   {
     alert: 'PatchbayFirstTokenSlow',

@@ -40,6 +40,7 @@ const ROWS: Readonly<Record<string, readonly Panel[]>> = {
   ],
   Serving: [
     panel('First token, as clients see it', 's', quantiles('patchbay_time_to_first_token_seconds')),
+    panel('Streams by outcome', 'reqps', { '{{outcome}}': rate('patchbay_streams_total', 'outcome') }),
     panel('Between tokens', 's', quantiles('patchbay_runner_inter_token_seconds')),
     panel('Tokens', 'cps', { '{{direction}}': rate('patchbay_tokens_total', 'direction') }),
     panel('Wait for a place in the batch', 's', quantiles('patchbay_runner_queue_seconds')),

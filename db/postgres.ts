@@ -1,6 +1,6 @@
 /** Connections to a Postgres server. */
 import { drizzle } from 'drizzle-orm/node-postgres';
-import { type Client, Pool, type PoolClient } from 'pg';
+import { Client, Pool, type PoolClient } from 'pg';
 import type { Database } from './open.ts';
 import * as schema from './schema.ts';
 
@@ -86,9 +86,8 @@ const TIMED_OUT = 'Query read timeout';
 
 /** Whoever has the connection, or gets it next, would wait behind a statement that was given up: so it is closed. */
 function closeOnTimeout(client: Client): void {
-  const query = client.query.bind(client) as (...statement: unknown[]) => unknown;
   client.query = ((...statement: unknown[]) => {
-    const answer = query(...statement);
+    const answer = (Client.prototype.query as (...all: unknown[]) => unknown).apply(client, statement);
     if (answer instanceof Promise)
       answer.catch((error: Error) => {
         if (error.message === TIMED_OUT) void client.end();

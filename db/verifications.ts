@@ -148,7 +148,7 @@ export function unverifiedVersions(db: Database, rules: number, limit: number): 
       and(
         eq(verifications.adapterId, versions.adapterId),
         eq(verifications.number, versions.number),
-        sql`${verifications.rules} >= ${rules}`,
+        or(sql`${verifications.rules} >= ${rules}`, OPEN),
       ),
     );
   return db

@@ -29,7 +29,7 @@ beforeAll(async () => {
 });
 beforeEach(async () => {
   owner = `owner-${++people}`;
-  key = await api.key(owner, ['read', 'publish', 'infer', 'train']);
+  key = await api.key(owner, ['read', 'publish', 'infer', 'train', 'manage']);
 });
 afterEach(() => {
   expect(api.unexpected).toEqual([]);

@@ -1,5 +1,5 @@
 /** What the API makes of verdicts: what is listed, who sees what is not, and what happens when runners are lost. */
-import { eq } from 'drizzle-orm';
+import { eq, inArray } from 'drizzle-orm';
 import { createLocalJWKSet, decodeJwt, type JSONWebKeySet, jwtVerify } from 'jose';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { sampleAdapter } from '../adapter/sample-adapter.ts';
@@ -29,7 +29,7 @@ const refused: Verdict = {
 
 beforeAll(async () => {
   api = await InProcess.open();
-  alice = await api.key('alice', ['read', 'publish', 'infer']);
+  alice = await api.key('alice', ['read', 'publish', 'infer', 'manage']);
   bob = await api.key('bob', ['read', 'publish', 'infer']);
 });
 beforeEach(() => {
@@ -310,13 +310,14 @@ describe('what is listed', () => {
 
   it('is verified again little by little: what is published does not wait, and no fleet is started for it', async () => {
     const { db } = api.deps;
-    const made = fresh();
-    await publish(made);
-    await db.delete(verifications).where(eq(verifications.adapterId, made.id));
+    const all = Array.from({ length: doneByOne(verify.needs) + 1 }, () => fresh());
+    for (const made of all) await publish(made);
+    const ids = all.map(({ id }) => id);
+    await db.delete(verifications).where(inArray(verifications.adapterId, ids));
     // By rules that are no more, and somebody works on them.
-    const others = Array.from({ length: doneByOne(verify.needs) }, () => ({
+    const others = ids.slice(1).map((adapterId) => ({
       id: crypto.randomUUID(),
-      adapterId: made.id,
+      adapterId,
       number: 1,
       rules: 0,
       status: 'running' as const,

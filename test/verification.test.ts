@@ -30,7 +30,7 @@ const refused: Verdict = {
 beforeAll(async () => {
   api = await InProcess.open();
   alice = await api.key('alice', ['read', 'publish', 'infer', 'manage']);
-  bob = await api.key('bob', ['read', 'publish', 'infer']);
+  bob = await api.key('bob', ['read', 'publish', 'infer', 'manage']);
 });
 beforeEach(() => {
   api.verdict = () => passed;

@@ -43,6 +43,8 @@ export class Deployment {
     readonly runner2: Link;
     /** By which all runners reach the API. */
     readonly api: Link;
+    /** By which everybody reaches the object store. */
+    readonly store: Link;
   };
   readonly disks: { readonly runner1: Disk; readonly runner2: Disk; readonly trainer: Disk };
   readonly api: Supervised;
@@ -123,7 +125,7 @@ export class Deployment {
       PORT: String(ports.api),
       PATCHBAY_DATA: join(folder, 'api'),
       DATABASE_URL: throughLink.href,
-      S3_ENDPOINT: s3Faults.endpoint,
+      S3_ENDPOINT: `http://127.0.0.1:${links.store.port}`,
       S3_REGION: region,
       S3_ACCESS_KEY_ID: accessKeyId,
       S3_SECRET_ACCESS_KEY: secretAccessKey,
@@ -152,18 +154,20 @@ export class Deployment {
     ]);
     const databaseUrl = await postgres.createDatabase('patchbay');
     const ports = { api: await freePort(), runner1: await freePort(), runner2: await freePort() };
+    const s3Faults = await S3Faults.open(s3.endpoint);
     const deployment = new Deployment({
       folder,
       timeline,
       postgres,
       s3,
-      s3Faults: await S3Faults.open(s3.endpoint),
+      s3Faults,
       webhooks,
       links: {
         database: await Link.open(postgres.port),
         runner1: await Link.open(ports.runner1),
         runner2: await Link.open(ports.runner2),
         api: await Link.open(ports.api),
+        store: await Link.open(Number(new URL(s3Faults.endpoint).port)),
       },
       databaseUrl,
       open: await openDatabase({ url: databaseUrl }),

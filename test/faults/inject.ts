@@ -59,6 +59,7 @@ async function begin(
       deployment.s3Faults.begin(fault.what, fault.share, random);
       return () => deployment.s3Faults.end();
     case 'partition':
+    case 'silence':
       deployment.links[fault.what].partition();
       return () => deployment.links[fault.what].heal();
     case 'cut':

@@ -1,7 +1,7 @@
 /** The wire between two processes: forwards bytes until it is told not to. */
 import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net';
 
-/** `partitioned`: bytes are held back both ways and nobody is told, as when a switch fails; what was held back arrives later. */
+/** `partitioned`: bytes, and ends of connections, are held back both ways and nobody is told, as when a switch fails; they arrive later. */
 export type LinkState = 'open' | 'partitioned';
 
 export class Link {
@@ -9,6 +9,8 @@ export class Link {
   private readonly server: Server;
   private readonly sockets = new Set<Socket>();
   private state: LinkState = 'open';
+  /** What happened to connections since nobody is told. */
+  private untold: (() => void)[] = [];
 
   private constructor(server: Server, target: number) {
     this.server = server;
@@ -31,6 +33,7 @@ export class Link {
   heal(): void {
     this.state = 'open';
     for (const socket of this.sockets) socket.resume();
+    for (const tell of this.untold.splice(0)) tell();
   }
 
   /** Every connection is reset; new ones are taken. */
@@ -39,6 +42,7 @@ export class Link {
   }
 
   close(): Promise<void> {
+    this.heal();
     this.cut();
     return new Promise((resolve) => this.server.close(() => resolve()));
   }
@@ -54,12 +58,13 @@ export class Link {
         if (!other.write(chunk)) socket.pause();
       });
       other.on('drain', () => this.state === 'open' && socket.resume());
-      socket.on('end', () => other.end());
+      const tell = (what: () => void) => (this.state === 'open' ? what() : this.untold.push(what));
+      socket.on('end', () => tell(() => other.end()));
       // One that the other end reset, or that found nobody, ends its counterpart the same way.
-      socket.on('error', () => other.resetAndDestroy());
+      socket.on('error', () => tell(() => other.resetAndDestroy()));
       socket.on('close', () => {
         this.sockets.delete(socket);
-        other.destroySoon();
+        tell(() => other.destroySoon());
       });
       if (this.state === 'partitioned') socket.pause();
     }

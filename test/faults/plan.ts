@@ -9,11 +9,19 @@ const FEWEST = 2;
 const MOST = 5;
 const SHORT_MS = 250;
 const LONG_MS = 2_500;
+/** A silence that somebody has to notice: longer than a runner may be silent, shorter than clients wait. */
+const SILENT_MS = [16_000, 22_000] as const;
+/** Of the runs have one. */
+const SILENT_SHARE = 0.2;
+/** The stream of random numbers that it is drawn from. */
+const SILENCE = 900;
 /** Beyond this, signatures of the object store are refused: the clock of such a machine is what must be mended. */
 const WRONGEST_MS = 240_000;
 
 const PROCESSES = ['api', 'runner1', 'runner2', 'trainer'] as const;
 const WIRES = ['database', 'runner1', 'runner2', 'api'] as const;
+/** That can be silent for long. */
+const LINKS = [...WIRES, 'store'] as const;
 const DISKS = ['runner1', 'runner2', 'trainer'] as const;
 
 export type Fault = { readonly at: number; readonly forMs: number } & (
@@ -21,13 +29,14 @@ export type Fault = { readonly at: number; readonly forMs: number } & (
   | { readonly kind: 'crash'; readonly what: 'postgres' | 's3' }
   | { readonly kind: 'store'; readonly what: (typeof S3_TROUBLES)[number]; readonly share: number }
   | { readonly kind: 'partition' | 'cut'; readonly what: (typeof WIRES)[number] }
+  | { readonly kind: 'silence'; readonly what: (typeof LINKS)[number] }
   | { readonly kind: 'disk full'; readonly what: (typeof DISKS)[number] }
   | { readonly kind: 'clock'; readonly what: (typeof PROCESSES)[number]; readonly offset: number }
 );
 export type FaultKind = Fault['kind'];
 
 /** How often each is drawn: what loses most comes most. */
-const KINDS: readonly FaultKind[] = [
+const KINDS: readonly Exclude<FaultKind, 'silence'>[] = [
   'kill',
   'kill',
   'kill',
@@ -59,7 +68,17 @@ export function planOf(seed: number, recipes: number): Plan {
     recipe: random.below(recipes),
     delay: random.between(0, LOAD_MS / 3),
   }));
-  return { faults, jobs };
+  return { faults: [...faults, ...silence(seed)], jobs };
+}
+
+/** Drawn by itself, and last: what seeds stood for before there was any is what they stand for. */
+function silence(seed: number): Fault[] {
+  const random = new Random(seed, SILENCE);
+  if (!random.chance(SILENT_SHARE)) return [];
+  const what = random.pick(LINKS);
+  return [
+    { kind: 'silence', what, at: random.between(FIRST_MS, LOAD_MS), forMs: random.between(...SILENT_MS) },
+  ];
 }
 
 function draw(random: Random): Fault {

@@ -259,7 +259,7 @@ describe('the routes', () => {
     expect(await refusal(`/${id}/resolve/v2/README.md`)).toEqual([
       404,
       'RepoNotFound',
-      `Repository not found: ${id}`,
+      expect.stringContaining(`Repository not found: ${id}.`),
     ]);
   });
 

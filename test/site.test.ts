@@ -72,6 +72,22 @@ describe.skipIf(!chromiumPath)('the site', { timeout: 180_000 }, () => {
     await plain.close();
   });
 
+  it('puts no password and no key into a URL, where no script has come to send them', async () => {
+    const plain = await browser.newContext({ javaScriptEnabled: false });
+    const page = await opened('/sign-in', plain);
+    await page.getByLabel('E-mail').fill('dora@example.org');
+    await page.getByLabel('Password').fill(PASSWORD);
+    await page.keyboard.press('Enter');
+    expect(await page.content()).toContain('This takes JavaScript');
+    expect(await page.getByRole('button', { name: 'Sign in' }).isDisabled()).toBe(true);
+    expect(page.url()).toBe(`${server.url}/sign-in`);
+    for (const path of ['/sign-in', '/operator']) {
+      await page.goto(server.url + path);
+      expect(await page.locator('main form').getAttribute('method'), path).toBe('post');
+    }
+    await plain.close();
+  });
+
   it('finds as one types, filters, and keeps all of it in the URL', async () => {
     const page = await opened('/');
     await page.getByRole('searchbox').fill('sql');

@@ -1,5 +1,6 @@
 /** What is shown instead of a page: what happened, and where to go from here. */
 import { isRouteErrorResponse, Link, useLocation, useRouteError } from 'react-router';
+import { ownPath } from './own-path.ts';
 
 export function ErrorPage() {
   const error = useRouteError();
@@ -12,7 +13,7 @@ export function ErrorPage() {
         {said ?? 'The page could not be shown. Is the server still running? Try again in a moment.'}
       </p>
       <p className="mt-4 flex gap-3">
-        <a className="button" href={pathname + search}>
+        <a className="button" href={ownPath(pathname) + search}>
           Try again
         </a>
         <Link className="button" to="/">

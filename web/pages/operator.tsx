@@ -4,6 +4,7 @@ import { createApi, dataOf, type Schemas } from '../api.ts';
 import { Failure } from '../parts/action.tsx';
 import { Field } from '../parts/field.tsx';
 import { bytes } from '../parts/format.ts';
+import { Submit } from '../parts/submit.tsx';
 import { Table } from '../parts/table.tsx';
 
 const ASK_AGAIN_MS = 2_000;
@@ -45,7 +46,7 @@ export function Component() {
     <div className="flex flex-col gap-6">
       <title>Operator · Patchbay</title>
       <h1>Operator</h1>
-      <form onSubmit={submit} className="panel flex flex-wrap items-end gap-3 p-4">
+      <form method="post" onSubmit={submit} className="panel flex flex-wrap items-end gap-3 p-4">
         <Field
           label="A key with the scope admin"
           hint="As the first start printed it. It stays in this page."
@@ -53,9 +54,7 @@ export function Component() {
         >
           <input type="password" name="key" required autoComplete="off" />
         </Field>
-        <button type="submit" className="button button-primary">
-          Look
-        </button>
+        <Submit className="button button-primary">Look</Submit>
         <Failure text={failure} />
       </form>
       {state && <Overview {...state} />}

@@ -7,6 +7,7 @@ import { ActionButton, Failure, useAction } from '../parts/action.tsx';
 import { AdapterCards } from '../parts/adapter-card.tsx';
 import { Field } from '../parts/field.tsx';
 import { count, date } from '../parts/format.ts';
+import { Submit } from '../parts/submit.tsx';
 import { Table } from '../parts/table.tsx';
 import { type Asked, browserApi } from '../routes.tsx';
 
@@ -131,9 +132,7 @@ function AddForm({
           ))}
         </select>
       </Field>
-      <button type="submit" className="button" disabled={busy}>
-        Add
-      </button>
+      <Submit disabled={busy}>Add</Submit>
       <Failure text={failure} />
     </form>
   );

@@ -11,6 +11,7 @@ import { type Turn, useConversation } from '../parts/playground/conversation.ts'
 import { ModelPicker } from '../parts/playground/model-picker.tsx';
 import { codeOf, MAX_COLUMNS, readSetup, type Setup, writeSetup } from '../parts/playground/setup.ts';
 import { Snippet } from '../parts/snippet.tsx';
+import { Submit } from '../parts/submit.tsx';
 import type { Asked } from '../routes.tsx';
 
 const MAX_CHOICE = 100;
@@ -251,9 +252,7 @@ function TurnView({
         <form onSubmit={submit} className="flex flex-col gap-2">
           <textarea name="prompt" aria-label="Edited question" defaultValue={prompt} required rows={3} />
           <span className="flex gap-2">
-            <button type="submit" className="button button-primary">
-              Ask this instead
-            </button>
+            <Submit className="button button-primary">Ask this instead</Submit>
             <button type="button" className="button" onClick={() => setEditing(false)}>
               Cancel
             </button>
@@ -328,9 +327,7 @@ function Prompt({
           Stop
         </button>
       ) : (
-        <button type="submit" className="button button-primary">
-          Ask
-        </button>
+        <Submit className="button button-primary">Ask</Submit>
       )}
     </form>
   );

@@ -9,6 +9,7 @@ import { Field } from '../parts/field.tsx';
 import { bytes } from '../parts/format.ts';
 import { checkFit, type Folder, filesFor, readFolder } from '../parts/publish/check.ts';
 import { type Doing, forget, interrupted, publish, type Target } from '../parts/publish/upload.ts';
+import { Submit } from '../parts/submit.tsx';
 import { type Asked, browserApi } from '../routes.tsx';
 
 const ASK_AGAIN_MS = 1_000;
@@ -238,9 +239,9 @@ function TargetForm({
       {fit === undefined && <p className="text-quiet">Checking names and shapes…</p>}
       {fit?.length === 0 && <p className="text-good">Its names and shapes fit {base}.</p>}
       {fit && <Reasons reasons={fit} />}
-      <button type="submit" className="button button-primary self-start" disabled={busy || fit?.length !== 0}>
+      <Submit className="button button-primary self-start" disabled={busy || fit?.length !== 0}>
         Publish
-      </button>
+      </Submit>
     </form>
   );
 }

@@ -4,7 +4,9 @@ import { useSearchParams } from 'react-router';
 import { accounts } from '../accounts.ts';
 import { dataOf } from '../api.ts';
 import { useLoaded } from '../loaded.ts';
+import { placeWithin } from '../own-path.ts';
 import { Field } from '../parts/field.tsx';
+import { Submit } from '../parts/submit.tsx';
 import type { Asked } from '../routes.tsx';
 
 export const loader = ({ api }: Asked) => dataOf(api.GET('/api/sign-in'));
@@ -17,9 +19,7 @@ export function Component() {
   const [isNew, setNew] = useState(params.has('new'));
   const [failure, setFailure] = useState<string>();
   const [busy, setBusy] = useState(false);
-  // Only to a page of ours: `//elsewhere` is none.
-  const asked = params.get('to') ?? '/';
-  const to = /^\/(?![/\\])/.test(asked) ? asked : '/';
+  const to = () => placeWithin(location.origin, params.get('to') ?? '/');
 
   const submit = async (event: FormEvent<HTMLFormElement>) => {
     event.preventDefault();
@@ -33,7 +33,7 @@ export function Component() {
     const { error } = isNew
       ? await accounts().signUp.email({ ...given, name: name! })
       : await accounts().signIn.email(given);
-    if (!error) return location.assign(to); // as a new page: the server knows the session
+    if (!error) return location.assign(to()); // as a new page: the server knows the session
     setFailure(error.message ?? `The server answered ${error.status}.`);
     setBusy(false);
   };
@@ -42,7 +42,7 @@ export function Component() {
     <div className="mx-auto flex max-w-sm flex-col gap-4 py-8">
       <title>Sign in · Patchbay</title>
       <h1>{isNew ? 'Make an account' : 'Sign in'}</h1>
-      <form onSubmit={submit} className="flex flex-col gap-3">
+      <form method="post" onSubmit={submit} className="flex flex-col gap-3">
         {isNew && (
           <Field label="Name" hint="You publish under it: lower-case letters, digits, `-`, `_` and `.`">
             <input
@@ -69,15 +69,15 @@ export function Component() {
         <p role="alert" className="text-bad empty:hidden">
           {failure}
         </p>
-        <button type="submit" className="button button-primary" disabled={busy}>
+        <Submit className="button button-primary" disabled={busy}>
           {isNew ? 'Make the account' : 'Sign in'}
-        </button>
+        </Submit>
       </form>
       {github && (
         <button
           type="button"
           className="button"
-          onClick={() => accounts().signIn.social({ provider: 'github', callbackURL: to })}
+          onClick={() => accounts().signIn.social({ provider: 'github', callbackURL: to() })}
         >
           Sign in with GitHub
         </button>

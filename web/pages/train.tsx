@@ -7,6 +7,7 @@ import { openai } from '../openai.ts';
 import { DropZone } from '../parts/drop-zone.tsx';
 import { Field } from '../parts/field.tsx';
 import { bytes, count } from '../parts/format.ts';
+import { Submit } from '../parts/submit.tsx';
 import { Advanced, hyperparametersOf, PRESETS, type Preset } from '../parts/train/advanced.tsx';
 import { checkRows, type RowsReport } from '../parts/train/check-rows.ts';
 import { Estimate } from '../parts/train/estimate.tsx';
@@ -145,9 +146,9 @@ export function Component() {
           </p>
         )}
         <div className="flex flex-wrap items-center gap-3">
-          <button type="submit" className="button button-primary" disabled={!usable || state === 'sending'}>
+          <Submit className="button button-primary" disabled={!usable || state === 'sending'}>
             {state === 'sending' ? 'Sending…' : 'Start training'}
-          </button>
+          </Submit>
           <span className="text-sm text-quiet">
             {!usable && (report ? 'The file cannot be used as it is.' : 'Choose a file first.')}
           </span>

@@ -2,6 +2,7 @@
 import { type FormEvent, useEffect, useRef, useState } from 'react';
 import { Link } from 'react-router';
 import { openai } from '../openai.ts';
+import { Submit } from './submit.tsx';
 
 interface Answer {
   readonly text: string;
@@ -51,9 +52,7 @@ export default function TryIt({ reference, base }: { reference: string; base: st
           className="min-w-0 flex-1 basis-60"
           autoComplete="off"
         />
-        <button type="submit" className="button button-primary">
-          Ask
-        </button>
+        <Submit className="button button-primary">Ask</Submit>
         <Link
           className="button"
           to={`/playground?model=${encodeURIComponent(base)}&model=${encodeURIComponent(reference)}`}

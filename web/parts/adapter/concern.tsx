@@ -4,6 +4,7 @@ import { dataOf, type Schemas } from '../../api.ts';
 import { browserApi } from '../../routes.tsx';
 import { Failure, useAction } from '../action.tsx';
 import { Field } from '../field.tsx';
+import { Submit } from '../submit.tsx';
 
 type Name = Pick<Schemas['Adapter'], 'owner' | 'name'>;
 
@@ -28,9 +29,7 @@ export function AskForAccess({ adapter: { owner, name } }: { adapter: Name }) {
       <Field label="It is gated: ask for its weights and answers" className="min-w-60 flex-1">
         <input name="message" maxLength={1000} placeholder="What for?" />
       </Field>
-      <button type="submit" className="button" disabled={busy}>
-        Ask
-      </button>
+      <Submit disabled={busy}>Ask</Submit>
       <Failure text={failure} />
       <span role="status">{status && said[status]}</span>
     </form>
@@ -78,9 +77,9 @@ export function Report({ adapter: { owner, name } }: { adapter: Name }) {
         <Field label="More">
           <textarea name="message" rows={3} maxLength={2000} />
         </Field>
-        <button type="submit" className="button self-start" disabled={busy}>
+        <Submit className="button self-start" disabled={busy}>
           Report
-        </button>
+        </Submit>
         <Failure text={failure} />
       </form>
     </details>

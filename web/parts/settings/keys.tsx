@@ -6,6 +6,7 @@ import { ActionButton, Failure, useAction } from '../action.tsx';
 import { CopyButton } from '../copy-button.tsx';
 import { Field } from '../field.tsx';
 import { date } from '../format.ts';
+import { Submit } from '../submit.tsx';
 import { Table } from '../table.tsx';
 
 type Scope = Schemas['NewKey']['scopes'][number];
@@ -92,9 +93,9 @@ function NewKey() {
             ))}
           </select>
         </Field>
-        <button type="submit" className="button button-primary" disabled={busy}>
+        <Submit className="button button-primary" disabled={busy}>
           Make a key
-        </button>
+        </Submit>
       </div>
       <fieldset className="flex flex-wrap gap-x-5 gap-y-1 text-sm">
         <legend className="mb-1 font-medium">It may</legend>

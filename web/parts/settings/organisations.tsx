@@ -5,6 +5,7 @@ import type { Schemas } from '../../api.ts';
 import { browserApi } from '../../routes.tsx';
 import { Failure, useAction } from '../action.tsx';
 import { Field } from '../field.tsx';
+import { Submit } from '../submit.tsx';
 
 export function Organisations({ organisations }: Pick<Schemas['Whoami'], 'organisations'>) {
   const { busy, failure, run } = useAction();
@@ -31,9 +32,9 @@ export function Organisations({ organisations }: Pick<Schemas['Whoami'], 'organi
         <Field label="Make an organisation" hint="You are its first admin" className="min-w-40 flex-1">
           <input name="name" required maxLength={64} pattern="[a-z0-9][a-z0-9._\-]*" />
         </Field>
-        <button type="submit" className="button button-primary" disabled={busy}>
+        <Submit className="button button-primary" disabled={busy}>
           Make it
-        </button>
+        </Submit>
         <Failure text={failure} />
       </form>
     </section>

@@ -5,6 +5,7 @@ import type { Schemas } from '../../api.ts';
 import { browserApi } from '../../routes.tsx';
 import { Failure, useAction } from '../action.tsx';
 import { Field } from '../field.tsx';
+import { Submit } from '../submit.tsx';
 import { Table } from '../table.tsx';
 
 const dollars = new Intl.NumberFormat('en', { style: 'currency', currency: 'USD', maximumFractionDigits: 6 });
@@ -110,9 +111,7 @@ function Cap({ cap }: { cap: number | null }) {
       >
         <input type="number" name="cap" min={0} max={1e6} step="any" defaultValue={cap ?? ''} />
       </Field>
-      <button type="submit" className="button" disabled={busy}>
-        Set
-      </button>
+      <Submit disabled={busy}>Set</Submit>
       <Failure text={failure} />
     </form>
   );

@@ -6,6 +6,7 @@ import { ActionButton, Failure, useAction } from '../action.tsx';
 import { CopyButton } from '../copy-button.tsx';
 import { Field } from '../field.tsx';
 import { date } from '../format.ts';
+import { Submit } from '../submit.tsx';
 import { Table } from '../table.tsx';
 
 export interface WebhookLog {
@@ -90,9 +91,9 @@ function NewWebhook() {
         <Field label="URL" className="min-w-60 flex-1">
           <input type="url" name="url" required maxLength={2000} placeholder="https://example.org/hook" />
         </Field>
-        <button type="submit" className="button button-primary" disabled={busy}>
+        <Submit className="button button-primary" disabled={busy}>
           Tell it
-        </button>
+        </Submit>
       </div>
       <Failure text={failure} />
       {secret && (

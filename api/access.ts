@@ -153,7 +153,7 @@ export async function requireUse(
   const what = {
     pending: 'your request has not been decided yet',
     rejected: 'your request was rejected',
-    none: `ask for access with POST /api/adapters/${id}/access`,
+    none: `ask for access on its page, /adapters/${id} (programs: POST /api/adapters/${id}/access)`,
   };
   throw new GatedError(id, 'forbidden', what[status ?? 'none']);
 }

@@ -12,20 +12,23 @@ export class Problem extends Error {
   readonly field: string | undefined;
   /** All reasons, where there are several. */
   readonly problems: readonly { code: string; detail: string; field?: string | undefined }[];
+  readonly retryAfterSeconds: number | undefined;
 
-  constructor(body: Partial<Schemas['Problem']>, status: number) {
+  constructor(body: Partial<Schemas['Problem']>, status: number, retryAfterSeconds?: number) {
     super(body.detail ?? `The server answered ${status}.`);
     this.status = status;
     this.code = body.code ?? 'unknown';
     this.field = body.field;
     this.problems = body.problems ?? [];
+    this.retryAfterSeconds = retryAfterSeconds;
   }
 }
 
 const throwProblems: Middleware = {
   async onResponse({ response }) {
     if (response.ok) return;
-    throw new Problem(await response.json().catch(() => ({})), response.status);
+    const after = Number(response.headers.get('retry-after')) || undefined;
+    throw new Problem(await response.json().catch(() => ({})), response.status, after);
   },
 };
 

@@ -1,9 +1,9 @@
 /** One adapter. Each tab is a page of its own, with its own URL. */
-import { useState } from 'react';
-import { Link, useRevalidator } from 'react-router';
+import { Link } from 'react-router';
 import { type Api, dataOf, Problem, type Schemas } from '../api.ts';
 import { useViewer } from '../layout.tsx';
 import { useLoaded } from '../loaded.ts';
+import { Failure, useAction } from '../parts/action.tsx';
 import { Files } from '../parts/adapter/files.tsx';
 import { Manage } from '../parts/adapter/manage.tsx';
 import { Overview } from '../parts/adapter/overview.tsx';
@@ -99,12 +99,12 @@ export function Component() {
           <Warmth warm={isWarm} />
           {adapter.visibility === 'private' && <span className="chip">private</span>}
           {adapter.gate && <span className="chip">gated</span>}
-          <span className="ml-auto flex items-center gap-3 text-sm text-quiet">
+          <span className="ml-auto flex flex-wrap items-center gap-3 text-sm text-quiet">
             {count(adapter.downloads)} downloads in 30 days
             <Like key={adapter.id} adapter={adapter} />
           </span>
         </div>
-        {adapter.summary && <p className="max-w-prose">{adapter.summary}</p>}
+        {adapter.summary && <p className="max-w-prose break-words">{adapter.summary}</p>}
         {version.number !== adapter.latest && (
           <p className="panel px-3 py-2 text-sm">
             This is version {version.number}.{' '}
@@ -148,21 +148,20 @@ function Status({ status }: { status: Schemas['Version']['status'] }) {
 
 function Like({ adapter: { owner, name, likes, liked } }: { adapter: Schemas['AdapterDetail'] }) {
   const viewer = useViewer();
-  const revalidator = useRevalidator();
-  const [sending, setSending] = useState(false);
+  const { busy, failure, run } = useAction();
   const label = `${count(likes)} ${likes === 1 ? 'like' : 'likes'}`;
   if (!viewer) return <span>{label}</span>;
-  const toggle = async () => {
-    setSending(true);
+  const toggle = () => {
     const asked = { params: { path: { owner, name } } };
     const path = '/api/adapters/{owner}/{name}/like';
-    await (liked ? browserApi().DELETE(path, asked) : browserApi().PUT(path, asked));
-    await revalidator.revalidate();
-    setSending(false);
+    return run(() => (liked ? browserApi().DELETE(path, asked) : browserApi().PUT(path, asked)));
   };
   return (
-    <button type="button" className="button py-0.5" aria-pressed={liked} disabled={sending} onClick={toggle}>
-      <span aria-hidden>{liked ? '♥' : '♡'}</span> {label}
-    </button>
+    <>
+      <button type="button" className="button py-0.5" aria-pressed={liked} disabled={busy} onClick={toggle}>
+        <span aria-hidden>{liked ? '♥' : '♡'}</span> {label}
+      </button>
+      <Failure of={failure} />
+    </>
   );
 }

@@ -55,7 +55,7 @@ export function Component() {
           <input type="password" name="key" required autoComplete="off" />
         </Field>
         <Submit className="button button-primary">Look</Submit>
-        <Failure text={failure} />
+        <Failure of={failure} />
       </form>
       {state && <Overview {...state} />}
     </div>

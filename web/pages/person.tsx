@@ -133,7 +133,7 @@ function AddForm({
         </select>
       </Field>
       <Submit disabled={busy}>Add</Submit>
-      <Failure text={failure} />
+      <Failure of={failure} />
     </form>
   );
 }

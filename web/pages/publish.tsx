@@ -3,6 +3,7 @@ import { type FormEvent, useEffect, useState } from 'react';
 import { Link } from 'react-router';
 import { ownerName } from '../../adapter/reference.ts';
 import { dataOf, Problem, type Schemas } from '../api.ts';
+import { patiently, said } from '../failure.ts';
 import { useLoaded } from '../loaded.ts';
 import { DropZone } from '../parts/drop-zone.tsx';
 import { Field } from '../parts/field.tsx';
@@ -19,19 +20,21 @@ export const personal = true;
 export const loader = async ({ api, viewer }: Asked) => {
   const { bases } = await dataOf(api.GET('/api/bases'));
   const own = viewer!.organisations.filter(({ role }) => role !== 'read').map(({ name }) => name);
-  return { bases: bases.map(({ id }) => id), owners: [viewer!.name, ...own] };
+  return { bases: bases.map(({ id }) => id), account: viewer!.name, owners: [viewer!.name, ...own] };
 };
 
 type Outcome =
   | { readonly state: 'failed'; readonly reasons: readonly string[] }
+  /** Sent, and then nothing more could be heard of it. */
+  | { readonly state: 'sent'; readonly version: Schemas['Version']; readonly reasons: readonly string[] }
   | {
-      readonly state: 'pending' | 'refused' | 'passed';
+      readonly state: 'refused' | 'passed';
       readonly version: Schemas['Version'];
       readonly reasons: readonly string[];
     };
 
 export function Component() {
-  const { bases, owners } = useLoaded<typeof loader>();
+  const { bases, account, owners } = useLoaded<typeof loader>();
   const [folder, setFolder] = useState<Folder>();
   const [doing, setDoing] = useState<Doing>();
   const [outcome, setOutcome] = useState<Outcome>();
@@ -40,8 +43,8 @@ export function Component() {
     setOutcome(undefined);
     try {
       const files = await filesFor(folder!.files, target.base);
-      const version = await publish(browserApi(), target, files, setDoing);
-      setOutcome(await decided(version, target, setOutcome));
+      const version = await publish(browserApi(), account, target, files, setDoing);
+      setOutcome(await decided(version, target, setDoing));
     } catch (error) {
       setOutcome({ state: 'failed', reasons: reasonsOf(error) });
     }
@@ -61,7 +64,7 @@ export function Component() {
           byte is sent; then it runs beside its base, and is listed once it passed.
         </p>
       </header>
-      <Interrupted />
+      <Interrupted account={account} />
       <DropZone
         label="Drop the folder here, or choose its files"
         hint="adapter_config.json and adapter_model.safetensors; README.md is its card, eval.jsonl the rows it is compared with its base on"
@@ -85,38 +88,47 @@ export function Component() {
   );
 }
 
-/** Waits for the publish gate, however long it takes. */
+/** Waits for the publish gate, however long it takes, and through whatever passes by itself. */
 async function decided(
   version: Schemas['Version'],
   { owner, name }: Target,
-  tell: (outcome: Outcome) => void,
+  tell: (doing: Doing) => void,
 ): Promise<Outcome> {
   const api = browserApi();
   const params = { path: { owner, name, number: version.number } };
-  for (let so = version; ; ) {
-    if (so.status === 'passed') return { state: 'passed', version: so, reasons: [] };
-    if (so.status !== 'pending') {
-      const { verifications } = await dataOf(
-        api.GET('/api/adapters/{owner}/{name}/versions/{number}/verifications', { params }),
+  const verifying = { what: 'verifying', done: 0, of: 0 } as const;
+  const answered = <T,>(ask: () => Promise<T>) =>
+    patiently(ask, (trouble) => tell({ ...verifying, trouble }));
+  try {
+    for (let so = version; ; ) {
+      if (so.status === 'passed') return { state: 'passed', version: so, reasons: [] };
+      if (so.status !== 'pending') {
+        const { verifications } = await answered(() =>
+          dataOf(api.GET('/api/adapters/{owner}/{name}/versions/{number}/verifications', { params })),
+        );
+        const reasons = verifications[0]?.problems.map(({ detail }) => detail) ?? [];
+        return { state: 'refused', version: so, reasons };
+      }
+      await new Promise((resolve) => setTimeout(resolve, ASK_AGAIN_MS));
+      so = await answered(() =>
+        dataOf(api.GET('/api/adapters/{owner}/{name}/versions/{number}', { params })),
       );
-      const reasons = verifications[0]?.problems.map(({ detail }) => detail) ?? [];
-      return { state: 'refused', version: so, reasons };
+      tell(verifying);
     }
-    tell({ state: 'pending', version: so, reasons: [] });
-    await new Promise((resolve) => setTimeout(resolve, ASK_AGAIN_MS));
-    so = await dataOf(api.GET('/api/adapters/{owner}/{name}/versions/{number}', { params }));
+  } catch (error) {
+    return { state: 'sent', version, reasons: reasonsOf(error) };
   }
 }
 
 function reasonsOf(error: unknown): string[] {
   if (error instanceof Problem && error.problems.length > 0)
     return error.problems.map(({ detail }) => detail);
-  return [(error as Error).message];
+  return [said(error)];
 }
 
-function Interrupted() {
+function Interrupted({ account }: { account: string }) {
   const [target, setTarget] = useState<Target>();
-  useEffect(() => setTarget(interrupted()), []); // the server cannot know
+  useEffect(() => setTarget(interrupted(account)), [account]); // the server cannot know
   if (!target) return null;
   return (
     <p role="status" className="panel flex flex-wrap items-center gap-3 p-3">
@@ -131,7 +143,7 @@ function Interrupted() {
         type="button"
         className="button"
         onClick={() => {
-          forget();
+          forget(account);
           setTarget(undefined);
         }}
       >
@@ -202,10 +214,12 @@ function TargetForm({
   const [wrong, setWrong] = useState<string>();
   const submit = (event: FormEvent<HTMLFormElement>) => {
     event.preventDefault();
-    const { owner, name } = Object.fromEntries(new FormData(event.currentTarget)) as Record<string, string>;
+    const given = Object.fromEntries(new FormData(event.currentTarget)) as Record<string, string>;
+    const { owner, name, visibility } = given;
     const checked = ownerName.safeParse(name);
     setWrong(checked.success ? undefined : checked.error.issues[0]!.message);
-    if (checked.success) start({ owner: owner!, name: name!, base });
+    const hidden = visibility === 'private' ? { visibility: 'private' as const } : {};
+    if (checked.success) start({ owner: owner!, name: name!, base, ...hidden });
   };
   return (
     <form onSubmit={submit} className="panel flex flex-col gap-4 p-4">
@@ -235,6 +249,12 @@ function TargetForm({
         <Field label="Name" className="min-w-48 flex-1" hint={wrong && `It ${wrong}.`}>
           <input name="name" required maxLength={64} aria-invalid={wrong !== undefined} />
         </Field>
+        <Field label="Who may see it" className="min-w-48" hint="Of a new one; it can be changed later">
+          <select name="visibility">
+            <option value="public">everybody</option>
+            <option value="private">those who work on it</option>
+          </select>
+        </Field>
       </div>
       {fit === undefined && <p className="text-quiet">Checking names and shapes…</p>}
       {fit?.length === 0 && <p className="text-good">Its names and shapes fit {base}.</p>}
@@ -252,17 +272,24 @@ const DOING = {
   verifying: 'Being verified: it runs beside its base',
 } as const;
 
-function Progress({ what, done, of }: Doing) {
+function Progress({ what, done, of, trouble }: Doing) {
   return (
     <div role="status" className="flex flex-col gap-1">
       <span>
         {DOING[what]}
         {of > 0 && `: ${bytes(done)} of ${bytes(of)}`}
       </span>
+      {trouble !== undefined && <span className="text-warn">{said(trouble)} It is being tried again.</span>}
       <progress max={1} aria-label={DOING[what]} {...(of > 0 ? { value: done / of } : {})} />
     </div>
   );
 }
+
+const SAID = {
+  passed: 'is listed',
+  refused: 'was refused by the publish gate',
+  sent: 'was sent, and is being verified',
+} as const;
 
 function Result({ outcome }: { outcome: Outcome }) {
   if (outcome.state === 'failed')
@@ -274,13 +301,10 @@ function Result({ outcome }: { outcome: Outcome }) {
     );
   const { version, state, reasons } = outcome;
   const id = version.reference.split('@')[0];
-  if (state === 'pending') return null; // the progress says so
   return (
     <section role="status" className="panel flex flex-col gap-2 p-4">
       <h2>
-        {state === 'passed'
-          ? `${version.reference} is listed`
-          : `${version.reference} was refused by the publish gate`}
+        {version.reference} {SAID[state]}
       </h2>
       <Reasons reasons={reasons} />
       <p className="flex gap-3">

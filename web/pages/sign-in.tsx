@@ -5,6 +5,7 @@ import { accounts } from '../accounts.ts';
 import { dataOf } from '../api.ts';
 import { useLoaded } from '../loaded.ts';
 import { placeWithin } from '../own-path.ts';
+import { Failure } from '../parts/action.tsx';
 import { Field } from '../parts/field.tsx';
 import { Submit } from '../parts/submit.tsx';
 import type { Asked } from '../routes.tsx';
@@ -13,29 +14,43 @@ export const loader = ({ api }: Asked) => dataOf(api.GET('/api/sign-in'));
 
 const MIN_PASSWORD = 8;
 
+/** By the library that keeps accounts. */
+interface Answered {
+  readonly error: { readonly message?: string | undefined; readonly status: number } | null;
+}
+
 export function Component() {
   const { signUp, github } = useLoaded<typeof loader>();
   const [params] = useSearchParams();
   const [isNew, setNew] = useState(params.has('new'));
-  const [failure, setFailure] = useState<string>();
+  const [failure, setFailure] = useState<unknown>();
   const [busy, setBusy] = useState(false);
   const to = () => placeWithin(location.origin, params.get('to') ?? '/');
 
-  const submit = async (event: FormEvent<HTMLFormElement>) => {
-    event.preventDefault();
+  const attempt = async (act: () => Promise<Answered>): Promise<boolean> => {
     setBusy(true);
     setFailure(undefined);
+    try {
+      const { error } = await act();
+      if (!error) return true; // another page is on its way
+      setFailure(error.message ?? `The server answered ${error.status}.`);
+    } catch (error) {
+      setFailure(error);
+    }
+    setBusy(false);
+    return false;
+  };
+  const submit = async (event: FormEvent<HTMLFormElement>) => {
+    event.preventDefault();
     const { email, password, name } = Object.fromEntries(new FormData(event.currentTarget)) as Record<
       string,
       string
     >;
     const given = { email: email!, password: password! };
-    const { error } = isNew
-      ? await accounts().signUp.email({ ...given, name: name! })
-      : await accounts().signIn.email(given);
-    if (!error) return location.assign(to()); // as a new page: the server knows the session
-    setFailure(error.message ?? `The server answered ${error.status}.`);
-    setBusy(false);
+    const done = await attempt(() =>
+      isNew ? accounts().signUp.email({ ...given, name: name! }) : accounts().signIn.email(given),
+    );
+    if (done) location.assign(to()); // as a new page: the server knows the session
   };
 
   return (
@@ -66,9 +81,7 @@ export function Component() {
             autoComplete={isNew ? 'new-password' : 'current-password'}
           />
         </Field>
-        <p role="alert" className="text-bad empty:hidden">
-          {failure}
-        </p>
+        <Failure of={failure} />
         <Submit className="button button-primary" disabled={busy}>
           {isNew ? 'Make the account' : 'Sign in'}
         </Submit>
@@ -77,7 +90,8 @@ export function Component() {
         <button
           type="button"
           className="button"
-          onClick={() => accounts().signIn.social({ provider: 'github', callbackURL: to() })}
+          disabled={busy}
+          onClick={() => attempt(() => accounts().signIn.social({ provider: 'github', callbackURL: to() }))}
         >
           Sign in with GitHub
         </button>

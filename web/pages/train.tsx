@@ -4,6 +4,7 @@ import { Link, useNavigate, useSearchParams } from 'react-router';
 import { dataOf } from '../api.ts';
 import { useLoaded } from '../loaded.ts';
 import { openai } from '../openai.ts';
+import { Failure } from '../parts/action.tsx';
 import { DropZone } from '../parts/drop-zone.tsx';
 import { Field } from '../parts/field.tsx';
 import { bytes, count } from '../parts/format.ts';
@@ -45,7 +46,8 @@ export function Component() {
   useEffect(look, [preset]);
   const base = own.find(({ id }) => id === chosen.model)?.base ?? chosen.model;
   const price = training.find((one) => one.base === base) ?? training.find((one) => one.base === null);
-  const [state, setState] = useState<'idle' | 'sending' | string>('idle');
+  const [sending, setSending] = useState(false);
+  const [failure, setFailure] = useState<unknown>();
 
   const take = async ([first]: File[]) => {
     if (!first) return;
@@ -57,7 +59,8 @@ export function Component() {
     event.preventDefault();
     const form = new FormData(event.currentTarget);
     const text = (name: string) => String(form.get(name) ?? '').trim();
-    setState('sending');
+    setSending(true);
+    setFailure(undefined);
     try {
       const uploaded = await openai().files.create({ file: file!, purpose: 'fine-tune' });
       const job = await openai().fineTuning.jobs.create({
@@ -73,7 +76,8 @@ export function Component() {
       });
       await navigate(`/jobs/${job.id}`);
     } catch (error) {
-      setState((error as Error).message);
+      setFailure(error);
+      setSending(false);
     }
   };
   const usable =
@@ -140,14 +144,10 @@ export function Component() {
         </fieldset>
         <Advanced />
         {usable && <Estimate report={report} asked={chosen.asked} perMillion={price?.perMillion} />}
-        {state !== 'idle' && state !== 'sending' && (
-          <p role="alert" className="break-words text-bad">
-            {state}
-          </p>
-        )}
+        <Failure of={failure} />
         <div className="flex flex-wrap items-center gap-3">
-          <Submit className="button button-primary" disabled={!usable || state === 'sending'}>
-            {state === 'sending' ? 'Sending…' : 'Start training'}
+          <Submit className="button button-primary" disabled={!usable || sending}>
+            {sending ? 'Sending…' : 'Start training'}
           </Submit>
           <span className="text-sm text-quiet">
             {!usable && (report ? 'The file cannot be used as it is.' : 'Choose a file first.')}

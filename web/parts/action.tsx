@@ -1,6 +1,7 @@
 /** Something that is done on the server; what it refuses is told beside it. */
 import { lazy, type ReactNode, Suspense, useState } from 'react';
-import { useRevalidator } from 'react-router';
+import { useLocation, useRevalidator } from 'react-router';
+import { isSessionOver, said } from '../failure.ts';
 import type { Question } from './confirm.tsx';
 
 /** Most pages ask nothing. */
@@ -10,7 +11,7 @@ const Confirm = lazy(() => import('./confirm.tsx'));
 export function useAction() {
   const revalidator = useRevalidator();
   const [busy, setBusy] = useState(false);
-  const [failure, setFailure] = useState<string>();
+  const [failure, setFailure] = useState<unknown>();
   const run = async (act: () => Promise<unknown>): Promise<boolean> => {
     setBusy(true);
     setFailure(undefined);
@@ -19,7 +20,7 @@ export function useAction() {
       await revalidator.revalidate();
       return true;
     } catch (error) {
-      setFailure((error as Error).message);
+      setFailure(error);
       return false;
     } finally {
       setBusy(false);
@@ -67,15 +68,25 @@ export function ActionButton({
       ) : (
         button(busy)
       )}
-      <Failure text={failure} />
+      <Failure of={failure} />
     </span>
   );
 }
 
-export function Failure({ text }: { text: string | undefined }) {
+/** @param of an error, or what is said of it; undefined: nothing went wrong */
+export function Failure({ of }: { of: unknown }) {
+  const { pathname, search } = useLocation();
   return (
-    <span role="alert" className="break-words text-bad empty:hidden">
-      {text}
+    <span role="alert" className="min-w-0 break-words text-bad empty:hidden">
+      {of !== undefined && said(of)}
+      {isSessionOver(of) && (
+        <>
+          {' '}
+          <a className="link" href={`/sign-in?to=${encodeURIComponent(pathname + search)}`}>
+            Sign in again
+          </a>
+        </>
+      )}
     </span>
   );
 }

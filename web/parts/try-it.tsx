@@ -2,11 +2,14 @@
 import { type FormEvent, useEffect, useRef, useState } from 'react';
 import { Link } from 'react-router';
 import { openai } from '../openai.ts';
+import { Failure } from './action.tsx';
 import { Submit } from './submit.tsx';
 
 interface Answer {
+  /** What has come of it, whatever went wrong then. */
   readonly text: string;
   readonly state: 'running' | 'done' | 'failed';
+  readonly failure?: unknown;
 }
 
 export default function TryIt({ reference, base }: { reference: string; base: string }) {
@@ -36,7 +39,7 @@ export default function TryIt({ reference, base }: { reference: string; base: st
       }
       change(({ text }) => ({ text, state: 'done' }));
     } catch (error) {
-      change(() => ({ text: (error as Error).message, state: 'failed' }));
+      change(({ text }) => ({ text, state: 'failed', failure: error }));
     }
   };
 
@@ -62,12 +65,13 @@ export default function TryIt({ reference, base }: { reference: string; base: st
       </form>
       {Object.keys(answers).length > 0 && (
         <div className="grid grid-cols-1 gap-3 sm:grid-cols-2" aria-live="polite">
-          {Object.entries(answers).map(([model, { text, state }]) => (
+          {Object.entries(answers).map(([model, { text, state, failure }]) => (
             <figure key={model} className="rounded-md bg-sunken p-3">
               <figcaption className="mb-1 text-xs text-quiet">{model}</figcaption>
-              <p className={`break-words whitespace-pre-wrap ${state === 'failed' ? 'text-bad' : ''}`}>
-                {text || (state === 'done' ? '(nothing)' : '…')}
+              <p className="break-words whitespace-pre-wrap empty:hidden">
+                {text || (state === 'done' && '(nothing)') || (state === 'running' && '…')}
               </p>
+              <Failure of={failure} />
             </figure>
           ))}
         </div>

@@ -30,7 +30,7 @@ export function AskForAccess({ adapter: { owner, name } }: { adapter: Name }) {
         <input name="message" maxLength={1000} placeholder="What for?" />
       </Field>
       <Submit disabled={busy}>Ask</Submit>
-      <Failure text={failure} />
+      <Failure of={failure} />
       <span role="status">{status && said[status]}</span>
     </form>
   );
@@ -80,7 +80,7 @@ export function Report({ adapter: { owner, name } }: { adapter: Name }) {
         <Submit className="button self-start" disabled={busy}>
           Report
         </Submit>
-        <Failure text={failure} />
+        <Failure of={failure} />
       </form>
     </details>
   );

@@ -90,20 +90,21 @@ function Access({ adapter: { owner, name, visibility, gate } }: { adapter: Adapt
           ))}
         </select>
       </Field>
-      <Failure text={failure} />
+      <Failure of={failure} />
     </section>
   );
 }
 
 function Requests({ adapter: { owner, name } }: { adapter: Adapter }) {
-  const [requests, setRequests] = useState<readonly Schemas['AccessRequest'][]>([]);
+  const [requests, setRequests] = useState<readonly Schemas['AccessRequest'][]>();
+  const [failure, setFailure] = useState<unknown>();
   const path = { owner, name };
   const load = async () => {
     const found = await dataOf(browserApi().GET('/api/adapters/{owner}/{name}/access', { params: { path } }));
     setRequests(found.requests);
   };
   // biome-ignore lint/correctness/useExhaustiveDependencies: once, for this adapter
-  useEffect(() => void load(), []);
+  useEffect(() => void load().catch(setFailure), []);
   const decide = (user: string, status: 'accepted' | 'rejected') => async () => {
     const asked = { params: { path: { ...path, user } }, body: { status } };
     await browserApi().PUT('/api/adapters/{owner}/{name}/access/{user}', asked);
@@ -112,8 +113,10 @@ function Requests({ adapter: { owner, name } }: { adapter: Adapter }) {
   return (
     <section>
       <h2 className="mb-2">Who asked for access</h2>
-      {requests.length === 0 && <p className="text-quiet">Nobody yet.</p>}
-      {requests.length > 0 && (
+      <Failure of={failure} />
+      {!requests && !failure && <p role="status">Asking for them…</p>}
+      {requests?.length === 0 && <p className="text-quiet">Nobody yet.</p>}
+      {requests && requests.length > 0 && (
         <Table head={['Who', 'Why', 'When', 'Status', 'Actions']} label="Requests">
           {requests.map(({ user, message, createdAt, status }) => (
             <tr key={user}>

@@ -11,7 +11,7 @@ import { TaskProgress, useTask } from './task.tsx';
 
 export function Measure({ reference }: { reference: string }) {
   const { task, start } = useTask();
-  const [failure, setFailure] = useState<string>();
+  const [failure, setFailure] = useState<unknown>();
   const take = async ([file]: File[]) => {
     if (!file) return;
     setFailure(undefined);
@@ -20,7 +20,7 @@ export function Measure({ reference }: { reference: string }) {
       const body = { model: reference, file: id };
       await start(dataOf(browserApi().POST('/api/tasks/evaluate', { body })));
     } catch (error) {
-      setFailure((error as Error).message);
+      setFailure(error);
     }
   };
   const result = task?.result && 'rows' in task.result ? task.result : undefined;
@@ -33,7 +33,7 @@ export function Measure({ reference }: { reference: string }) {
         accept=".jsonl,.json,.txt"
         take={take}
       />
-      <Failure text={failure} />
+      <Failure of={failure} />
       {task && (
         <TaskProgress task={task}>
           {result?.model && result.gain && (

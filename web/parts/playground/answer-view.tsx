@@ -1,5 +1,6 @@
 /** An answer as it comes; on request, how probable each of its tokens was. Always shown as text, whatever it holds. */
 import { useState } from 'react';
+import { Failure } from '../action.tsx';
 import { percent } from '../format.ts';
 import type { Answer, Token } from './conversation.ts';
 
@@ -22,11 +23,7 @@ export function AnswerView({ answer, probabilities }: { answer: Answer; probabil
             ))}
         </p>
       )}
-      {failure && (
-        <p role="alert" className="text-bad">
-          {failure}
-        </p>
-      )}
+      <Failure of={failure} />
       <Figures {...answer} />
     </div>
   );

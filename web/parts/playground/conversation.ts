@@ -14,7 +14,7 @@ export interface Answer {
   readonly state: 'running' | 'done' | 'stopped' | 'failed';
   readonly text: string;
   readonly tokens: readonly Token[];
-  readonly failure?: string;
+  readonly failure?: unknown;
   /** Milliseconds from the question to the first token, and to the last. */
   readonly firstMs?: number;
   readonly totalMs?: number;
@@ -170,7 +170,7 @@ async function answer(
     put((so) =>
       signal.aborted
         ? { ...so, state: 'stopped', totalMs: since() }
-        : { ...so, state: 'failed', failure: (error as Error).message },
+        : { ...so, state: 'failed', failure: error },
     );
   }
 }

@@ -6,18 +6,22 @@ import { sha256 } from '@noble/hashes/sha2.js';
 import { bytesToHex } from '@noble/hashes/utils.js';
 import pLimit from 'p-limit';
 import { type Api, dataOf, Problem, type Schemas } from '../../api.ts';
+import { patiently } from '../../failure.ts';
 
 const PARTS_AT_ONCE = 4;
 /** With doubling delays from the first one on, 16 seconds: longer than a server takes to start again. */
 const ATTEMPTS = 7;
 const FIRST_RETRY_MS = 250;
 const READ_BYTES = 4 * 2 ** 20;
-const MEMORY = 'patchbay.upload';
+/** Each account's own: several may use one browser. */
+const memoryOf = (account: string): string => `patchbay.upload.${account}`;
 
 export interface Target {
   readonly owner: string;
   readonly name: string;
   readonly base: string;
+  /** Absent: what is there stays as it is, and what is new everybody may see. */
+  readonly visibility?: 'private';
 }
 
 export interface Doing {
@@ -25,6 +29,8 @@ export interface Doing {
   /** Bytes. */
   readonly done: number;
   readonly of: number;
+  /** Why it is being tried again. */
+  readonly trouble?: unknown;
 }
 
 type Draft = Schemas['Draft'];
@@ -41,45 +47,77 @@ interface Remembered {
 }
 
 /** An upload that was interrupted, as this browser remembers it. */
-export function interrupted(): Target | undefined {
-  return recall()?.target;
+export function interrupted(account: string): Target | undefined {
+  return recall(account)?.target;
 }
 
-function recall(): Remembered | undefined {
+function recall(account: string): Remembered | undefined {
   try {
-    return JSON.parse(localStorage.getItem(MEMORY) ?? 'null') ?? undefined;
+    return JSON.parse(localStorage.getItem(memoryOf(account)) ?? 'null') ?? undefined;
   } catch {
     return undefined;
   }
 }
 
-export const forget = (): void => localStorage.removeItem(MEMORY);
+export const forget = (account: string): void => localStorage.removeItem(memoryOf(account));
 
-/** @returns the version, decided on or not yet. @throws Problem with all reasons, where the server refuses it */
+/**
+ * @param account who publishes
+ * @returns the version, decided on or not yet. @throws Problem with all reasons, where the server refuses it
+ */
 export async function publish(
   api: Api,
+  account: string,
   target: Target,
   files: ReadonlyMap<string, File>,
   tell: (doing: Doing) => void,
 ): Promise<Schemas['Version']> {
   const declared = await declare(files, tell);
-  const draft = (await resumed(api, target, declared)) ?? (await started(api, target, declared));
-  await send(api, draft, files, tell);
-  tell({ what: 'verifying', done: 0, of: 0 });
-  const params = { path: { id: draft.id } };
+  const draft =
+    (await resumed(api, account, target, declared)) ?? (await started(api, account, target, declared));
   try {
-    const completed = await dataOf(api.POST('/api/drafts/{id}/complete', { params }));
-    if (completed.kind !== 'adapter') throw new Error('The server listed something else.');
-    forget();
-    return completed.version;
+    const version = await sendAndComplete(api, draft, files, tell);
+    forget(account);
+    return version;
   } catch (error) {
     // What was refused once is refused again: the next attempt starts anew.
-    if (error instanceof Problem && error.status < 500) {
-      forget();
-      await api.DELETE('/api/drafts/{id}', { params }).catch(() => undefined);
+    if (error instanceof Problem && error.status === 422) {
+      forget(account);
+      await api.DELETE('/api/drafts/{id}', { params: { path: { id: draft.id } } }).catch(() => undefined);
     }
     throw error;
   }
+}
+
+/** An object store that dies while it joins the parts may have lost them: then they are sent again. */
+async function sendAndComplete(
+  api: Api,
+  draft: Draft,
+  files: ReadonlyMap<string, File>,
+  tell: (doing: Doing) => void,
+): Promise<Schemas['Version']> {
+  await send(api, draft, files, tell);
+  try {
+    return await complete(api, draft.id, tell);
+  } catch (error) {
+    if (!(error instanceof Problem && error.status === 409)) throw error;
+    const now = await dataOf(api.GET('/api/drafts/{id}', { params: { path: { id: draft.id } } }));
+    if (now.files.every(({ parts = [] }) => parts.every(({ done }) => done))) throw error;
+    await send(api, now, files, tell);
+    return complete(api, draft.id, tell);
+  }
+}
+
+/** However often it is asked, it is done once: an answer that was lost on its way is asked for again. */
+async function complete(api: Api, id: string, tell: (doing: Doing) => void): Promise<Schemas['Version']> {
+  const verifying = { what: 'verifying', done: 0, of: 0 } as const;
+  tell(verifying);
+  const completed = await patiently(
+    () => dataOf(api.POST('/api/drafts/{id}/complete', { params: { path: { id } } })),
+    (trouble) => tell({ ...verifying, trouble }),
+  );
+  if (completed.kind !== 'adapter') throw new Error('The server listed something else.');
+  return completed.version;
 }
 
 async function declare(
@@ -101,8 +139,13 @@ async function declare(
   return declared;
 }
 
-async function resumed(api: Api, target: Target, files: readonly DeclaredFile[]): Promise<Draft | undefined> {
-  const before = recall();
+async function resumed(
+  api: Api,
+  account: string,
+  target: Target,
+  files: readonly DeclaredFile[],
+): Promise<Draft | undefined> {
+  const before = recall(account);
   if (!before || JSON.stringify([before.target, before.files]) !== JSON.stringify([target, files]))
     return undefined;
   try {
@@ -113,12 +156,12 @@ async function resumed(api: Api, target: Target, files: readonly DeclaredFile[])
   }
 }
 
-async function started(api: Api, target: Target, files: DeclaredFile[]): Promise<Draft> {
-  const { owner, name, base } = target;
-  const asked = { params: { path: { owner, name } }, body: { base, files } };
+async function started(api: Api, account: string, target: Target, files: DeclaredFile[]): Promise<Draft> {
+  const { owner, name, ...how } = target;
+  const asked = { params: { path: { owner, name } }, body: { ...how, files } };
   const draft = await dataOf(api.POST('/api/adapters/{owner}/{name}/versions', asked));
   const remembered: Remembered = { draft: draft.id, target, files };
-  localStorage.setItem(MEMORY, JSON.stringify(remembered));
+  localStorage.setItem(memoryOf(account), JSON.stringify(remembered));
   return draft;
 }
 

@@ -106,7 +106,7 @@ function NewKey() {
           </label>
         ))}
       </fieldset>
-      <Failure text={failure} />
+      <Failure of={failure} />
       {key && (
         <p role="status" className="flex flex-wrap items-center gap-3 rounded-md bg-sunken p-3">
           <code className="font-mono text-sm break-all">{key}</code>

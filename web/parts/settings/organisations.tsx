@@ -35,7 +35,7 @@ export function Organisations({ organisations }: Pick<Schemas['Whoami'], 'organi
         <Submit className="button button-primary" disabled={busy}>
           Make it
         </Submit>
-        <Failure text={failure} />
+        <Failure of={failure} />
       </form>
     </section>
   );

@@ -112,7 +112,7 @@ function Cap({ cap }: { cap: number | null }) {
         <input type="number" name="cap" min={0} max={1e6} step="any" defaultValue={cap ?? ''} />
       </Field>
       <Submit disabled={busy}>Set</Submit>
-      <Failure text={failure} />
+      <Failure of={failure} />
     </form>
   );
 }

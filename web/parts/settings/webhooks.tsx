@@ -95,7 +95,7 @@ function NewWebhook() {
           Tell it
         </Submit>
       </div>
-      <Failure text={failure} />
+      <Failure of={failure} />
       {secret && (
         <p role="status" className="flex flex-wrap items-center gap-3 rounded-md bg-sunken p-3">
           <code className="font-mono text-sm break-all">{secret}</code>

@@ -147,7 +147,8 @@ export function adapterFacts(
   };
 }
 
-function catalogFacts({ adapterId, card }: Pick<Version, 'adapterId' | 'card'>) {
+/** What its card says of a version. */
+export function catalogFacts({ adapterId, card }: Pick<Version, 'adapterId' | 'card'>) {
   const { title, summary, task, license, languages, tags } = readCard(card);
   return {
     title: title ?? ownerAndName(adapterId).name,

@@ -3105,15 +3105,10 @@ export interface components {
             name: string;
             title: string;
             summary: string;
-            base: string;
             task: string | null;
             license: string | null;
             languages: string[];
             tags: string[];
-            rank: number;
-            parameters: number;
-            size: number;
-            latest: number;
             /** @description Nats per token that it is better than its base on held-out rows */
             evalGain: number | null;
             /** @description The gain’s 95% confidence interval, and the share of rows answered right */
@@ -3128,6 +3123,11 @@ export interface components {
                     adapter: number;
                 };
             } | null;
+            base: string;
+            rank: number;
+            parameters: number;
+            size: number;
+            latest: number;
             /** @enum {string} */
             visibility: "public" | "private";
             /** @enum {string|null} */
@@ -3198,10 +3198,32 @@ export interface components {
             } | null;
         };
         VersionDetail: components["schemas"]["Version"] & {
+            title: string;
+            summary: string;
+            task: string | null;
+            license: string | null;
+            languages: string[];
+            tags: string[];
+            /** @description Nats per token that it is better than its base on held-out rows */
+            evalGain: number | null;
+            /** @description The gain’s 95% confidence interval, and the share of rows answered right */
+            evaluation: {
+                rows: number;
+                gain: {
+                    low: number;
+                    high: number;
+                };
+                accuracy: {
+                    base: number;
+                    adapter: number;
+                };
+            } | null;
             config: {
                 [key: string]: unknown;
             };
             card: string;
+            /** @description The card, rendered and safe to show */
+            cardHtml: string;
             files: components["schemas"]["File"][];
             verification: components["schemas"]["Verification"];
             runsOn: {

@@ -14,7 +14,7 @@ import { decodeCursor, encodeCursor } from '../cursor.ts';
 import type { DownloadCounter } from '../downloads.ts';
 import { ApiError } from '../errors.ts';
 import { familyOf } from '../family.ts';
-import type { PublishDeps } from '../versions.ts';
+import { catalogFacts, type PublishDeps } from '../versions.ts';
 import { type App, id, json, needs, ok, problems, route } from './kit.ts';
 import * as s from './schemas.ts';
 import { adapterSeenBy, versionSeenBy } from './seen.ts';
@@ -105,6 +105,10 @@ export function catalogRoutes(app: App, { db, blobs, downloads, loadedBases }: C
           ...(await viewVersion(db, viewer, version)),
           config: version.config,
           card: version.card,
+          cardHtml: cardHtml(version.card),
+          ...catalogFacts(version),
+          evalGain: version.evalGain,
+          evaluation: version.evaluation ?? null,
           files,
           verification: verdict ? viewVerification(verdict) : null,
           runsOn: viewRunsOn(version),

@@ -116,9 +116,34 @@ export const Verification = z
   })
   .openapi('Verification');
 
+const CardHtml = z.string().openapi({ description: 'The card, rendered and safe to show' });
+/** What is shown of an adapter, and of each of its versions. */
+const about = {
+  title: z.string(),
+  summary: z.string(),
+  task: z.string().nullable(),
+  license: z.string().nullable(),
+  languages: z.array(z.string()),
+  tags: z.array(z.string()),
+  evalGain: z
+    .number()
+    .nullable()
+    .openapi({ description: 'Nats per token that it is better than its base on held-out rows' }),
+  evaluation: z
+    .object({
+      rows: z.int(),
+      gain: z.object({ low: z.number(), high: z.number() }),
+      accuracy: z.object({ base: z.number(), adapter: z.number() }),
+    })
+    .nullable()
+    .openapi({ description: 'The gain’s 95% confidence interval, and the share of rows answered right' }),
+};
+
 export const VersionDetail = Version.extend({
+  ...about,
   config: z.record(z.string(), z.unknown()),
   card: z.string(),
+  cardHtml: CardHtml,
   files: z.array(File),
   verification: Verification.nullable().openapi({ description: 'The last one that is finished' }),
   runsOn: z.array(
@@ -137,29 +162,12 @@ export const Adapter = z
     id: z.string(),
     owner: z.string(),
     name: z.string(),
-    title: z.string(),
-    summary: z.string(),
+    ...about,
     base: z.string(),
-    task: z.string().nullable(),
-    license: z.string().nullable(),
-    languages: z.array(z.string()),
-    tags: z.array(z.string()),
     rank: z.int(),
     parameters: z.int(),
     size: z.int(),
     latest: z.int(),
-    evalGain: z
-      .number()
-      .nullable()
-      .openapi({ description: 'Nats per token that it is better than its base on held-out rows' }),
-    evaluation: z
-      .object({
-        rows: z.int(),
-        gain: z.object({ low: z.number(), high: z.number() }),
-        accuracy: z.object({ base: z.number(), adapter: z.number() }),
-      })
-      .nullable()
-      .openapi({ description: 'The gain’s 95% confidence interval, and the share of rows answered right' }),
     visibility: z.enum(['public', 'private']),
     gate: z.enum(['auto', 'manual']).nullable(),
     downloads: z.int().openapi({ description: 'Of the last 30 days' }),
@@ -168,8 +176,6 @@ export const Adapter = z
     updatedAt: z.string(),
   })
   .openapi('Adapter');
-
-const CardHtml = z.string().openapi({ description: 'The card, rendered and safe to show' });
 
 export const AdapterDetail = Adapter.extend({
   card: z.string(),

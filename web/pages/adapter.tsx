@@ -84,8 +84,8 @@ export function Component() {
   const pathOf = (name: string) => `/adapters/${adapter.id}${name && `/${name}`}${which}`;
   return (
     <>
-      <title>{`${adapter.title} · Patchbay`}</title>
-      <meta name="description" content={adapter.summary} />
+      <title>{`${version.title} · Patchbay`}</title>
+      <meta name="description" content={version.summary} />
       <header className="mb-4 flex flex-col gap-2">
         <p className="text-sm text-quiet">
           <Link className="link" to={`/people/${adapter.owner}`}>
@@ -94,7 +94,7 @@ export function Component() {
           / {adapter.name}
         </p>
         <div className="flex flex-wrap items-center gap-3">
-          <h1 className="min-w-0 break-words">{adapter.title}</h1>
+          <h1 className="min-w-0 break-words">{version.title}</h1>
           <Status status={version.status} />
           <Warmth warm={isWarm} />
           {adapter.visibility === 'private' && <span className="chip">private</span>}
@@ -104,7 +104,7 @@ export function Component() {
             <Like key={adapter.id} adapter={adapter} />
           </span>
         </div>
-        {adapter.summary && <p className="max-w-prose break-words">{adapter.summary}</p>}
+        {version.summary && <p className="max-w-prose break-words">{version.summary}</p>}
         {version.number !== adapter.latest && (
           <p className="panel px-3 py-2 text-sm">
             This is version {version.number}.{' '}

@@ -2,7 +2,9 @@
 import type { FineTuningJob, FineTuningJobEvent } from 'openai/resources/fine-tuning/jobs';
 import { useEffect, useState } from 'react';
 import { Link, useParams, useSearchParams } from 'react-router';
+import { said } from '../failure.ts';
 import { openai } from '../openai.ts';
+import { ActionButton, Failure } from '../parts/action.tsx';
 import { count } from '../parts/format.ts';
 import { saveText } from '../parts/save-text.ts';
 import { Scroll } from '../parts/scroll.tsx';
@@ -18,17 +20,22 @@ export const personal = true;
 export function Component() {
   const { id } = useParams();
   const [params] = useSearchParams();
-  const { history, failure } = useHistory(id);
+  const { history, trouble, failure } = useHistory(id);
   const other = useHistory(params.get('with') ?? undefined).history;
   return (
     <div className="flex flex-col gap-6">
       <title>{`${id} · Patchbay`}</title>
-      {failure && (
-        <p role="alert" className="panel border-bad p-3">
-          {failure}
+      {failure !== undefined && (
+        <p className="panel border-bad p-3">
+          <Failure of={failure} />
         </p>
       )}
-      {!history && !failure && <p role="status">Asking for the job…</p>}
+      {trouble !== undefined && (
+        <p role="status" className="panel border-warn p-3">
+          {said(trouble)} It is being asked for again; what is shown is from before.
+        </p>
+      )}
+      {!history && failure === undefined && trouble === undefined && <p role="status">Asking for the job…</p>}
       {history && <Headline {...history} />}
       {history && <Curves series={history.series} other={other} />}
       {history && <Compare id={history.job.id} />}
@@ -38,8 +45,6 @@ export function Component() {
     </div>
   );
 }
-
-type Action = 'pause' | 'resume' | 'cancel';
 
 function Headline({ job, series, totalSteps }: History) {
   const made = job.fine_tuned_model;
@@ -112,28 +117,24 @@ function Headline({ job, series, totalSteps }: History) {
 }
 
 function Actions({ job }: { job: FineTuningJob }) {
-  const [failure, setFailure] = useState<string>();
   if (isOver(job)) return null;
-  const act = (action: Action) => () => {
-    setFailure(undefined);
-    openai()
-      .fineTuning.jobs[action](job.id)
-      .catch((error: Error) => setFailure(error.message));
-  };
   const isPaused = job.status === ('paused' as string);
   return (
     <span className="flex flex-wrap items-center gap-2">
-      {failure && (
-        <span role="alert" className="text-bad">
-          {failure}
-        </span>
-      )}
-      <button type="button" className="button" onClick={act(isPaused ? 'resume' : 'pause')}>
+      <ActionButton act={() => openai().fineTuning.jobs[isPaused ? 'resume' : 'pause'](job.id)}>
         {isPaused ? 'Resume' : 'Pause'}
-      </button>
-      <button type="button" className="button text-bad" onClick={act('cancel')}>
+      </ActionButton>
+      <ActionButton
+        className="text-bad"
+        confirm={{
+          what: `Cancel ${nameOf(job)}?`,
+          why: 'It does not go on after that, and makes no adapter. Its checkpoints stay.',
+          yes: 'Cancel it',
+        }}
+        act={() => openai().fineTuning.jobs.cancel(job.id)}
+      >
         Cancel
-      </button>
+      </ActionButton>
     </span>
   );
 }
@@ -240,7 +241,7 @@ function Events({ id, messages }: { id: string; messages: readonly FineTuningJob
               <time className="text-quiet tabular-nums" dateTime={new Date(at * 1000).toISOString()}>
                 {new Date(at * 1000).toISOString().slice(11, 19)}
               </time>
-              <span className="min-w-0 break-words">{message}</span>
+              <span className="min-w-0 flex-1 break-words">{message}</span>
             </li>
           ))}
         </ol>

@@ -49,7 +49,7 @@ export function Component() {
   };
   const add = () => {
     change({ models: [...setup.models, setup.models.at(-1)!] });
-    conversation.clear();
+    conversation.addColumn();
   };
   return (
     <div className="flex flex-col gap-4">
@@ -111,6 +111,7 @@ export function Component() {
                   // biome-ignore lint/suspicious/noArrayIndexKey: its place is what it is
                   key={i}
                   turn={turn}
+                  isLast={i === conversation.turns.length - 1}
                   column={column}
                   probabilities={probabilities}
                   edit={(prompt) => conversation.ask(setup, prompt, i)}
@@ -226,6 +227,7 @@ function Settings({ setup, change }: { setup: Setup; change: (next: Partial<Setu
 
 function TurnView({
   turn: { prompt, answers },
+  isLast,
   column,
   probabilities,
   edit,
@@ -233,6 +235,7 @@ function TurnView({
   stop,
 }: {
   turn: Turn;
+  isLast: boolean;
   column: number;
   probabilities: boolean;
   edit: (prompt: string) => void;
@@ -274,9 +277,11 @@ function TurnView({
             <button type="button" className="link cursor-pointer" onClick={() => setEditing(true)}>
               Edit
             </button>
-            <button type="button" className="link cursor-pointer" onClick={again}>
-              Regenerate
-            </button>
+            {(answer?.state !== 'unasked' || isLast) && (
+              <button type="button" className="link cursor-pointer" onClick={again}>
+                {answer?.state === 'unasked' ? 'Ask it too' : 'Regenerate'}
+              </button>
+            )}
           </>
         )}
       </p>

@@ -10,7 +10,7 @@ import { Merged } from './merged.tsx';
 
 const WEIGHTS = 'adapter_model.safetensors';
 
-export function Files({ adapter, version: { number, reference, files } }: Shown) {
+export function Files({ adapter, version: { number, reference, status, files } }: Shown) {
   const viewer = useViewer();
   const urlOf = (path: string) => `/api/adapters/${adapter.id}/versions/${number}/files/${path}`;
   const weights = files.find(({ path }) => path === WEIGHTS);
@@ -45,7 +45,7 @@ export function Files({ adapter, version: { number, reference, files } }: Shown)
           </tbody>
         </table>
       </div>
-      {viewer && <Merged key={reference} reference={reference} />}
+      {viewer && status === 'passed' && <Merged key={reference} reference={reference} />}
       {weights && <Header key={number} url={urlOf(WEIGHTS)} size={weights.size} />}
     </div>
   );

@@ -1,6 +1,6 @@
 /** How good an adapter is at what a visitor needs it for: on rows of theirs. */
 import { useState } from 'react';
-import { dataOf } from '../../api.ts';
+import { dataOf, type Schemas } from '../../api.ts';
 import { openai } from '../../openai.ts';
 import { browserApi } from '../../routes.tsx';
 import { Failure } from '../action.tsx';
@@ -10,7 +10,7 @@ import { Beside } from './beside.tsx';
 import { TaskProgress, useTask } from './task.tsx';
 
 export function Measure({ reference }: { reference: string }) {
-  const { task, start } = useTask();
+  const { followed, start } = useTask();
   const [failure, setFailure] = useState<unknown>();
   const take = async ([file]: File[]) => {
     if (!file) return;
@@ -23,7 +23,6 @@ export function Measure({ reference }: { reference: string }) {
       setFailure(error);
     }
   };
-  const result = task?.result && 'rows' in task.result ? task.result : undefined;
   return (
     <section className="flex flex-col gap-3">
       <h2>On rows of yours</h2>
@@ -34,20 +33,22 @@ export function Measure({ reference }: { reference: string }) {
         take={take}
       />
       <Failure of={failure} />
-      {task && (
-        <TaskProgress task={task}>
-          {result?.model && result.gain && (
-            <>
-              <p>
-                On {result.rows.toLocaleString('en')} rows its loss is lower by{' '}
-                <strong>{signed(result.gain.value)}</strong> nats per token, 95% interval{' '}
-                {signed(result.gain.low)} to {signed(result.gain.high)}.
-              </p>
-              <Beside base={result.base} adapter={result.model} />
-            </>
-          )}
-        </TaskProgress>
-      )}
+      {followed && <TaskProgress {...followed}>{({ result }) => <Measured result={result} />}</TaskProgress>}
     </section>
+  );
+}
+
+function Measured({ result }: Pick<Schemas['Task'], 'result'>) {
+  if (!result || !('rows' in result) || !result.model || !result.gain) return null;
+  const { rows, base, model, gain } = result;
+  return (
+    <>
+      <p>
+        On {rows.toLocaleString('en')} rows it is {gain.value < 0 ? 'worse' : 'better'} than its base: its
+        gain is <strong>{signed(gain.value)}</strong> nats per token, 95% interval {signed(gain.low)} to{' '}
+        {signed(gain.high)}.
+      </p>
+      <Beside base={base} adapter={model} />
+    </>
   );
 }

@@ -11,6 +11,7 @@ const TryIt = lazy(() => import('../try-it.tsx'));
 
 export function Overview({ adapter, version, family, similar, role }: Shown) {
   const viewer = useViewer();
+  const which = version.number === adapter.latest ? '' : `?version=${version.number}`;
   const facts = [
     [
       'Base',
@@ -18,33 +19,33 @@ export function Overview({ adapter, version, family, similar, role }: Shown) {
         {version.base}
       </Link>,
     ],
-    ['Task', adapter.task],
+    ['Task', version.task],
     ['Rank', version.rank],
     ['Adapted', version.targetModules.join(', ')],
     ['Parameters', count(version.parameters)],
     ['Size', bytes(version.size)],
-    ['Languages', adapter.languages.join(', ')],
-    ['Licence', adapter.license],
+    ['Languages', version.languages.join(', ')],
+    ['Licence', version.license],
     ['Published', date(version.createdAt)],
   ] as const;
   return (
     <div className="grid grid-cols-1 gap-8 lg:grid-cols-[minmax(0,1fr)_20rem]">
       <div className="flex min-w-0 flex-col gap-6">
         {viewer && adapter.gate && !role && <AskForAccess adapter={adapter} />}
-        <Try reference={version.reference} base={version.base} />
-        <Card html={withoutTitle(adapter.cardHtml, adapter.title)} />
-        {adapter.cardHtml.trim() === '' && (
+        {version.status === 'passed' && <Try reference={version.reference} base={version.base} />}
+        <Card html={withoutTitle(version.cardHtml, version.title)} />
+        {version.cardHtml.trim() === '' && (
           <p className="text-quiet">Its publisher has not written a card.</p>
         )}
       </div>
       <aside className="flex flex-col gap-6 text-sm">
         <section className="panel p-4">
           <h2 className="mb-3 text-base">Beside its base</h2>
-          <Comparison {...adapter} scale={scaleOf([adapter])} />
+          <Comparison {...version} scale={scaleOf([version])} />
           <p className="mt-3 text-quiet">
-            {adapter.evaluation &&
-              `On ${adapter.evaluation.rows} held-out rows; the gain in nats per token, with its 95% interval. `}
-            <Link className="link" to={`/adapters/${adapter.id}/verification`}>
+            {version.evaluation &&
+              `On ${version.evaluation.rows} held-out rows; the gain in nats per token, with its 95% interval. `}
+            <Link className="link" to={`/adapters/${adapter.id}/verification${which}`}>
               What was checked
             </Link>
           </p>

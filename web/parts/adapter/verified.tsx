@@ -22,7 +22,9 @@ export function Verified({ version }: Shown) {
       ) : (
         <p>It has not been verified yet. It is listed once it was.</p>
       )}
-      {viewer && <Measure key={version.reference} reference={version.reference} />}
+      {viewer && version.status === 'passed' && (
+        <Measure key={version.reference} reference={version.reference} />
+      )}
       <RunsOn runsOn={runsOn} />
     </div>
   );
@@ -48,10 +50,12 @@ function Checked({ status, checkedAt, rules, problems, findings, record }: Verif
             ))}
           </ul>
         )}
-        <p className="max-w-prose text-quiet">
-          Names, shapes and ranks fit the base; no value is infinite or missing; it runs, ends, and says
-          something that the base does not.
-        </p>
+        {status === 'passed' && (
+          <p className="max-w-prose text-quiet">
+            Names, shapes and ranks fit the base; no value is infinite or missing; it runs, ends, and says
+            something that the base does not.
+          </p>
+        )}
         {record && (
           <p className="mt-2 flex flex-wrap items-center gap-2 text-sm">
             <span>

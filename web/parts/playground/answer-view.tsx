@@ -7,6 +7,11 @@ import type { Answer, Token } from './conversation.ts';
 const LOOKS = ['bg-bad/40', 'bg-warn/30', 'bg-warn/15', ''] as const;
 const BOUNDS = [0.1, 0.5, 0.9];
 
+const NOTHING: Readonly<Partial<Record<Answer['state'], string>>> = {
+  done: '(it said nothing)',
+  unasked: '(not asked)',
+};
+
 export function AnswerView({ answer, probabilities }: { answer: Answer; probabilities: boolean }) {
   const { state, text, tokens, failure } = answer;
   return (
@@ -19,7 +24,7 @@ export function AnswerView({ answer, probabilities }: { answer: Answer; probabil
             (state === 'running' ? (
               <span className="animate-pulse">…</span>
             ) : (
-              state === 'done' && <span className="text-quiet">(it said nothing)</span>
+              NOTHING[state] && <span className="text-quiet">{NOTHING[state]}</span>
             ))}
         </p>
       )}

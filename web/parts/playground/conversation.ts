@@ -11,7 +11,8 @@ export interface Token {
 }
 
 export interface Answer {
-  readonly state: 'running' | 'done' | 'stopped' | 'failed';
+  /** Unasked: its column came later. */
+  readonly state: 'unasked' | 'running' | 'done' | 'stopped' | 'failed';
   readonly text: string;
   readonly tokens: readonly Token[];
   readonly failure?: unknown;
@@ -31,14 +32,16 @@ export interface Turn {
 type Action =
   | { type: 'ask'; turn: number; prompt: string; columns: number }
   | { type: 'again'; turn: number; column: number }
+  | { type: 'column added' }
   | { type: 'column removed'; column: number }
   | { type: 'cleared' }
   | { type: 'answer'; turn: number; column: number; change: (before: Answer) => Answer };
 
 const STARTED: Answer = { state: 'running', text: '', tokens: [] };
+const UNASKED: Answer = { ...STARTED, state: 'unasked' };
 const TOP_TOKENS = 5;
 
-function reduce(turns: readonly Turn[], action: Action): readonly Turn[] {
+export function reduce(turns: readonly Turn[], action: Action): readonly Turn[] {
   const answers = (turn: number, change: (answers: readonly Answer[]) => readonly Answer[]) =>
     turns.map((one, i) => (i === turn ? { ...one, answers: change(one.answers) } : one));
   switch (action.type) {
@@ -53,6 +56,8 @@ function reduce(turns: readonly Turn[], action: Action): readonly Turn[] {
         0,
         action.turn + 1,
       );
+    case 'column added':
+      return turns.map((turn) => ({ ...turn, answers: [...turn.answers, UNASKED] }));
     case 'column removed':
       return turns.map((turn) => ({ ...turn, answers: turn.answers.filter((_, i) => i !== action.column) }));
     case 'cleared':
@@ -106,6 +111,9 @@ export function useConversation() {
       change({ type: 'again', turn, column });
       void run(setup, turns.slice(0, turn), turns[turn]!.prompt, column);
     },
+    addColumn() {
+      change({ type: 'column added' });
+    },
     removeColumn(column: number) {
       stop();
       running.current.clear();
@@ -125,10 +133,14 @@ async function answer(
   const began = performance.now();
   const since = () => performance.now() - began;
   const { system, temperature, topP, maxTokens, seed } = setup;
-  const history = before.flatMap((turn) => [
-    { role: 'user' as const, content: turn.prompt },
-    { role: 'assistant' as const, content: turn.answers[column]?.text ?? '' },
-  ]);
+  const history = before.flatMap((turn) => {
+    const known = turn.answers[column];
+    if (!known || known.state === 'unasked') return [];
+    return [
+      { role: 'user' as const, content: turn.prompt },
+      { role: 'assistant' as const, content: known.text },
+    ];
+  });
   try {
     const stream = await openai().chat.completions.create(
       {

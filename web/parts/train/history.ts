@@ -5,11 +5,11 @@ import type {
   FineTuningJobEvent,
 } from 'openai/resources/fine-tuning/jobs';
 import { useEffect, useState } from 'react';
+import { patiently } from '../../failure.ts';
 import { openai } from '../../openai.ts';
 
-const ASK_AGAIN_MS = 1_000;
-/** After an error: the server may be starting again. */
-const AFTER_ERROR_MS = 3_000;
+/** Each time it is asked three things: one a second. */
+const ASK_AGAIN_MS = 3_000;
 const EVENTS_AT_ONCE = 1_000;
 const CHECKPOINTS_SHOWN = 100;
 
@@ -51,9 +51,17 @@ export function nameOf(job: FineTuningJob): string {
   return job.fine_tuned_model ?? (suffix ? `${job.organization_id}/${suffix}` : job.id);
 }
 
-/** @returns what is known; or why nothing is */
-export function useHistory(id: string | undefined): { history?: History; failure?: string } {
-  const [state, setState] = useState<{ history?: History; failure?: string }>({});
+interface Watched {
+  readonly history?: History;
+  /** Why it is being asked for again. */
+  readonly trouble?: unknown;
+  /** Why no more can be known of it. */
+  readonly failure?: unknown;
+}
+
+/** What is known of a job; nothing at first. */
+export function useHistory(id: string | undefined): Watched {
+  const [state, setState] = useState<Watched>({});
   useEffect(() => {
     if (!id) return setState({});
     const stopped = new AbortController();
@@ -63,31 +71,30 @@ export function useHistory(id: string | undefined): { history?: History; failure
   return state;
 }
 
-type Tell = (change: (before: { history?: History }) => { history?: History; failure?: string }) => void;
+type Tell = (change: (before: Watched) => Watched) => void;
 
 async function watch(id: string, signal: AbortSignal, tell: Tell): Promise<void> {
   const events: FineTuningJobEvent[] = [];
-  while (!signal.aborted) {
-    let wait = ASK_AGAIN_MS;
-    try {
-      // Before its events: those of a job that is over are all there.
-      const job = await openai().fineTuning.jobs.retrieve(id, { signal });
-      events.push(...(await eventsAfter(id, events.at(-1)?.id, signal)));
-      const { data: checkpoints } = await openai().fineTuning.jobs.checkpoints.list(
-        id,
-        { limit: CHECKPOINTS_SHOWN },
-        { signal },
-      );
-      tell(() => ({ history: historyOf(job, events, checkpoints) }));
-      if (isOver(job)) return;
-    } catch (error) {
-      if (signal.aborted) return;
-      const { status, message } = error as { status?: number; message: string };
-      tell(({ history }) => ({ ...(history ? { history } : {}), failure: message }));
-      if (status !== undefined && status < 500) return;
-      wait = AFTER_ERROR_MS;
+  const ask = async (): Promise<History> => {
+    // Before its events: those of a job that is over are all there.
+    const job = await openai().fineTuning.jobs.retrieve(id, { signal });
+    events.push(...(await eventsAfter(id, events.at(-1)?.id, signal)));
+    const { data: checkpoints } = await openai().fineTuning.jobs.checkpoints.list(
+      id,
+      { limit: CHECKPOINTS_SHOWN },
+      { signal },
+    );
+    return historyOf(job, events, checkpoints);
+  };
+  try {
+    while (!signal.aborted) {
+      const history = await patiently(ask, (trouble) => tell((before) => ({ ...before, trouble })), signal);
+      tell(() => ({ history }));
+      if (isOver(history.job)) return;
+      await new Promise((resolve) => setTimeout(resolve, ASK_AGAIN_MS));
     }
-    await new Promise((resolve) => setTimeout(resolve, wait));
+  } catch (failure) {
+    if (!signal.aborted) tell(({ history }) => ({ ...(history ? { history } : {}), failure }));
   }
 }
 

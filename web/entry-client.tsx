@@ -5,7 +5,7 @@ import { hydrateRoot } from 'react-dom/client';
 import { createBrowserRouter, matchRoutes, UNSAFE_ErrorResponseImpl } from 'react-router';
 import { RouterProvider } from 'react-router/dom';
 import { STATE } from './document.tsx';
-import { browserApi, routesOf, type Viewer } from './routes.tsx';
+import { browserApi, routesOf, type Viewer, viewerOf } from './routes.tsx';
 
 const app = document.getElementById('app')!;
 const state = document.getElementById(STATE)?.textContent;
@@ -14,7 +14,8 @@ const { loaderData, errors } = JSON.parse(state ?? '{}') as {
   loaderData?: Record<string, unknown>;
   errors?: Record<string, { status: number; data?: unknown }> | null;
 };
-const routes = routesOf(browserApi(), (loaderData?.['root'] as Viewer | undefined) ?? null);
+const viewer = (loaderData?.['root'] as Viewer | undefined) ?? null;
+const routes = routesOf(browserApi(), viewer, () => viewerOf(browserApi()));
 
 // What is shown already is loaded first: else it would vanish while it is.
 for (const { route } of matchRoutes(routes, location) ?? []) {

@@ -1,6 +1,6 @@
 /** Which page is where. A page's file holds what it loads, and what it shows; browsers get it when they come to it. */
 import type { ComponentType } from 'react';
-import { data, type LoaderFunctionArgs, type RouteObject, redirect } from 'react-router';
+import { data, type LoaderFunctionArgs, type RouteObject, redirect, redirectDocument } from 'react-router';
 import { type Api, createApi, dataOf, Problem } from './api.ts';
 import { ErrorPage } from './error-page.tsx';
 import { Layout } from './layout.tsx';
@@ -65,21 +65,33 @@ export interface Handle {
   readonly page: PageFile;
 }
 
-export function routesOf(api: Api, viewer: Viewer | null): RouteObject[] {
+/** @param known who is signed in. @param askAgain who is, after what was done here; only where pages stay */
+export function routesOf(
+  api: Api,
+  known: Viewer | null,
+  askAgain: () => Promise<Viewer | null> = async () => known,
+): RouteObject[] {
+  let viewer = known;
   return [
     {
       id: 'root',
       Component: Layout,
       ErrorBoundary: ErrorPage,
-      loader: () => viewer,
-      shouldRevalidate: () => false,
+      loader: async () => {
+        // A server that is away is said by the page's own loader; who one is stays known.
+        viewer = await askAgain().catch(() => viewer);
+        return viewer;
+      },
+      // What one may do can change by what one does, not by going elsewhere.
+      shouldRevalidate: ({ currentUrl, nextUrl, defaultShouldRevalidate }) =>
+        viewer !== null && defaultShouldRevalidate && currentUrl.href === nextUrl.href,
       children: TREE.map(([path, page]) => ({
         path,
         handle: { page } satisfies Handle,
         ErrorBoundary: ErrorPage,
         lazy: async () => {
           const found: Page = await PAGES[page]();
-          return { Component: found.Component, loader: asPage(api, viewer, found) };
+          return { Component: found.Component, loader: asPage(api, () => viewer, found) };
         },
       })),
     },
@@ -88,8 +100,9 @@ export function routesOf(api: Api, viewer: Viewer | null): RouteObject[] {
 
 /** A refusal becomes a page with its status; whoever is not signed in may do so, and come back. */
 const asPage =
-  (api: Api, viewer: Viewer | null, { loader, personal }: Page) =>
+  (api: Api, viewerNow: () => Viewer | null, { loader, personal }: Page) =>
   async ({ request, params }: LoaderFunctionArgs) => {
+    const viewer = viewerNow();
     const url = new URL(request.url);
     const signIn = `/sign-in?to=${encodeURIComponent(url.pathname + url.search)}`;
     if (personal && !viewer) throw redirect(signIn);
@@ -97,7 +110,7 @@ const asPage =
       return (await loader?.({ api, viewer, url, params, signal: request.signal })) ?? null;
     } catch (error) {
       if (!(error instanceof Problem)) throw error;
-      if (error.status === 401) throw redirect(signIn); // the session has ended meanwhile
+      if (error.status === 401) throw redirectDocument(signIn); // the session has ended meanwhile: all of the page is another one's
       throw data(error.message, { status: error.status });
     }
   };
@@ -108,7 +121,7 @@ export interface Viewer {
   readonly organisations: readonly { readonly name: string; readonly role: 'read' | 'write' | 'admin' }[];
 }
 
-/** Asked by the server alone, of a browser that sent a session. */
+/** Of a browser that sends a session. */
 export async function viewerOf(api: Api): Promise<Viewer | null> {
   try {
     const { owner, organisations } = await dataOf(api.GET('/api/whoami'));

@@ -27,11 +27,12 @@ export const loader = async ({ api, viewer, params, url }: Asked) => {
         )
       : undefined,
   ]);
-  return { name, page, members: members?.members };
+  const mayChange = viewer?.organisations.some((one) => one.name === name && one.role === 'admin');
+  return { name, page, members: members?.members, mayChange: mayChange ?? false };
 };
 
 export function Component() {
-  const { name, page, members } = useLoaded<typeof loader>();
+  const { name, page, members, mayChange } = useLoaded<typeof loader>();
   const { adapters, counts, next, warm } = page;
   const downloads = adapters.reduce((sum, adapter) => sum + adapter.downloads, 0);
   return (
@@ -50,56 +51,68 @@ export function Component() {
           Next page
         </Link>
       )}
-      {members && <Members organisation={name} members={members} />}
+      {members && <Members organisation={name} members={members} mayChange={mayChange} />}
     </div>
   );
 }
 
 type Member = Schemas['Member'];
 
-function Members({ organisation, members }: { organisation: string; members: readonly Member[] }) {
+function Members({
+  organisation,
+  members,
+  mayChange,
+}: {
+  organisation: string;
+  members: readonly Member[];
+  mayChange: boolean;
+}) {
   const pathOf = (member: string) => ({ params: { path: { organisation, member } } });
   const route = '/api/organisations/{organisation}/members/{member}';
   return (
     <section className="flex flex-col gap-3">
       <h2>Members</h2>
-      <Table head={['Name', 'Kind', 'Role', 'Since', 'Actions']} label="Members">
+      <Table head={['Name', 'Kind', 'Role', 'Since', ...(mayChange ? ['Actions'] : [])]} label="Members">
         {members.map(({ name, kind, role, since }) => (
           <tr key={name}>
             <th scope="row">{name}</th>
             <td>{kind}</td>
             <td>{role}</td>
             <td>{date(since)}</td>
-            <td>
-              <ActionButton
-                className="text-bad"
-                label={`Take ${name} out`}
-                confirm={{ what: `Take ${name} out of ${organisation}?`, yes: 'Take out' }}
-                act={() => browserApi().DELETE(route, pathOf(name))}
-              >
-                Take out
-              </ActionButton>
-            </td>
+            {mayChange && (
+              <td>
+                <ActionButton
+                  className="text-bad"
+                  label={`Take ${name} out`}
+                  confirm={{ what: `Take ${name} out of ${organisation}?`, yes: 'Take out' }}
+                  act={() => browserApi().DELETE(route, pathOf(name))}
+                >
+                  Take out
+                </ActionButton>
+              </td>
+            )}
           </tr>
         ))}
       </Table>
-      <div className="flex flex-wrap gap-4">
-        <AddForm
-          what="Take somebody in"
-          hint="Or change a role"
-          add={(name, role) => browserApi().PUT(route, { ...pathOf(name), body: { role } })}
-        />
-        <AddForm
-          what="Make a service account"
-          hint="A program’s; its keys are made with POST /api/keys"
-          add={(name, role) =>
-            browserApi().POST('/api/organisations/{organisation}/service-accounts', {
-              params: { path: { organisation } },
-              body: { name, role },
-            })
-          }
-        />
-      </div>
+      {mayChange && (
+        <div className="flex flex-wrap gap-4">
+          <AddForm
+            what="Take somebody in"
+            hint="Or change a role"
+            add={(name, role) => browserApi().PUT(route, { ...pathOf(name), body: { role } })}
+          />
+          <AddForm
+            what="Make a service account"
+            hint="A program’s; its keys are made with POST /api/keys"
+            add={(name, role) =>
+              browserApi().POST('/api/organisations/{organisation}/service-accounts', {
+                params: { path: { organisation } },
+                body: { name, role },
+              })
+            }
+          />
+        </div>
+      )}
     </section>
   );
 }

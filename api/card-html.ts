@@ -23,16 +23,31 @@ const schema = {
 interface Node {
   type: string;
   tagName?: string;
+  value?: string;
   properties?: Record<string, unknown>;
   children?: Node[];
 }
 
-/** Links lead to strangers, and lend them nothing of ours. */
-function strangers() {
+const textOf = (node: Node): string =>
+  node.type === 'text' ? (node.value ?? '') : (node.children ?? []).map(textOf).join('');
+
+/** Of a list of tasks: its box is named by what stands beside it. */
+function nameBox(item: Node): void {
+  const box = [item, ...(item.children ?? [])]
+    .flatMap(({ children = [] }) => children)
+    .find(({ tagName }) => tagName === 'input');
+  if (box) box.properties = { ...box.properties, ariaLabel: textOf(item).trim() };
+}
+
+/** Links lead to strangers, and lend them nothing of ours; what scrolls can be reached by a keyboard, and what is ticked has a name. */
+function finished() {
   const visit = (node: Node): void => {
     if (node.tagName === 'a') node.properties = { ...node.properties, rel: ['nofollow', 'noopener', 'ugc'] };
     if (node.tagName === 'img')
       node.properties = { ...node.properties, referrerPolicy: 'no-referrer', loading: 'lazy' };
+    if (node.tagName === 'pre' || node.tagName === 'table')
+      node.properties = { ...node.properties, tabIndex: 0 };
+    if (node.tagName === 'li') nameBox(node);
     // A header that heads nothing is none to a screen reader.
     if (node.tagName === 'th' && node.children?.length === 0) node.tagName = 'td';
     node.children?.forEach(visit);
@@ -45,7 +60,7 @@ const processor = unified()
   .use(remarkGfm)
   .use(remarkRehype)
   .use(rehypeSanitize, schema)
-  .use(strangers)
+  .use(finished)
   .use(rehypeStringify);
 
 /** The worst cards cost most of a second, and every look at a page would pay it. */

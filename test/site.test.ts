@@ -136,7 +136,7 @@ describe.skipIf(!chromiumPath)('the site', { timeout: 180_000 }, () => {
     await page.getByRole('region', { name: 'Try it' }).getByRole('link', { name: 'Playground' }).click();
     await page.getByRole('button', { name: 'Add a column' }).click();
     const third = page.getByRole('region', { name: /^Column 3/ });
-    await third.getByLabel('Add an adapter').selectOption('patchbay/json');
+    await third.getByLabel('Add an adapter').fill('patchbay/json');
     await page.getByLabel('Token probabilities').check();
     await page.getByLabel('Prompt').fill(REVIEW);
     await page.keyboard.press('Enter');
@@ -242,6 +242,61 @@ describe.skipIf(!chromiumPath)('the site', { timeout: 180_000 }, () => {
     expect(drafts).toEqual([]); // the draft of before was taken up
     await page.reload();
     expect(await page.getByText('was interrupted').count()).toBe(0);
+    await page.close();
+  });
+
+  it('publishes another version though the answers are lost, and shows of each what it is', async () => {
+    const page = await opened('/publish');
+    const lost = new Set<string>();
+    // Each is answered, and its first answer does not arrive.
+    await page.route(/\/(complete|versions\/\d+)$/, async (route) => {
+      const { pathname } = new URL(route.request().url());
+      if (lost.has(pathname)) return route.continue();
+      lost.add(pathname);
+      await route.fetch();
+      await route.abort();
+    });
+    const card = '---\ntitle: Moods, told anew\n---\nAnother card.\n';
+    await page
+      .locator('input[type=file]')
+      .setInputFiles([
+        ...(await contentsOf(adapterFolder)).filter(({ name }) => /^adapter_/.test(name)),
+        { name: 'README.md', mimeType: 'text/markdown', buffer: Buffer.from(card) },
+      ]);
+    await page.getByLabel('Name').fill('moods');
+    await page.getByRole('button', { name: 'Publish' }).click();
+    await page.getByText('It is being tried again').waitFor();
+    await page.getByRole('heading', { name: 'dora/moods@2 is listed' }).waitFor({ timeout: 120_000 });
+    expect(lost.size).toBeGreaterThan(0);
+    complaints.length = 0; // the browser says that the answers were lost
+    await page.unrouteAll();
+    await page.goto(`${server.url}/adapters/dora/moods`);
+    await page.getByRole('heading', { level: 1, name: 'Moods, told anew' }).waitFor();
+    await page.getByText('Not compared with its base').waitFor();
+    await page.goto(`${server.url}/adapters/dora/moods?version=1`);
+    await page.getByRole('heading', { level: 1, name: 'Sentiment label' }).waitFor();
+    await page.getByText(/held-out rows; the gain/).waitFor();
+    expect(await page.getByText('Another card.').count()).toBe(0);
+    await page.close();
+  });
+
+  it('knows an organisation as soon as it is made, and hides what is published under it', async () => {
+    const page = await opened('/settings/organisations');
+    await page.getByLabel('Make an organisation').fill('crew');
+    await page.getByRole('button', { name: 'Make it' }).click();
+    await page.getByRole('link', { name: 'crew' }).click();
+    await page.getByRole('heading', { name: 'Members' }).waitFor();
+    await page.getByRole('link', { name: 'Publish', exact: true }).click();
+    await page.getByRole('heading', { name: 'Publish an adapter' }).waitFor();
+    await expect.poll(() => page.evaluate(() => document.activeElement?.id)).toBe('main');
+    await page.locator('input[type=file]').setInputFiles(await filesOf(adapterFolder));
+    await page.getByLabel('Under').selectOption('crew');
+    await page.getByLabel('Name').fill('secret');
+    await page.getByLabel('Who may see it').selectOption('private');
+    await page.getByRole('button', { name: 'Publish' }).click();
+    await page.getByRole('heading', { name: 'crew/secret@1 is listed' }).waitFor({ timeout: 120_000 });
+    const stranger = await fetch(`${server.url}/api/adapters/crew/secret`);
+    expect(stranger.status).toBe(404);
     await page.close();
   });
 

@@ -1,5 +1,14 @@
 /** What is on every page. */
-import { Link, NavLink, Outlet, ScrollRestoration, useNavigation, useRouteLoaderData } from 'react-router';
+import { useEffect, useRef } from 'react';
+import {
+  Link,
+  NavLink,
+  Outlet,
+  ScrollRestoration,
+  useLocation,
+  useNavigation,
+  useRouteLoaderData,
+} from 'react-router';
 import { Mark } from './parts/mark.tsx';
 import type { Viewer } from './routes.tsx';
 
@@ -15,7 +24,23 @@ const PLACES = [
   ['/leaderboard', 'Leaders'],
 ] as const;
 
+/** After going to another page: a screen reader says which, and the keyboard goes on there; what still has the focus keeps it. */
+function useArrival() {
+  const main = useRef<HTMLElement>(null);
+  const { pathname } = useLocation();
+  const shown = useRef(pathname);
+  useEffect(() => {
+    if (shown.current === pathname) return;
+    shown.current = pathname;
+    if (!main.current || main.current.contains(document.activeElement)) return;
+    main.current.ariaLabel = document.title;
+    main.current.focus({ preventScroll: true });
+  }, [pathname]);
+  return main;
+}
+
 export function Layout() {
+  const main = useArrival();
   const viewer = useViewer();
   const busy = useNavigation().state !== 'idle';
   return (
@@ -71,7 +96,12 @@ export function Layout() {
           className={`h-0.5 bg-accent transition-opacity ${busy ? 'animate-pulse opacity-100' : 'opacity-0'}`}
         />
       </header>
-      <main id="main" className="mx-auto w-full max-w-7xl flex-1 px-4 py-6">
+      <main
+        id="main"
+        ref={main}
+        tabIndex={-1}
+        className="outline-none mx-auto w-full max-w-7xl flex-1 px-4 py-6"
+      >
         <Outlet />
       </main>
       <footer className="border-t border-line text-sm text-quiet">

@@ -27,10 +27,14 @@ const FACETS: Readonly<Partial<Record<Facet, string>>> = {
   license: 'Licence',
   tag: 'Tag',
 };
+/** With those that have no list to choose from. */
+const CHOICES: Readonly<Record<string, string>> = { ...FACETS, owner: 'Publisher' };
 const SAID: Readonly<Record<string, string>> = {
   publisher: 'its publisher’s rows',
   base: 'the base’s standard rows',
 };
+const said = (facet: string, value: string): string =>
+  facet === 'evaluated' ? (SAID[value] ?? value) : value;
 const SORTS = {
   relevance: 'Most relevant',
   newest: 'Newest',
@@ -76,6 +80,7 @@ export function Component() {
               <Facets page={page} />
             </div>
           </details>
+          <Chosen />
           <Found page={page} />
         </div>
       </div>
@@ -158,6 +163,30 @@ function chosen(params: URLSearchParams, name: string, value: string): string {
   return `/?${next}`;
 }
 
+/** Everything that is chosen, where it can be taken back: a facet shows only its most frequent values, and some have no list. */
+function Chosen() {
+  const [params] = useSearchParams();
+  const chosenNow = [...params].filter(
+    ([name, value]) => (name in CHOICES || name === 'warm') && value !== '',
+  );
+  if (chosenNow.length === 0) return null;
+  return (
+    <ul aria-label="Chosen" className="flex flex-wrap gap-2">
+      {chosenNow.map(([name, value]) => (
+        <li key={name} className="min-w-0 max-w-full">
+          <Link to={chosen(params, name, value)} preventScrollReset className="chip hover:border-quiet">
+            <span className="sr-only">Take back </span>
+            <span className="min-w-0 truncate">
+              {name === 'warm' ? 'Warm' : `${CHOICES[name]}: ${said(name, value)}`}
+            </span>
+            <span aria-hidden>×</span>
+          </Link>
+        </li>
+      ))}
+    </ul>
+  );
+}
+
 function Facets({ page }: { page: Page }) {
   const [params] = useSearchParams();
   const facets = Object.entries(FACETS).map(([name, label]) => {
@@ -181,7 +210,7 @@ function Facets({ page }: { page: Page }) {
                 <li key={value}>
                   <FacetValue
                     to={chosen(params, name, value)}
-                    label={name === 'evaluated' ? (SAID[value] ?? value) : value}
+                    label={said(name, value)}
                     matches={matches}
                     active={params.get(name) === value}
                   />

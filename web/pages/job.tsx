@@ -98,7 +98,7 @@ function Headline({ job, series, totalSteps }: History) {
       )}
       {made && (
         <p className="panel flex flex-wrap items-center gap-3 p-4">
-          <span className="flex-1">
+          <span className="min-w-0 flex-1 basis-40 break-words">
             It made <strong>{made}</strong>.
           </span>
           <Link className="button" to={`/adapters/${made.split('@')[0]}`}>
@@ -159,9 +159,10 @@ function Compare({ id }: { id: string }) {
   const others = jobs.filter((job) => job.id !== id);
   if (others.length === 0) return null;
   return (
-    <label className="flex items-center gap-3 text-sm">
+    <label className="flex flex-wrap items-center gap-3 text-sm">
       Compare with
       <select
+        className="max-w-full min-w-0"
         value={params.get('with') ?? ''}
         onChange={(event) =>
           setParams(event.target.value ? { with: event.target.value } : {}, { preventScrollReset: true })

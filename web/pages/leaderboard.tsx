@@ -34,10 +34,11 @@ export function Component() {
   const [params] = useSearchParams();
   const scale = scaleOf(adapters);
   const choice = (name: string, label: string, values: readonly (readonly [string, string])[]) => (
-    <label className="flex flex-col gap-1 text-sm font-medium">
+    <label className="flex max-w-full min-w-0 flex-col gap-1 text-sm font-medium">
       {label}
       <select
         name={name}
+        className="max-w-full"
         key={params.get(name)}
         defaultValue={params.get(name) ?? ''}
         onChange={(event) => event.currentTarget.form?.requestSubmit()}

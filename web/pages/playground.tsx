@@ -1,38 +1,70 @@
 /** Chat with a base, adapters and mixes, side by side on one prompt. */
 import { type FormEvent, type KeyboardEvent, useState } from 'react';
 import { Link, useLocation, useSearchParams } from 'react-router';
-import { dataOf, type Schemas } from '../api.ts';
+import { MAX_TERMS } from '../../adapter/reference.ts';
+import { type Api, dataOf, Problem } from '../api.ts';
 import { useViewer } from '../layout.tsx';
 import { useLoaded } from '../loaded.ts';
 import { CopyButton } from '../parts/copy-button.tsx';
 import { Field } from '../parts/field.tsx';
 import { AnswerView } from '../parts/playground/answer-view.tsx';
 import { type Turn, useConversation } from '../parts/playground/conversation.ts';
-import { ModelPicker } from '../parts/playground/model-picker.tsx';
-import { codeOf, MAX_COLUMNS, readSetup, type Setup, writeSetup } from '../parts/playground/setup.ts';
+import { type Choice, idOf, ModelPicker } from '../parts/playground/model-picker.tsx';
+import {
+  codeOf,
+  MAX_COLUMNS,
+  readSetup,
+  type Setup,
+  termsOf,
+  writeSetup,
+} from '../parts/playground/setup.ts';
 import { Snippet } from '../parts/snippet.tsx';
 import { Submit } from '../parts/submit.tsx';
-import type { Asked } from '../routes.tsx';
+import { type Asked, browserApi } from '../routes.tsx';
 
 const MAX_CHOICE = 100;
+const MAX_FOUND = 20;
 
-export const loader = async ({ api, url }: Asked) => {
-  const query = { limit: MAX_CHOICE, sort: 'downloads' as const };
-  const [{ bases }, { adapters }] = await Promise.all([
+/** What can be chosen at once: what is most used, one's own, and what the URL names; others are searched for. */
+export const loader = async ({ api, url, viewer }: Asked) => {
+  const list = (query: { sort?: 'downloads'; owner?: string }) =>
+    dataOf(api.GET('/api/adapters', { params: { query: { limit: MAX_CHOICE, ...query } } }));
+  const [{ bases }, used, own] = await Promise.all([
     dataOf(api.GET('/api/bases')),
-    dataOf(api.GET('/api/adapters', { params: { query } })),
+    list({ sort: 'downloads' }),
+    viewer ? list({ owner: viewer.name }) : { adapters: [] },
   ]);
-  return { bases: bases.map(({ id }) => id), adapters, origin: url.origin };
+  const ids = bases.map(({ id }) => id);
+  const known = [...used.adapters, ...own.adapters];
+  const named = url.searchParams.getAll('model').flatMap((model) => termsOf(model, ids).map(idOf));
+  const missing = [...new Set(named)].filter((id) => !known.some((one) => one.id === id));
+  const found = await Promise.all(missing.slice(0, MAX_COLUMNS * MAX_TERMS).map((id) => adapterOf(api, id)));
+  return { bases: ids, adapters: [...known, ...found.flat()].map(choiceOf), origin: url.origin };
 };
 
+const choiceOf = ({ id, title, base }: Choice): Choice => ({ id, title, base });
+
+/** A link can name what is gone, or is not for everybody: its column says so when it is asked. */
+async function adapterOf(api: Api, id: string): Promise<Choice[]> {
+  const [owner = '', name = ''] = id.split('/');
+  try {
+    return [await dataOf(api.GET('/api/adapters/{owner}/{name}', { params: { path: { owner, name } } }))];
+  } catch (error) {
+    if (error instanceof Problem && error.status === 404) return [];
+    throw error;
+  }
+}
+
 /** What is worth a first look: a base, and what is most used of it. */
-function sideBySide(bases: readonly string[], adapters: readonly Schemas['Adapter'][]): string[] {
+function sideBySide(bases: readonly string[], adapters: readonly Choice[]): string[] {
   const [adapter] = adapters.filter(({ base }) => bases.includes(base));
   return adapter ? [adapter.base, adapter.id] : bases.slice(0, 1);
 }
 
 export function Component() {
-  const { bases, adapters, origin } = useLoaded<typeof loader>();
+  const { bases, adapters: listed, origin } = useLoaded<typeof loader>();
+  const [found, setFound] = useState<readonly Choice[]>([]);
+  const adapters = [...new Map([...listed, ...found].map((one) => [one.id, one])).values()];
   const [params] = useSearchParams();
   const [setup, setSetup] = useState(() => readSetup(params, sideBySide(bases, adapters)));
   const [probabilities, setProbabilities] = useState(false);
@@ -89,6 +121,10 @@ export function Component() {
                   model={model}
                   bases={bases}
                   adapters={adapters}
+                  find={async (base, words) => {
+                    const more = await search(base, words);
+                    setFound((before) => [...before, ...more]);
+                  }}
                   change={(next) =>
                     change({ models: setup.models.map((one, i) => (i === column ? next : one)) })
                   }
@@ -105,7 +141,11 @@ export function Component() {
                 </button>
               )}
             </div>
-            <div className="flex flex-1 flex-col gap-4 p-3">
+            <div
+              role="log"
+              aria-label={`Answers of column ${column + 1}`}
+              className="flex flex-1 flex-col gap-4 p-3"
+            >
               {conversation.turns.map((turn, i) => (
                 <TurnView
                   // biome-ignore lint/suspicious/noArrayIndexKey: its place is what it is
@@ -156,6 +196,12 @@ export function Component() {
       </details>
     </div>
   );
+}
+
+async function search(base: string, q: string): Promise<Choice[]> {
+  const query = { base, q, limit: MAX_FOUND };
+  const { adapters } = await dataOf(browserApi().GET('/api/adapters', { params: { query } }));
+  return adapters.map(choiceOf);
 }
 
 function SignInFirst() {

@@ -36,9 +36,9 @@ export function DropZone({
       }}
       onDragLeave={() => setOver(false)}
       onDrop={drop}
-      className={`flex min-w-0 flex-col items-center gap-2 rounded-lg border-2 border-dashed p-8 text-center ${over ? 'border-accent bg-sunken' : 'border-line'}`}
+      className={`flex min-w-0 flex-col items-center gap-2 rounded-lg border-2 border-dashed p-4 text-center sm:p-8 ${over ? 'border-accent bg-sunken' : 'border-line'}`}
     >
-      <label id={id} className="flex flex-col items-center gap-2 font-medium">
+      <label id={id} className="flex max-w-full min-w-0 flex-col items-center gap-2 font-medium">
         {label}
         <input
           ref={input}
@@ -49,7 +49,7 @@ export function DropZone({
           onChange={(event) => event.target.files && take([...event.target.files])}
         />
       </label>
-      <p className="text-sm text-quiet">{hint}</p>
+      <p className="max-w-full text-sm break-words text-quiet">{hint}</p>
     </fieldset>
   );
 }

@@ -1,4 +1,5 @@
 import type { ReactNode } from 'react';
+import { Scroll } from './scroll.tsx';
 
 /** @param head what stands above the columns; a column of buttons is named for those who cannot see them */
 export function Table({
@@ -7,11 +8,11 @@ export function Table({
   children,
 }: {
   head: readonly string[];
-  label?: string;
+  label: string;
   children: ReactNode;
 }) {
   return (
-    <div className="relative overflow-x-auto">
+    <Scroll label={label} className="relative">
       <table className="table" aria-label={label}>
         <thead>
           <tr>
@@ -24,6 +25,6 @@ export function Table({
         </thead>
         <tbody>{children}</tbody>
       </table>
-    </div>
+    </Scroll>
   );
 }

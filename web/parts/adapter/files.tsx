@@ -16,7 +16,7 @@ export function Files({ adapter, version: { number, reference, status, files } }
   const weights = files.find(({ path }) => path === WEIGHTS);
   return (
     <div className="flex flex-col gap-6">
-      <div className="overflow-x-auto">
+      <Scroll label="Files">
         <table className="table">
           <thead>
             <tr>
@@ -44,7 +44,7 @@ export function Files({ adapter, version: { number, reference, status, files } }
             ))}
           </tbody>
         </table>
-      </div>
+      </Scroll>
       {viewer && status === 'passed' && <Merged key={reference} reference={reference} />}
       {weights && <Header key={number} url={urlOf(WEIGHTS)} size={weights.size} />}
     </div>

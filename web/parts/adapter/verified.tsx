@@ -5,6 +5,7 @@ import { useViewer } from '../../layout.tsx';
 import type { Shown } from '../../pages/adapter.tsx';
 import { CopyButton } from '../copy-button.tsx';
 import { date, signed } from '../format.ts';
+import { Scroll } from '../scroll.tsx';
 import { Spectrum } from '../spectrum.tsx';
 import { Beside } from './beside.tsx';
 import { Measure } from './measure.tsx';
@@ -122,7 +123,7 @@ function Answers({
       <p className="mb-2 text-quiet">
         {changed} of {answers.length} answers are not the base’s.
       </p>
-      <div className="overflow-x-auto">
+      <Scroll label="Answers">
         <table className="table">
           <thead>
             <tr>
@@ -143,7 +144,7 @@ function Answers({
             ))}
           </tbody>
         </table>
-      </div>
+      </Scroll>
     </section>
   );
 }
@@ -160,7 +161,7 @@ function RunsOn({ runsOn }: { runsOn: Shown['version']['runsOn'] }) {
           How to use it there
         </Link>
       </p>
-      <div className="overflow-x-auto">
+      <Scroll label="Platforms">
         <table className="table">
           <thead>
             <tr>
@@ -193,7 +194,7 @@ function RunsOn({ runsOn }: { runsOn: Shown['version']['runsOn'] }) {
             ))}
           </tbody>
         </table>
-      </div>
+      </Scroll>
     </section>
   );
 }

@@ -8,7 +8,7 @@ import { Scroll } from '../scroll.tsx';
 export function Versions({ adapter, version, other }: Shown) {
   return (
     <div className="flex flex-col gap-8">
-      <div className="overflow-x-auto">
+      <Scroll label="Versions">
         <table className="table">
           <thead>
             <tr>
@@ -51,7 +51,7 @@ export function Versions({ adapter, version, other }: Shown) {
             ))}
           </tbody>
         </table>
-      </div>
+      </Scroll>
       {other && <Differences a={other} b={version} />}
       {version.receipt && <Receipt reference={version.reference} receipt={version.receipt} />}
     </div>
@@ -70,7 +70,7 @@ function Differences({ a, b }: { a: Detail; b: Detail }) {
       </h2>
       {changed.length === 0 && card.length === 0 && <p className="text-quiet">Nothing but the number.</p>}
       {changed.length > 0 && (
-        <div className="overflow-x-auto">
+        <Scroll label="Differences">
           <table className="table">
             <thead>
               <tr>
@@ -89,22 +89,24 @@ function Differences({ a, b }: { a: Detail; b: Detail }) {
               ))}
             </tbody>
           </table>
-        </div>
+        </Scroll>
       )}
       {card.length > 0 && (
         <>
           <h3 className="mt-4 mb-1">Card</h3>
-          <pre className="panel overflow-x-auto p-3 text-sm">
-            {card.map(([line, before]) => (
-              <span
-                key={line + String(before)}
-                className={`block ${before === undefined ? 'text-good' : 'text-bad'}`}
-              >
-                {before === undefined ? '+ ' : '− '}
-                {line}
-              </span>
-            ))}
-          </pre>
+          <Scroll label="Card" className="panel">
+            <pre className="p-3 text-sm">
+              {card.map(([line, before]) => (
+                <span
+                  key={line + String(before)}
+                  className={`block ${before === undefined ? 'text-good' : 'text-bad'}`}
+                >
+                  {before === undefined ? '+ ' : '− '}
+                  {line}
+                </span>
+              ))}
+            </pre>
+          </Scroll>
         </>
       )}
     </section>

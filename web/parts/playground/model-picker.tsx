@@ -1,26 +1,38 @@
 /** What a column asks: a base, or adapters of it with their weights. */
-import { useId } from 'react';
+import { type ChangeEvent, useEffect, useId, useRef, useState } from 'react';
 import { MAX_TERMS, type Term } from '../../../adapter/reference.ts';
-import type { Schemas } from '../../api.ts';
+import { Failure } from '../action.tsx';
 import { modelOf, termsOf } from './setup.ts';
 
 const WEIGHT_STEP = 0.05;
 const MAX_SHOWN_WEIGHT = 2;
+/** Between the last key and the search. */
+const TYPING_MS = 150;
+
+/** What is known of an adapter that can be chosen. */
+export interface Choice {
+  readonly id: string;
+  readonly title: string;
+  readonly base: string;
+}
+
+export const idOf = ({ owner, name }: Term): string => `${owner}/${name}`;
 
 export function ModelPicker({
   model,
   bases,
   adapters,
+  find,
   change,
 }: {
   model: string;
   bases: readonly string[];
-  adapters: readonly Schemas['Adapter'][];
+  adapters: readonly Choice[];
+  /** Adds what it finds to the adapters. */
+  find: (base: string, words: string) => Promise<void>;
   change: (model: string) => void;
 }) {
-  const list = useId();
   const terms = termsOf(model, bases);
-  const idOf = ({ owner, name }: Term) => `${owner}/${name}`;
   const base =
     adapters.find(({ id }) => terms[0] && id === idOf(terms[0]))?.base ??
     (bases.includes(model) ? model : bases[0]!);
@@ -67,16 +79,61 @@ export function ModelPicker({
           </button>
         </div>
       ))}
-      {terms.length < MAX_TERMS && ofBase.length > 0 && (
-        <select aria-label="Add an adapter" id={list} value="" onChange={(event) => add(event.target.value)}>
-          <option value="">Add an adapter…</option>
-          {ofBase.map(({ id, title }) => (
-            <option key={id} value={id}>
-              {title} ({id})
-            </option>
-          ))}
-        </select>
+      {terms.length < MAX_TERMS && (
+        <Search choices={ofBase} find={(words) => find(base, words)} choose={add} />
       )}
     </div>
+  );
+}
+
+/** Suggests what is known, and looks for more while one types. */
+function Search({
+  choices,
+  find,
+  choose,
+}: {
+  choices: readonly Choice[];
+  find: (words: string) => Promise<void>;
+  choose: (id: string) => void;
+}) {
+  const list = useId();
+  const [words, setWords] = useState('');
+  const [failure, setFailure] = useState<unknown>();
+  const timer = useRef<ReturnType<typeof setTimeout>>(undefined);
+  useEffect(() => () => clearTimeout(timer.current), []);
+  // Chosen among what is suggested, or typed in full; then it may become known only after the search.
+  useEffect(() => {
+    if (!choices.some(({ id }) => id === words)) return;
+    setWords('');
+    choose(words);
+  }, [choices, choose, words]);
+  const typed = ({ target: { value } }: ChangeEvent<HTMLInputElement>) => {
+    clearTimeout(timer.current);
+    setFailure(undefined);
+    setWords(value);
+    if (value.trim()) timer.current = setTimeout(() => find(value.trim()).catch(setFailure), TYPING_MS);
+  };
+  return (
+    <>
+      <input
+        type="search"
+        list={list}
+        aria-label="Add an adapter"
+        placeholder="Add an adapter…"
+        value={words}
+        onChange={typed}
+        maxLength={200}
+        className="min-w-0"
+        autoComplete="off"
+      />
+      <datalist id={list}>
+        {choices.map(({ id, title }) => (
+          <option key={id} value={id}>
+            {title}
+          </option>
+        ))}
+      </datalist>
+      <Failure of={failure} />
+    </>
   );
 }

@@ -48,6 +48,8 @@ export async function renderPage(
         <StaticRouterProvider router={router} context={context} hydrate={false} />
       </Document>
     </StrictMode>,
+    // In one piece: React puts a large part that came late in place with a script, which the page's policy forbids.
+    { progressiveChunkSize: Number.POSITIVE_INFINITY },
   );
   await html.allReady;
   return new Response(html, {

@@ -21,6 +21,7 @@ import type { Principal } from './auth.ts';
 import { ApiError } from './errors.ts';
 import { parseSingle } from './invoke.ts';
 import { enterTraining, requireBudget } from './metering.ts';
+import { beginPrivate } from './publish.ts';
 import { ownFile } from './user-files.ts';
 import type { PublishDeps } from './versions.ts';
 
@@ -35,6 +36,8 @@ export interface JobOrder {
   readonly validationFile: string | undefined;
   readonly hyperparameters: Hyperparameters;
   readonly suffix: string | undefined;
+  /** Of what it makes, where that is new. */
+  readonly visibility: 'private' | undefined;
   readonly seed: number | undefined;
   readonly metadata: Readonly<Record<string, string>>;
 }
@@ -69,6 +72,8 @@ export async function createJob(deps: TrainingDeps, principal: Principal, order:
   const id = `ftjob-${crypto.randomUUID()}`;
   const target = `${principal.owner}/${await targetName(deps, principal, order.suffix, base, id)}`;
   requireRole(principal, target, 'write');
+  // From now on: its checkpoints are published under the name as well.
+  if (order.visibility) await beginPrivate(deps, principal, target);
   const job = await insertJob(deps.db, deps.queue, {
     id,
     userId: principal.userId,

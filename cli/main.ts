@@ -126,6 +126,7 @@ program
   .argument('<data>', 'a file of messages, prompt and completion, or text')
   .requiredOption('--base <owner/name>', 'a base, or an adapter to go on from')
   .option('--name <name>', 'of the adapter, under your own; default: made up')
+  .option('--private', 'a new adapter: only those who work on it see it')
   .option('--validation <file>', 'rows to measure with')
   .option('--epochs <count>')
   .option('--batch-size <count>')

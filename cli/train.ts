@@ -15,6 +15,7 @@ const UploadedFile = z.looseObject({ id: z.string() });
 export interface TrainOptions {
   readonly base: string;
   readonly name?: string;
+  readonly private?: boolean;
   readonly validation?: string;
   readonly epochs?: string;
   readonly batchSize?: string;
@@ -42,6 +43,7 @@ export async function train(
     training_file,
     ...(validation_file ? { validation_file } : {}),
     ...(options.name ? { suffix: options.name } : {}),
+    ...(options.private ? { visibility: 'private' } : {}),
     ...(seed === undefined ? {} : { seed }),
     method: { type: 'supervised', supervised: { hyperparameters } },
   });

@@ -273,6 +273,23 @@ describe('a job', () => {
     });
   });
 
+  it('begins private where that was asked, from its first checkpoint on', async () => {
+    const hidden = { visibility: 'private' } as object; // more than OpenAI's client knows of
+    await create({ suffix: 'quiet', ...hidden });
+    await runner.take();
+    await runner.validated();
+    await runner.publish(adapter);
+    const seenBy = async (key?: string) =>
+      (await api.call('GET', '/api/adapters/alice/quiet', undefined, key)).status;
+    expect(await seenBy(await api.key('alice', ['read']))).toBe(200);
+    expect(await seenBy()).toBe(404);
+    // What is there, and public, stays so.
+    await expect(create({ suffix: 'echo', ...hidden })).rejects.toMatchObject({
+      status: 409,
+      param: 'visibility',
+    });
+  });
+
   it('continues from an adapter, which its version names as parent', async () => {
     const first = await create({ suffix: 'parent' });
     await runner.take();

@@ -42,6 +42,8 @@ export const JobBody = z
       })
       .nullish(),
     suffix: ownerName.nullish(),
+    /** Beyond OpenAI's: what the job makes begins private. */
+    visibility: z.literal('private').nullish(),
     seed: z
       .int()
       .min(0)
@@ -71,6 +73,7 @@ export function fineTuningRoutes(deps: TrainingDeps) {
       validationFile: body.validation_file ?? undefined,
       hyperparameters: hyperparametersOf(body),
       suffix: body.suffix ?? undefined,
+      visibility: body.visibility ?? undefined,
       seed: body.seed ?? undefined,
       metadata: body.metadata ?? {},
     };

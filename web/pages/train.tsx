@@ -25,23 +25,31 @@ export const loader = async ({ api, viewer }: Asked) => {
   ]);
   const own = adapters.map(({ id, base }) => ({ id, base }));
   const training = prices.filter(({ kind, since }) => kind === 'training' && Date.parse(since) <= Date.now());
-  return { bases: bases.map(({ id }) => id), own, training };
+  return { bases: bases.map(({ id }) => id), own, training, account: viewer!.name };
 };
 
 export function Component() {
-  const { bases, own, training } = useLoaded<typeof loader>();
+  const { bases, own, training, account } = useLoaded<typeof loader>();
   const [params] = useSearchParams();
   const navigate = useNavigate();
   const [file, setFile] = useState<File>();
   const [report, setReport] = useState<RowsReport>();
   const [preset, setPreset] = useState<Preset>('standard');
   const form = useRef<HTMLFormElement>(null);
-  const [chosen, setChosen] = useState({ model: params.get('model') ?? bases[0], asked: {} });
+  const [chosen, setChosen] = useState({
+    model: params.get('model') ?? bases[0],
+    visibility: '',
+    asked: {},
+  });
   // What is given in the form, in whichever of its fields.
   const look = () => {
     if (!form.current) return;
     const given = new FormData(form.current);
-    setChosen({ model: String(given.get('model')), asked: hyperparametersOf(given, preset) });
+    setChosen({
+      model: String(given.get('model')),
+      visibility: String(given.get('visibility')),
+      asked: hyperparametersOf(given, preset),
+    });
   };
   useEffect(look, [preset]);
   const base = own.find(({ id }) => id === chosen.model)?.base ?? chosen.model;
@@ -67,6 +75,7 @@ export function Component() {
         model: text('model'),
         training_file: uploaded.id,
         ...(text('suffix') ? { suffix: text('suffix') } : {}),
+        ...(text('visibility') ? { visibility: text('visibility') } : {}), // more than OpenAI's client knows of
         ...(text('seed') ? { seed: Number(text('seed')) } : {}),
         // More than OpenAI's client knows of.
         method: {
@@ -120,6 +129,12 @@ export function Component() {
           >
             <input name="suffix" maxLength={64} pattern="[a-z0-9][a-z0-9._\-]*" placeholder="my-adapter" />
           </Field>
+          <Field label="Who may see it" hint="Of a new one; it can be changed later" className="min-w-48">
+            <select name="visibility">
+              <option value="">everybody</option>
+              <option value="private">those who work on it</option>
+            </select>
+          </Field>
         </div>
         <fieldset className="grid gap-3 sm:grid-cols-3">
           <legend className="mb-1 text-sm font-medium">How thoroughly</legend>
@@ -150,7 +165,9 @@ export function Component() {
             {sending ? 'Sending…' : 'Start training'}
           </Submit>
           <span className="text-sm text-quiet">
-            {!usable && (report ? 'The file cannot be used as it is.' : 'Choose a file first.')}
+            {!usable && (report ? 'The file cannot be used as it is. ' : 'Choose a file first. ')}
+            What it makes passes the publish gate, and is then listed under {account}
+            {chosen.visibility ? ' for those who work on it alone.' : ' for everybody.'}
           </span>
         </div>
       </form>

@@ -1,6 +1,7 @@
 /** For whoever runs the server. The admin's key is kept in this page's memory alone, for as long as it is open. */
 import { type FormEvent, useEffect, useState } from 'react';
 import { createApi, dataOf, type Schemas } from '../api.ts';
+import { isSessionOver } from '../failure.ts';
 import { Failure } from '../parts/action.tsx';
 import { Field } from '../parts/field.tsx';
 import { bytes } from '../parts/format.ts';
@@ -13,7 +14,7 @@ type State = Schemas['Operator'];
 export function Component() {
   const [key, setKey] = useState<string>();
   const [state, setState] = useState<State>();
-  const [failure, setFailure] = useState<string>();
+  const [failure, setFailure] = useState<unknown>();
   useEffect(() => {
     if (!key) return;
     let current = true;
@@ -27,7 +28,8 @@ export function Component() {
         if (current) setState(known);
         if (current) setFailure(undefined);
       } catch (error) {
-        if (current) setFailure((error as Error).message);
+        // Here it is the key that is not one, not the session.
+        if (current) setFailure(isSessionOver(error) ? (error as Error).message : error);
       }
       if (current) timer = setTimeout(ask, ASK_AGAIN_MS);
     };

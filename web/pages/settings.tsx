@@ -1,8 +1,10 @@
 /** What belongs to whoever is signed in: keys, organisations, usage, webhooks, the log. */
+import { useState } from 'react';
 import { Link } from 'react-router';
 import { accounts } from '../accounts.ts';
 import { type Api, dataOf, Problem } from '../api.ts';
 import { useLoaded } from '../loaded.ts';
+import { Failure } from '../parts/action.tsx';
 import { Audit } from '../parts/settings/audit.tsx';
 import { Keys } from '../parts/settings/keys.tsx';
 import { Organisations } from '../parts/settings/organisations.tsx';
@@ -62,10 +64,11 @@ async function shownOn(tab: string, api: Api, query: URLSearchParams) {
 
 export function Component() {
   const { who, shown } = useLoaded<typeof loader>();
-  const leave = async () => {
-    await accounts().signOut();
-    location.assign('/');
-  };
+  const [failure, setFailure] = useState<unknown>();
+  const leave = () =>
+    accounts()
+      .signOut()
+      .then(() => location.assign('/'), setFailure);
   return (
     <div>
       <title>Settings · Patchbay</title>
@@ -77,6 +80,7 @@ export function Component() {
         <button type="button" className="button" onClick={leave}>
           Sign out
         </button>
+        <Failure of={failure} />
       </header>
       <Tabs
         label="Settings"

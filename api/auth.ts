@@ -4,9 +4,10 @@
  */
 import { defaultKeyHasher } from '@better-auth/api-key';
 import { desc, eq, inArray } from 'drizzle-orm';
+import { base64url } from 'jose';
 import { LRUCache } from 'lru-cache';
 import type { Database } from '../db/open.ts';
-import { rolesOf } from '../db/people.ts';
+import { givePassword, noEmail, rolesOf } from '../db/people.ts';
 import type { Role } from '../db/schema.ts';
 import * as schema from '../db/schema.ts';
 import { addEvent } from '../db/webhooks.ts';
@@ -236,12 +237,29 @@ export function createAuth(db: Database, settings: AccountSettings) {
       return gone.length > 0;
     },
 
+    /**
+     * A password for somebody, who is made if need be: also under a name that something is published under.
+     * @returns the password, which is known only now. @throws ApiError conflict
+     */
+    async givePassword(name: string, email: string, actor: string): Promise<string> {
+      const password = base64url.encode(crypto.getRandomValues(new Uint8Array(15)));
+      const kept = await (await auth.$context).password.hash(password);
+      const outcome = await givePassword(db, { name, email, password: kept, actor });
+      if (outcome === 'given') return password;
+      const [field, detail] = {
+        'not a person': ['name', `${name} is an organisation or a service account; choose another name.`],
+        'other email': ['email', `${name} has an account, with another address.`],
+        'email taken': ['email', `${email} is the address of another account.`],
+      }[outcome] as [string, string];
+      throw new ApiError('conflict', `${field}: ${detail}`, { field });
+    },
+
     /** The user of this name, made where there is none. */
     async ensureUser(name: string): Promise<string> {
       const id = crypto.randomUUID();
       await db
         .insert(schema.user)
-        .values({ id, name, email: `${name}@users.patchbay.invalid` })
+        .values({ id, name, email: noEmail(name) })
         .onConflictDoNothing();
       const [row] = await db
         .select({ id: schema.user.id })

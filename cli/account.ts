@@ -1,6 +1,14 @@
-/** `patchbay login` and `patchbay keys`. */
+/** `patchbay login`, `keys`, `people` and `usage`. */
 import { createInterface } from 'node:readline/promises';
-import { Client as ApiClient, type Client, Keys, MadeKey, Statement, Whoami } from './client.ts';
+import {
+  Client as ApiClient,
+  type Client,
+  GivenPassword,
+  Keys,
+  MadeKey,
+  Statement,
+  Whoami,
+} from './client.ts';
 import { CliError, EXIT } from './errors.ts';
 import { type Output, result, table } from './output.ts';
 import { storeSettings } from './settings.ts';
@@ -63,6 +71,16 @@ export async function listKeys(client: Client, output: Output): Promise<void> {
 export async function revokeKey(client: Client, output: Output, id: string): Promise<void> {
   await client.delete(`/api/keys/${encodeURIComponent(id)}`);
   result(output, { revoked: id }, () => `revoked ${id}`);
+}
+
+export async function addPerson(client: Client, output: Output, name: string, email: string): Promise<void> {
+  const given = await client.post(GivenPassword, '/api/people', { name, email });
+  result(
+    output,
+    given,
+    () =>
+      `${given.password}\nShown only now. ${given.name} signs in at ${client.settings.url}/sign-in with ${given.email}, and can change it at ${client.settings.url}/settings/password`,
+  );
 }
 
 export async function showUsage(client: Client, output: Output, month: string | undefined): Promise<void> {

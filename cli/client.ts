@@ -104,6 +104,7 @@ export const MadeKey = z.looseObject({
   name: z.string(),
   scopes: z.array(z.string()),
 });
+export const GivenPassword = z.object({ name: z.string(), email: z.string(), password: z.string() });
 export const Keys = z.object({
   keys: z.array(
     z.looseObject({ id: z.string(), name: z.string(), start: z.string(), scopes: z.array(z.string()) }),

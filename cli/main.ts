@@ -245,6 +245,17 @@ keys
   .action(async (id: string) => (await load.account()).revokeKey(await client(), output(), id));
 
 program
+  .command('people')
+  .description('accounts on the site (needs a key with the scope admin)')
+  .command('add')
+  .description('give somebody an account, or a new password')
+  .argument('<name>', 'what they publish under')
+  .argument('<email>', 'what they sign in with')
+  .action(async (name: string, email: string) =>
+    (await load.account()).addPerson(await client(), output(), name, email),
+  );
+
+program
   .command('completion')
   .description('print a completion script: eval "$(patchbay completion bash)"')
   .argument('<shell>', 'bash, zsh or fish')

@@ -5,6 +5,7 @@ import type { Database } from './open.ts';
 import {
   type ACCESS_STATUSES,
   accessRequests,
+  account,
   adapterSettings,
   adapters,
   bases,
@@ -12,6 +13,7 @@ import {
   type Gate,
   members,
   type Role,
+  session,
   user,
   type Visibility,
 } from './schema.ts';
@@ -61,6 +63,41 @@ export function createServiceAccount(
   });
 }
 
+/** Where no address is known: nobody has one there. */
+export const noEmail = (name: string): string => `${name}@users.patchbay.invalid`;
+
+/**
+ * A password for somebody who is new, has only keys, or has lost theirs; then whoever is signed in is signed out.
+ * @param password as it is kept. @returns what stands in the way
+ */
+export function givePassword(
+  db: Database,
+  { name, email, password, actor }: { name: string; email: string; password: string; actor: string },
+): Promise<'given' | 'not a person' | 'other email' | 'email taken'> {
+  return db.transaction(async (tx) => {
+    const [other] = await tx.select({ name: user.name }).from(user).where(eq(user.email, email));
+    if (other && other.name !== name) return 'email taken';
+    await tx.insert(user).values({ id: crypto.randomUUID(), name, email }).onConflictDoNothing();
+    const [person] = await tx.select().from(user).where(eq(user.name, name)).for('update');
+    if (person?.kind !== 'person') return 'not a person';
+    if (person.email !== email && person.email !== noEmail(name)) return 'other email';
+    await tx.update(user).set({ email }).where(eq(user.id, person.id));
+    const own = and(eq(account.userId, person.id), eq(account.providerId, 'credential'));
+    const changed = await tx.update(account).set({ password }).where(own).returning({ id: account.id });
+    if (changed.length === 0)
+      await tx.insert(account).values({
+        id: crypto.randomUUID(),
+        userId: person.id,
+        accountId: person.id,
+        providerId: 'credential',
+        password,
+      });
+    await tx.delete(session).where(eq(session.userId, person.id));
+    await tx.insert(events).values({ actor, kind: 'password.given', subject: name, data: { email } });
+    return 'given';
+  });
+}
+
 async function insertPerson(
   tx: Database,
   person: Pick<typeof user.$inferInsert, 'name' | 'kind' | 'organisation'>,
@@ -68,7 +105,7 @@ async function insertPerson(
   if (await isPublishedUnder(tx, person.name)) return undefined;
   const [made] = await tx
     .insert(user)
-    .values({ ...person, id: crypto.randomUUID(), email: `${person.name}@users.patchbay.invalid` })
+    .values({ ...person, id: crypto.randomUUID(), email: noEmail(person.name) })
     .onConflictDoNothing()
     .returning();
   return made;

@@ -1,5 +1,6 @@
 /** Accounts and sessions, as a browser has them. */
-import { afterAll, beforeAll, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { openAccounts } from '../api/accounts.ts';
 import { InProcess } from './in-process.ts';
 
 const ORIGIN = 'http://localhost';
@@ -87,4 +88,78 @@ it('pages of others cannot act for whoever is signed in', async () => {
     expect((await ask('POST', '/api/organisations', { cookie, body, origin })).status).toBe(401);
   }
   expect((await ask('POST', '/api/organisations', { cookie, body: { name: 'erins' } })).status).toBe(201);
+});
+
+describe('an account that the admin makes', () => {
+  const give = async (name: string, email: string) => {
+    const response = await api.call('POST', '/api/people', { name, email });
+    const { password = '', detail = '' } = (await response.json()) as { password?: string; detail?: string };
+    return { status: response.status, password, detail };
+  };
+  const signIn = (email: string, password: string) =>
+    ask('POST', '/api/auth/sign-in/email', { body: { email, password } });
+
+  it('is signed in to where nobody may sign up, and its password is changed', async () => {
+    const { status, password } = await give('gina', 'Gina@Example.org');
+    expect(status).toBe(201);
+    const closed = openAccounts(api.deps.db, {
+      secret: 'x'.repeat(32),
+      baseUrl: ORIGIN,
+      signUp: false,
+      github: undefined,
+    });
+    const body = { email: 'gina@example.org', password };
+    await expect(closed.api.signUpEmail({ body: { ...body, name: 'gino' } })).rejects.toThrow();
+    expect((await closed.api.signInEmail({ body })).user.name).toBe('gina');
+
+    const cookie = cookieOf(await signIn('gina@example.org', password));
+    const change = { currentPassword: password, newPassword: 'a password of my own' };
+    expect((await ask('POST', '/api/auth/change-password', { cookie, body: change })).status).toBe(200);
+    expect((await signIn('gina@example.org', password)).status).toBe(401);
+    expect((await signIn('gina@example.org', 'a password of my own')).status).toBe(200);
+  });
+
+  it('is for who had keys only, under the same name', async () => {
+    const key = await api.key('keyed', ['read']);
+    const { password } = await give('keyed', 'keyed@example.org');
+    const cookie = cookieOf(await signIn('keyed@example.org', password));
+    expect(await (await ask('GET', '/api/whoami', { cookie })).json()).toMatchObject({ owner: 'keyed' });
+    expect((await api.call('GET', '/api/whoami', undefined, key)).status).toBe(200);
+  });
+
+  it('has another password for who lost it, and lets nobody in by the old one', async () => {
+    const first = await give('hugo', 'hugo@example.org');
+    const cookie = cookieOf(await signIn('hugo@example.org', first.password));
+    const second = await give('hugo', 'hugo@example.org');
+    expect((await ask('GET', '/api/whoami', { cookie })).status).toBe(401);
+    expect((await signIn('hugo@example.org', first.password)).status).toBe(401);
+    expect((await signIn('hugo@example.org', second.password)).status).toBe(200);
+  });
+
+  it('may have a name that models are under', async () => {
+    expect((await give('parity', 'parity@example.org')).status).toBe(201);
+  });
+
+  it('takes nothing from others, and is in the log', async () => {
+    await give('ines', 'ines@example.org');
+    await api.call('POST', '/api/organisations', { name: 'inesorg' });
+    expect(await give('ines', 'other@example.org')).toMatchObject({
+      status: 409,
+      detail: expect.stringMatching(/^email: ines has/),
+    });
+    expect(await give('ivan', 'ines@example.org')).toMatchObject({
+      status: 409,
+      detail: expect.stringMatching(/^email: ines@/),
+    });
+    expect(await give('inesorg', 'org@example.org')).toMatchObject({
+      status: 409,
+      detail: expect.stringMatching(/^name: inesorg/),
+    });
+    expect((await give('ines', 'nowhere')).status).toBe(400);
+    const { events } = (await (await api.call('GET', '/api/audit?owner=ines')).json()) as {
+      events: { kind: string; actor: string }[];
+    };
+    expect(events.map(({ kind, actor }) => [kind, actor])).toEqual([['password.given', 'admin']]);
+    expect(JSON.stringify(events)).not.toContain('"password":');
+  });
 });

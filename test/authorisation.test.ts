@@ -90,6 +90,10 @@ const NOTHING = { status: 404, saying: 'There is nothing here' };
 const RULES: Readonly<Record<string, Rule>> = {
   'GET /api/adapters': {},
   'GET /api/sign-in': {},
+  'POST /api/people': {
+    scope: ['admin'],
+    body: () => ({ name: `person-${made++}`, email: `person-${made}@example.org` }),
+  },
   'GET /api/adapters/:owner/:name': { see: KNOWN },
   'PATCH /api/adapters/:owner/:name': { scope: ['manage'], role: 'admin', body: () => ({}) },
   'GET /api/adapters/:owner/:name/versions/:number': { see: KNOWN },

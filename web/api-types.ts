@@ -1057,6 +1057,55 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/people": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Give somebody an account, or a new password */
+        post: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path?: never;
+                cookie?: never;
+            };
+            requestBody: {
+                content: {
+                    "application/json": components["schemas"]["NewPerson"];
+                };
+            };
+            responses: {
+                /** @description What they sign in with */
+                201: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["GivenPassword"];
+                    };
+                };
+                /** @description RFC 9457 problem */
+                default: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Problem"];
+                    };
+                };
+            };
+        };
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/whoami": {
         parameters: {
             query?: never;
@@ -3399,6 +3448,20 @@ export interface components {
             /** @description Whether anybody may make an account */
             signUp: boolean;
             github: boolean;
+        };
+        GivenPassword: {
+            name: string;
+            email: string;
+            /** @description Shown only now; its owner can change it in the settings */
+            password: string;
+        };
+        NewPerson: {
+            name: string;
+            /**
+             * Format: email
+             * @description What they sign in with; of an account that is there already, its own
+             */
+            email: string;
         };
         Whoami: {
             owner: string;

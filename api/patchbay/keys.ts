@@ -1,4 +1,4 @@
-/** Keys, and whose they are. */
+/** Keys and accounts, and whose they are. */
 import { z } from '@hono/zod-openapi';
 import type { Database } from '../../db/open.ts';
 import { findPerson } from '../../db/people.ts';
@@ -24,6 +24,22 @@ export function keyRoutes(app: App, { db, auth }: KeyDeps): void {
       responses: { 200: ok(p.SignInWays, 'The ways'), ...problems },
     }),
     async (c) => c.json(auth.ways, 200),
+  );
+
+  app.openapi(
+    route({
+      method: 'post',
+      path: '/people',
+      summary: 'Give somebody an account, or a new password',
+      ...needs('admin'),
+      request: { body: { ...json(p.NewPerson), required: true } },
+      responses: { 201: ok(p.GivenPassword, 'What they sign in with'), ...problems },
+    }),
+    async (c) => {
+      const { userId } = requirePrincipal(c, 'admin');
+      const { name, email } = c.req.valid('json');
+      return c.json({ name, email, password: await auth.givePassword(name, email, userId) }, 201);
+    },
   );
 
   app.openapi(

@@ -57,6 +57,25 @@ export const Whoami = z
   })
   .openapi('Whoami');
 
+/** Who is new, or has only keys, or has lost the password. */
+export const NewPerson = z
+  .object({
+    name: ownerName,
+    email: z
+      .email()
+      .max(254)
+      .toLowerCase()
+      .openapi({ description: 'What they sign in with; of an account that is there already, its own' }),
+  })
+  .openapi('NewPerson');
+export const GivenPassword = z
+  .object({
+    name: z.string(),
+    email: z.string(),
+    password: z.string().openapi({ description: 'Shown only now; its owner can change it in the settings' }),
+  })
+  .openapi('GivenPassword');
+
 export const HeldKeys = z
   .object({ keys: z.array(z.string().min(1).max(200)).min(1).max(1000) })
   .openapi('HeldKeys');

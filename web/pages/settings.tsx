@@ -8,6 +8,7 @@ import { Failure } from '../parts/action.tsx';
 import { Audit } from '../parts/settings/audit.tsx';
 import { Keys } from '../parts/settings/keys.tsx';
 import { Organisations } from '../parts/settings/organisations.tsx';
+import { Password } from '../parts/settings/password.tsx';
 import { Usage } from '../parts/settings/usage.tsx';
 import { Webhooks } from '../parts/settings/webhooks.tsx';
 import { Tabs } from '../parts/tabs.tsx';
@@ -19,6 +20,7 @@ const TABS = [
   ['/settings/usage', 'Usage and earnings'],
   ['/settings/webhooks', 'Webhooks'],
   ['/settings/audit', 'Log'],
+  ['/settings/password', 'Password'],
 ] as const;
 
 export const personal = true;
@@ -57,6 +59,8 @@ async function shownOn(tab: string, api: Api, query: URLSearchParams) {
       const params = { query: before ? { before } : {} };
       return { tab: 'audit' as const, ...(await dataOf(api.GET('/api/audit', { params }))) };
     }
+    case 'password':
+      return { tab: 'password' as const };
     default:
       throw new Problem({ detail: `There are no settings ${tab}.` }, 404);
   }
@@ -94,6 +98,7 @@ export function Component() {
       )}
       {shown.tab === 'webhooks' && <Webhooks webhooks={shown.webhooks} />}
       {shown.tab === 'audit' && <Audit events={shown.events} next={shown.next} />}
+      {shown.tab === 'password' && <Password />}
     </div>
   );
 }

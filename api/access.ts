@@ -137,7 +137,7 @@ export class GatedError extends ApiError {
 /**
  * Weights and answers that are not for everybody are for those who work on them or were let in.
  * @param scope `read` for weights, `infer` for answers, `train` to train on
- * @throws GatedError; ApiError forbidden for a key without the scope
+ * @throws GatedError; ApiError insufficient_scope
  */
 export async function requireUse(
   db: Database,

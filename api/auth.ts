@@ -282,12 +282,12 @@ function scopesOf(permissions: string | null): Scope[] {
   return SCOPES.filter((scope) => granted.includes(scope));
 }
 
-/** @throws ApiError unauthorized without a key, forbidden without the scope; admin may do everything */
+/** @throws ApiError unauthorized without a key, insufficient_scope without the scope; admin may do everything */
 export function requireScope(principal: Principal | undefined, scope: Scope): Principal {
   if (!principal) throw new ApiError('unauthorized', 'This needs a key: send `Authorization: Bearer <key>`.');
   if (principal.scopes.has(scope) || principal.scopes.has('admin')) return principal;
   throw new ApiError(
-    'forbidden',
+    'insufficient_scope',
     `This key lacks the scope \`${scope}\`; it has ${[...principal.scopes].join(', ') || 'none'}.`,
   );
 }

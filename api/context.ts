@@ -17,7 +17,7 @@ export interface AppEnv {
   };
 }
 
-/** @param scopes any of them will do. @throws ApiError unauthorized, forbidden */
+/** @param scopes any of them will do. @throws ApiError unauthorized, insufficient_scope */
 export function requirePrincipal(c: Context<AppEnv>, ...scopes: [Scope, ...Scope[]]): Principal {
   const principal = c.get('principal');
   if (principal && scopes.some((scope) => principal.scopes.has(scope))) return principal;

@@ -13,6 +13,7 @@ const CODES = {
   template_failed: { status: 400, title: 'The chat template refused the messages' },
   unauthorized: { status: 401, title: 'No valid key' },
   forbidden: { status: 403, title: 'The key may not do this' },
+  insufficient_scope: { status: 403, title: 'The key lacks a scope' },
   not_found: { status: 404, title: 'Not found' },
   model_not_found: { status: 404, title: 'No such model' },
   conflict: { status: 409, title: 'In conflict with what is there' },

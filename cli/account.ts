@@ -1,5 +1,6 @@
 /** `patchbay login`, `keys`, `people` and `usage`. */
 import { createInterface } from 'node:readline/promises';
+import { Writable } from 'node:stream';
 import {
   Client as ApiClient,
   type Client,
@@ -10,7 +11,8 @@ import {
   Whoami,
 } from './client.ts';
 import { CliError, EXIT } from './errors.ts';
-import { type Output, result, table } from './output.ts';
+import { number } from './options.ts';
+import { note, type Output, result, table } from './output.ts';
 import { storeSettings } from './settings.ts';
 
 export async function login(output: Output, url: string, given: string | undefined): Promise<void> {
@@ -36,10 +38,17 @@ async function askForKey(): Promise<string> {
     for await (const chunk of process.stdin) text += chunk;
     return text.trim();
   }
-  const terminal = createInterface({ input: process.stdin, output: process.stderr });
-  const key = await terminal.question('Key: ');
-  terminal.close();
-  return key.trim();
+  // Whoever looks on, or scrolls back, does not see it.
+  const unseen = new Writable({ write: (_chunk, _encoding, done) => done() });
+  const terminal = createInterface({ input: process.stdin, output: unseen, terminal: true });
+  process.stderr.write('Key: ');
+  try {
+    for await (const line of terminal) return line.trim();
+    return '';
+  } finally {
+    terminal.close();
+    note('');
+  }
 }
 
 export async function createKey(
@@ -48,12 +57,13 @@ export async function createKey(
   name: string,
   options: { scopes: string; owner?: string; adapters?: string; days?: string },
 ): Promise<void> {
+  const days = number('--days', options.days);
   const made = await client.post(MadeKey, '/api/keys', {
     name,
     scopes: options.scopes.split(',').map((scope) => scope.trim()),
     ...(options.owner ? { owner: options.owner } : {}),
     ...(options.adapters ? { adapters: options.adapters.split(',').map((id) => id.trim()) } : {}),
-    ...(options.days ? { expiresInSeconds: Number(options.days) * 86_400 } : {}),
+    ...(days === undefined ? {} : { expiresInSeconds: days * 86_400 }),
   });
   result(output, made, () => `${made.key}\nShown only now. id ${made.id}, scopes ${made.scopes.join(', ')}`);
 }

@@ -1,8 +1,9 @@
 /** `patchbay chat`: one answer with -m, else a conversation. */
 import { createInterface } from 'node:readline/promises';
 import { z } from 'zod';
-import type { Client } from './client.ts';
+import { brokeOff, type Client } from './client.ts';
 import { CliError, EXIT } from './errors.ts';
+import { number } from './options.ts';
 import { note, type Output, print, printable } from './output.ts';
 
 interface Message {
@@ -45,6 +46,7 @@ export async function chat(
   await converse(client, model, system, options);
 }
 
+/** Ctrl-C ends an answer, and otherwise the conversation. A server that is away for a moment ends neither. */
 async function converse(
   client: Client,
   model: string,
@@ -53,6 +55,8 @@ async function converse(
 ): Promise<void> {
   note(`Chatting with ${model}. An empty line or Ctrl-D ends it.`);
   const terminal = createInterface({ input: process.stdin, output: process.stdout });
+  let answering: AbortController | undefined;
+  terminal.on('SIGINT', () => (answering ? answering.abort() : terminal.close()));
   const messages: Message[] = [...system];
   terminal.setPrompt('> ');
   terminal.prompt();
@@ -60,17 +64,40 @@ async function converse(
     for await (const line of terminal) {
       const text = line.trim();
       if (!text) break;
-      messages.push({ role: 'user', content: text });
-      const answer = await ask(client, model, messages, options, (part) =>
-        process.stdout.write(printable(part)),
-      );
+      const question: Message = { role: 'user', content: text };
+      answering = new AbortController();
+      let answer = '';
+      try {
+        await ask(
+          client,
+          model,
+          [...messages, question],
+          options,
+          (part) => {
+            answer += part;
+            process.stdout.write(printable(part));
+          },
+          answering.signal,
+        );
+      } catch (error) {
+        if (!answering.signal.aborted) note(`${answer && '\n'}patchbay: ${whyAway(error)}`);
+      }
+      answering = undefined;
       print('');
-      messages.push({ role: 'assistant', content: answer });
+      // What was said of an answer that was ended is part of the conversation.
+      if (answer) messages.push(question, { role: 'assistant', content: answer });
       terminal.prompt();
     }
   } finally {
     terminal.close();
   }
+}
+
+/** @throws what asking again does not mend */
+function whyAway(error: unknown): string {
+  if (error instanceof CliError && error.exitCode === EXIT.unavailable)
+    return `${error.message}\nAsk again in a moment.`;
+  throw error;
 }
 
 async function ask(
@@ -79,18 +106,15 @@ async function ask(
   messages: readonly Message[],
   { temperature, maxTokens, seed }: ChatOptions,
   show: ((text: string) => void) | undefined,
+  signal?: AbortSignal,
 ): Promise<string> {
   const numbers = {
-    temperature: number('temperature', temperature),
-    max_tokens: number('max-tokens', maxTokens),
-    seed: number('seed', seed),
+    temperature: number('--temperature', temperature),
+    max_tokens: number('--max-tokens', maxTokens),
+    seed: number('--seed', seed),
   };
-  const response = await client.send('POST', '/v1/chat/completions', {
-    model,
-    messages,
-    stream: true,
-    ...numbers,
-  });
+  const body = { model, messages, stream: true, ...numbers };
+  const response = await client.send('POST', '/v1/chat/completions', body, signal);
   let answer = '';
   for await (const chunk of serverSentEvents(response)) {
     if (chunk.error) throw new CliError(EXIT.unavailable, chunk.error.message);
@@ -101,27 +125,26 @@ async function ask(
   return answer;
 }
 
-function number(name: string, text: string | undefined): number | undefined {
-  if (text === undefined) return undefined;
-  const value = Number(text);
-  if (Number.isNaN(value)) throw new CliError(EXIT.usage, `--${name} ${text} is not a number`);
-  return value;
-}
-
+/** @throws CliError unavailable, where it ends before it is complete */
 async function* serverSentEvents(response: Response): AsyncGenerator<z.infer<typeof Chunk>> {
   let rest = '';
-  for await (const text of response.body!.pipeThrough(
-    new TextDecoderStream() as TransformStream<Uint8Array, string>,
-  )) {
-    const lines = (rest + text).split('\n');
-    rest = lines.pop() ?? '';
-    for (const line of lines) {
-      if (line === 'data: [DONE]') return;
-      if (!line.startsWith('data: ')) continue;
-      yield Chunk.parse(JSON.parse(line.slice('data: '.length)));
+  try {
+    for await (const text of response.body!.pipeThrough(
+      new TextDecoderStream() as TransformStream<Uint8Array, string>,
+    )) {
+      const lines = (rest + text).split('\n');
+      rest = lines.pop() ?? '';
+      for (const line of lines) {
+        if (line === 'data: [DONE]') return;
+        if (!line.startsWith('data: ')) continue;
+        yield Chunk.parse(JSON.parse(line.slice('data: '.length)));
+      }
     }
+  } catch (error) {
+    if (error instanceof TypeError) throw brokeOff(); // how `fetch` says that the connection did
+    throw error;
   }
-  throw new CliError(EXIT.unavailable, 'the answer broke off', 'Try again in a moment.');
+  throw brokeOff();
 }
 
 async function readAll(): Promise<string> {

@@ -1,13 +1,18 @@
 /** The API, as the command uses it. Answers are checked: a proxy's page is not mistaken for one. */
 import { z } from 'zod';
 import { CliError, Conflict, EXIT, list } from './errors.ts';
+import { asOption } from './options.ts';
 import type { Settings } from './settings.ts';
 
 const Problem = z.looseObject({
   detail: z.string(),
+  code: z.string().optional(),
+  field: z.string().optional(),
   problems: z.array(z.object({ detail: z.string() })).default([]),
 });
-const OpenaiProblem = z.object({ error: z.object({ message: z.string() }) });
+const OpenaiProblem = z.object({
+  error: z.object({ message: z.string(), code: z.string().nullish(), param: z.string().nullish() }),
+});
 
 export const Version = z.looseObject({
   number: z.int(),
@@ -182,7 +187,7 @@ export class Client {
   }
 
   private async read<T extends z.ZodType>(schema: T, response: Response): Promise<z.infer<T>> {
-    const checked = schema.safeParse(await response.json().catch(() => undefined));
+    const checked = schema.safeParse(await response.json().catch(unreadable));
     if (!checked.success)
       throw new CliError(
         EXIT.failed,
@@ -193,19 +198,33 @@ export class Client {
   }
 }
 
+/** What is no JSON is told by its schema. @throws CliError where it did not arrive */
+function unreadable(error: unknown): undefined {
+  if (!(error instanceof SyntaxError)) throw brokeOff();
+}
+
+export const brokeOff = (): CliError =>
+  new CliError(EXIT.unavailable, 'the answer broke off', 'Try again in a moment.');
+
+/** What to do where a key may not do something, by the problem's code. */
+const HINTS: Readonly<Record<string, string>> = {
+  insufficient_scope: 'Ask for a key with that scope: `patchbay keys create`.',
+};
+
 async function failure(response: Response): Promise<CliError> {
   const body: unknown = await response.json().catch(() => undefined);
   const problem = Problem.safeParse(body).data;
-  const message =
-    problem?.detail ??
-    OpenaiProblem.safeParse(body).data?.error.message ??
-    `the server answered ${response.status}`;
+  const openai = OpenaiProblem.safeParse(body).data?.error;
+  const message = problem?.detail ?? openai?.message ?? `the server answered ${response.status}`;
+  const code = problem?.code ?? openai?.code;
   const all = problem?.problems.length ? list(problem.problems.map(({ detail }) => detail)) : message;
   switch (response.status) {
+    case 400:
+      return new CliError(EXIT.usage, asOption(message, problem?.field ?? openai?.param));
     case 401:
       return new CliError(EXIT.denied, message, 'Set PATCHBAY_KEY, or run `patchbay login`.');
     case 403:
-      return new CliError(EXIT.denied, message, 'Ask for a key with that scope: `patchbay keys create`.');
+      return new CliError(EXIT.denied, message, code ? HINTS[code] : undefined);
     case 404:
       return new CliError(EXIT.notFound, message);
     case 409:

@@ -1,6 +1,6 @@
 /** Files that the API gives out, compared with what it says of them. */
 import { createHash } from 'node:crypto';
-import { createWriteStream } from 'node:fs';
+import { createWriteStream, rmSync } from 'node:fs';
 import { mkdir, mkdtemp, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Readable, Transform } from 'node:stream';
@@ -8,6 +8,7 @@ import { pipeline } from 'node:stream/promises';
 import type { z } from 'zod';
 import type { Client, File } from './client.ts';
 import { CliError, EXIT } from './errors.ts';
+import { onInterrupt } from './interrupt.ts';
 import { type Output, progress } from './output.ts';
 
 type FileFacts = z.infer<typeof File>;
@@ -23,6 +24,7 @@ export async function downloadInto(
   await mkdir(folder, { recursive: true });
   // Beside where they will be, so that a rename is enough; nothing has its name before all of it is verified.
   const arriving = await mkdtemp(join(folder, '.pull-'));
+  using _ = onInterrupt(() => rmSync(arriving, { recursive: true, force: true }));
   const bar = progress(
     output,
     'downloading',

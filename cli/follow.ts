@@ -1,22 +1,18 @@
 /** Watching a training job: a curve that grows on a terminal, elsewhere a line for each event. */
-import { setTimeout as sleep } from 'node:timers/promises';
 import { createLogUpdate } from 'log-update';
 import { z } from 'zod';
 import type { Client } from './client.ts';
 import { CliError, EXIT } from './errors.ts';
+import { onInterrupt } from './interrupt.ts';
 import { type Event, eventLine, eventsAfter, getJob, isOver, type Job, printEvent } from './jobs.ts';
 import { type LossPoint, lossCurve } from './loss-curve.ts';
 import { note, type Output, printable } from './output.ts';
+import { NOT_REACHABLE, untilOver } from './patience.ts';
 
 const POLL_MS = 1_000;
 /** Messages under the curve. */
 const SHOWN = 6;
 const CURVE_HEIGHT = 12;
-const EXIT_INTERRUPTED = 130;
-/** For how long a server may be away, and how seldom it is asked meanwhile. */
-const PATIENCE_MS = 5 * 60_000;
-const LONGEST_PAUSE_MS = 20_000;
-const NOT_REACHABLE = 'The server is not reachable; trying again.';
 
 const Metrics = z.looseObject({
   step: z.number(),
@@ -51,12 +47,10 @@ export class JobHistory {
 export async function follow(client: Client, output: Output, id: string): Promise<Job> {
   const screen = output.isTerminal && !output.json ? createLogUpdate(process.stderr) : undefined;
   const again = `The job goes on. Follow it again: patchbay jobs follow ${id}`;
-  const leave = () => {
+  using _ = onInterrupt(() => {
     screen?.done();
     note(again);
-    process.exit(EXIT_INTERRUPTED);
-  };
-  process.once('SIGINT', leave);
+  });
   const history = new JobHistory();
   let shown = '';
   let last: string | undefined;
@@ -72,39 +66,14 @@ export async function follow(client: Client, output: Output, id: string): Promis
     screen?.(shown);
     return job;
   };
-  let away: Away | undefined;
+  const onAway = (isFirst: boolean) => {
+    if (screen) screen(`${shown}\n${NOT_REACHABLE}`.trimStart());
+    else if (isFirst) note(NOT_REACHABLE);
+  };
   try {
-    for (;;) {
-      const job = await look().catch((error: unknown) => {
-        if (!(error instanceof CliError) || error.exitCode !== EXIT.unavailable) throw error;
-        if (away?.isForGood) throw new CliError(EXIT.unavailable, error.message, again);
-        if (screen) screen(`${shown}\n${NOT_REACHABLE}`.trimStart());
-        else if (!away) note(NOT_REACHABLE);
-        away ??= new Away();
-      });
-      if (job) away = undefined;
-      if (job && isOver(job)) return succeeded(job);
-      await sleep(away?.nextPause() ?? POLL_MS);
-    }
+    return succeeded(await untilOver({ look, isOver, everyMs: POLL_MS, onAway, again }));
   } finally {
     screen?.done();
-    process.off('SIGINT', leave);
-  }
-}
-
-/** A server that does not answer, or is busy: it is asked less and less often, and not for ever. */
-class Away {
-  private pauses = 0;
-  private waited = 0;
-
-  get isForGood(): boolean {
-    return this.waited >= PATIENCE_MS;
-  }
-
-  nextPause(): number {
-    const pause = Math.min(POLL_MS * 2 ** this.pauses++, LONGEST_PAUSE_MS);
-    this.waited += pause;
-    return pause;
   }
 }
 

@@ -32,6 +32,7 @@ const load = {
   account: () => import('./account.ts'),
   browse: () => import('./browse.ts'),
   chat: () => import('./chat.ts'),
+  files: () => import('./files.ts'),
   jobs: () => import('./jobs.ts'),
   publish: () => import('./publish.ts'),
   reproduce: () => import('./reproduce.ts'),
@@ -160,6 +161,15 @@ for (const action of ['cancel', 'pause', 'resume'] as const)
     .argument('<job>')
     .action(async (id: string) => (await load.jobs()).changeJob(await client(), output(), action, id));
 
+const files = program.command('files').description('what was uploaded to train and to measure with');
+files
+  .command('list', { isDefault: true })
+  .action(async () => (await load.files()).listFiles(await client(), output()));
+files
+  .command('rm')
+  .argument('<file>')
+  .action(async (id: string) => (await load.files()).removeFile(await client(), output(), id));
+
 program
   .command('reproduce')
   .description('train a version again from its receipt, and compare the bytes')
@@ -202,6 +212,19 @@ tasks
   .command('show')
   .argument('<task>')
   .action(async (id: string) => (await load.tasks()).showTask(await client(), output(), id));
+tasks
+  .command('wait')
+  .description('until it is over, and show what it found')
+  .argument('<task>')
+  .action(async (id: string) => (await load.tasks()).waitForTask(await client(), output(), id));
+tasks
+  .command('pull')
+  .description('download what a merge made, once it is there')
+  .argument('<task>')
+  .argument('[folder]')
+  .action(async (id: string, folder: string | undefined) =>
+    (await load.tasks()).pullTask(await client(), output(), id, folder),
+  );
 tasks
   .command('cancel')
   .argument('<task>')
@@ -260,6 +283,12 @@ program
   .description('print a completion script: eval "$(patchbay completion bash)"')
   .argument('<shell>', 'bash, zsh or fish')
   .action((shell: string) => print(completionScript(program, shell)));
+
+// Whoever reads the output, such as `head`, may have seen enough.
+process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  if (error.code !== 'EPIPE') throw error;
+  process.exit();
+});
 
 try {
   await program.parseAsync();

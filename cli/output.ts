@@ -1,5 +1,6 @@
 /** What a person sees, or with --json what a program reads. */
 import { type Options as BarOptions, Presets, SingleBar } from 'cli-progress';
+import { onInterrupt } from './interrupt.ts';
 
 export interface Output {
   readonly json: boolean;
@@ -65,12 +66,16 @@ export function progress(output: Output, what: string, total: number): Progress 
   };
   const bar = new SingleBar(options, Presets.shades_classic);
   let done = 0;
+  const interruption = onInterrupt(() => bar.stop()); // it hides the cursor, and has lines not wrap
   bar.start(total, 0, { done: bytes(0), size: bytes(total) });
   return {
     add: (count) => {
       done += count;
       bar.update(done, { done: bytes(done) });
     },
-    done: () => bar.stop(),
+    done: () => {
+      bar.stop();
+      interruption[Symbol.dispose]();
+    },
   };
 }

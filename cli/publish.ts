@@ -6,6 +6,7 @@ import { checkAdapter } from '../adapter/check.ts';
 import { AdapterError, AdapterProblems } from '../adapter/error.ts';
 import { parseStrictJson } from '../adapter/json.ts';
 import { namedBase, renamingBase } from '../adapter/peft-config.ts';
+import { ownerName } from '../adapter/reference.ts';
 import { readHeader } from '../adapter/safetensors.ts';
 import { createScan } from '../adapter/scan.ts';
 import { BaseConfigOnly, type Client, Whoami } from './client.ts';
@@ -48,9 +49,7 @@ export async function publish(
     );
   }
   const { config } = await client.get(BaseConfigOnly, `/api/bases/${base}`);
-  const target =
-    options.as ??
-    `${(await client.get(Whoami, '/api/whoami')).owner}/${basename(resolve(folder)).toLowerCase()}`;
+  const target = options.as ?? `${(await client.get(Whoami, '/api/whoami')).owner}/${nameOf(folder)}`;
   if (!/^[^/]+\/[^/]+$/.test(target)) throw new CliError(EXIT.usage, `--as ${target} is not owner/name`);
 
   const renamed = renamingBase(rawConfig, base);
@@ -79,6 +78,17 @@ export async function publish(
     ].join('\n'),
   );
   if (!output.json) note(`Try it: patchbay chat ${target} -m "..."`);
+}
+
+/** What an adapter is called unless told otherwise. @throws CliError */
+function nameOf(folder: string): string {
+  const checked = ownerName.safeParse(basename(resolve(folder)).toLowerCase());
+  if (checked.success) return checked.data;
+  throw new CliError(
+    EXIT.usage,
+    `the folder's name is none for an adapter: ${checked.error.issues[0]!.message}`,
+    'Say what it is called: --as owner/name.',
+  );
 }
 
 async function readConfig(folder: string): Promise<unknown> {

@@ -3,8 +3,8 @@ import { z } from 'zod';
 import { single } from './browse.ts';
 import { AdapterDetail, type Client, VersionDetail } from './client.ts';
 import { CliError, EXIT } from './errors.ts';
-import { type Output, result } from './output.ts';
-import { describeReproduction, finished, Reproduction, startTask } from './tasks.ts';
+import type { Output } from './output.ts';
+import { finished, startTask, tell } from './tasks.ts';
 import { sha256Of, uploadFile } from './train.ts';
 
 const ReceiptFile = z.object({ sha256: z.string() });
@@ -41,10 +41,7 @@ export async function reproduce(
     ...(await given('file', data, receipt.training_file)),
     ...(await given('validationFile', validation, receipt.validation_file)),
   });
-  const task = await finished(client, output, begun);
-  const reproduction = Reproduction.parse(task.result);
-  result(output, task, () => describeReproduction(reproduction));
-  if (!reproduction.same) process.exitCode = EXIT.failed;
+  tell(output, await finished(client, output, begun));
 }
 
 async function readVersion(client: Client, reference: string): Promise<z.infer<typeof Trained>> {

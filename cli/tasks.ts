@@ -1,12 +1,13 @@
 /** `patchbay evaluate`, `merge` and `tasks`, and what `reproduce` shares with them: work that a runner does for somebody. */
 import { randomUUID } from 'node:crypto';
-import { setTimeout as sleep } from 'node:timers/promises';
-import { logUpdateStderr } from 'log-update';
+import { createLogUpdate } from 'log-update';
 import { z } from 'zod';
 import { type Client, File } from './client.ts';
 import { downloadInto } from './download.ts';
 import { CliError, EXIT } from './errors.ts';
+import { onInterrupt } from './interrupt.ts';
 import { bytes, note, type Output, result, table } from './output.ts';
+import { NOT_REACHABLE, untilOver } from './patience.ts';
 import { uploadFile } from './train.ts';
 
 const ASK_EVERY_MS = 500;
@@ -22,7 +23,7 @@ const Evaluation = z.looseObject({
   gain: Share.nullable(),
 });
 const Merge = z.object({ files: z.array(File) });
-export const Reproduction = z.object({
+const Reproduction = z.object({
   same: z.boolean(),
   digests: z.array(z.object({ path: z.string(), before: z.string(), again: z.string() })),
   differences: z.array(
@@ -53,8 +54,7 @@ export async function evaluate(
   data: string | undefined,
 ): Promise<void> {
   const file = data === undefined ? {} : { file: await uploadFile(client, output, data) };
-  const task = await finished(client, output, await startTask(client, 'evaluate', { model, ...file }));
-  result(output, task, () => describeEvaluation(Evaluation.parse(task.result)));
+  tell(output, await finished(client, output, await startTask(client, 'evaluate', { model, ...file })));
 }
 
 export async function merge(
@@ -63,14 +63,41 @@ export async function merge(
   model: string,
   folder: string | undefined,
 ): Promise<void> {
-  const task = await finished(client, output, await startTask(client, 'merge', { model }));
+  await download(client, output, await startTask(client, 'merge', { model }), folder);
+}
+
+/** What a merge made, once it is there. */
+export async function pullTask(
+  client: Client,
+  output: Output,
+  id: string,
+  folder: string | undefined,
+): Promise<void> {
+  const task = await client.get(Task, route(id));
+  if (task.function !== 'merge')
+    throw new CliError(
+      EXIT.usage,
+      `${id} is no merge, and has no files`,
+      `Its result: patchbay tasks show ${id}`,
+    );
+  await download(client, output, task, folder);
+}
+
+async function download(
+  client: Client,
+  output: Output,
+  begun: Task,
+  folder: string | undefined,
+): Promise<void> {
+  const task = await finished(client, output, begun);
+  using _ = onInterrupt(() => note(goOn(task)));
   const { files } = Merge.parse(task.result);
   const target = folder ?? `${task.versions[0]!.version.split(/[/@]/)[1]!}-merged`;
   await downloadInto(client, output, target, files, (path) => `${route(task.id)}/files/${path}`);
   result(output, { ...task, folder: target }, () =>
     [
       `${names(task)} on ${task.base} is in ${target}, and needs no adapter any more`,
-      ...files.map(({ path, size, sha256 }) => `${sha256}  ${path}  ${bytes(size)}`),
+      ...fileLines(files),
     ].join('\n'),
   );
 }
@@ -82,25 +109,62 @@ export async function startTask(client: Client, name: string, body: object): Pro
 
 /** Waits until it is over, and shows how far it is. @throws CliError where it failed */
 export async function finished(client: Client, output: Output, begun: Task): Promise<Task> {
-  const shows = output.isTerminal && !output.json;
-  if (!shows && !output.json) note(`${begun.id} waits for a runner`);
-  let task = begun;
-  while (task.status === 'queued' || task.status === 'running') {
-    if (shows) logUpdateStderr(describeProgress(task));
-    await sleep(ASK_EVERY_MS);
-    task = await client.get(Task, route(task.id));
+  const screen = output.isTerminal && !output.json ? createLogUpdate(process.stderr) : undefined;
+  if (!screen && !output.json && !isOver(begun)) note(`${begun.id} waits for a runner`);
+  using _ = onInterrupt(() => {
+    screen?.clear();
+    note(goOn(begun));
+  });
+  let shown = begun;
+  const look = async () => {
+    shown = await client.get(Task, route(begun.id));
+    screen?.(describeProgress(shown));
+    return shown;
+  };
+  const onAway = (isFirst: boolean) => {
+    if (screen) screen(`${describeProgress(shown)}\n${NOT_REACHABLE}`);
+    else if (isFirst) note(NOT_REACHABLE);
+  };
+  screen?.(describeProgress(begun));
+  try {
+    const task = await untilOver({ look, isOver, everyMs: ASK_EVERY_MS, onAway, again: goOn(begun) });
+    if (task.status === 'succeeded') return task;
+    throw new CliError(EXIT.failed, task.error?.message ?? `${task.id} was cancelled`);
+  } finally {
+    screen?.clear();
+    screen?.done();
   }
-  if (shows) logUpdateStderr.clear();
-  if (task.status === 'succeeded') return task;
-  throw new CliError(EXIT.failed, task.error?.message ?? `${task.id} was cancelled`);
 }
 
-function describeProgress({ status, progress, model }: Task): string {
-  if (status === 'queued') return `${model}: waits for a runner`;
-  if (!progress || progress.total === 0) return `${model}: running`;
-  const { what, done, total } = progress;
-  return `${model}: ${what} ${Math.floor((100 * done) / total)}%`;
+const isOver = ({ status }: Task): boolean => status !== 'queued' && status !== 'running';
+
+const goOn = ({ id, function: name }: Task): string =>
+  `It goes on: patchbay tasks ${name === 'merge' ? 'pull' : 'wait'} ${id}`;
+
+function describeProgress({ id, status, progress, model }: Task): string {
+  const what = `${id}  ${model}`;
+  if (status === 'queued') return `${what}: waits for a runner`;
+  if (!progress || progress.total === 0) return `${what}: running`;
+  const { what: step, done, total } = progress;
+  return `${what}: ${step} ${Math.floor((100 * done) / total)}%`;
 }
+
+/** A version that is not the same when it is trained again is a failure, to a script. */
+export function tell(output: Output, task: Task): void {
+  result(output, task, () => describeResult(task));
+  if (Reproduction.safeParse(task.result).data?.same === false) process.exitCode = EXIT.failed;
+}
+
+function describeResult({ result: made }: Task): string {
+  const evaluation = Evaluation.safeParse(made).data;
+  if (evaluation) return describeEvaluation(evaluation);
+  const reproduction = Reproduction.safeParse(made).data;
+  if (reproduction) return describeReproduction(reproduction);
+  return fileLines(Merge.safeParse(made).data?.files ?? []).join('\n');
+}
+
+const fileLines = (files: z.infer<typeof Merge>['files']): string[] =>
+  files.map(({ path, size, sha256 }) => `${sha256}  ${path}  ${bytes(size)}`);
 
 function describeEvaluation({ rows, tokens, base, model, gain }: z.infer<typeof Evaluation>): string {
   const share = ({ value, low, high }: z.infer<typeof Share>, digits: number) =>
@@ -117,7 +181,7 @@ function describeEvaluation({ rows, tokens, base, model, gain }: z.infer<typeof 
   ].join('\n');
 }
 
-export function describeReproduction({ digests, differences }: Reproduction): string {
+function describeReproduction({ digests, differences }: Reproduction): string {
   const shown = (value: unknown) => (value === undefined ? 'not told' : JSON.stringify(value));
   return [
     ...digests.map(({ path, before, again }) =>
@@ -153,14 +217,12 @@ export async function showTask(client: Client, output: Output, id: string): Prom
   const task = await client.get(Task, route(id));
   result(output, task, () => {
     const line = `${task.id}  ${task.function}  ${task.status}  ${names(task)}`;
-    if (task.error) return `${line}\n${task.error.message}`;
-    const evaluation = Evaluation.safeParse(task.result).data;
-    if (evaluation) return `${line}\n${describeEvaluation(evaluation)}`;
-    const reproduction = Reproduction.safeParse(task.result).data;
-    if (reproduction) return `${line}\n${describeReproduction(reproduction)}`;
-    const files = Merge.safeParse(task.result).data?.files ?? [];
-    return [line, ...files.map(({ path, size, sha256 }) => `${sha256}  ${path}  ${bytes(size)}`)].join('\n');
+    return `${line}\n${task.error?.message ?? describeResult(task)}`.trimEnd();
   });
+}
+
+export async function waitForTask(client: Client, output: Output, id: string): Promise<void> {
+  tell(output, await finished(client, output, await client.get(Task, route(id))));
 }
 
 export async function cancelTask(client: Client, output: Output, id: string): Promise<void> {

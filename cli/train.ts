@@ -8,6 +8,7 @@ import type { Client } from './client.ts';
 import { CliError, EXIT } from './errors.ts';
 import { follow } from './follow.ts';
 import { described, Job } from './jobs.ts';
+import { number } from './options.ts';
 import { note, type Output, progress, result } from './output.ts';
 
 const UploadedFile = z.looseObject({ id: z.string() });
@@ -92,14 +93,6 @@ function assignment(text: string): [string, unknown] {
   } catch {
     return [key, value];
   }
-}
-
-function number(name: string, text: string | undefined): number | undefined {
-  if (text === undefined) return undefined;
-  const value = Number(text);
-  if (text.trim() === '' || Number.isNaN(value))
-    throw new CliError(EXIT.usage, `${name} ${text} is not a number`);
-  return value;
 }
 
 /** @returns the id of the file on the server */

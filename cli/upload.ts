@@ -10,13 +10,15 @@ import pLimit from 'p-limit';
 import type { z } from 'zod';
 import { type Client, Completed, Draft } from './client.ts';
 import { CliError, Conflict, EXIT } from './errors.ts';
-import { type Output, progress } from './output.ts';
+import { onInterrupt } from './interrupt.ts';
+import { note, type Output, progress } from './output.ts';
 import { cacheFolder } from './settings.ts';
 
 const PARTS_AT_ONCE = 4;
 /** With doubling delays from the first one on, 16 seconds: longer than a server takes to start again. */
 const ATTEMPTS = 7;
 const FIRST_RETRY_MS = 250;
+const AGAIN = 'Run the same command again: it goes on from here.';
 /** With Node's 64 KiB, asking for the next piece takes longer than reading and digesting it. */
 const READ_AT_ONCE = 2 ** 20;
 
@@ -70,6 +72,7 @@ export async function publishFiles(
   const draft = (await resume(client, memory)) ?? (await client.post(Draft, route, { ...body, files }));
   await mkdir(join(memory, '..'), { recursive: true });
   await writeFile(memory, draft.id);
+  using _ = onInterrupt(() => note(AGAIN));
   const completed = await sendAndComplete(client, output, source, draft, memory);
   await rm(memory, { force: true });
   return completed;
@@ -177,7 +180,7 @@ async function uploadPart(client: Client, draftId: string, source: Source, part:
         throw new CliError(
           EXIT.unavailable,
           `part ${part.number} of ${part.path} did not get through: ${(error as Error).message}`,
-          'Run the same command again: it goes on from here.',
+          AGAIN,
         );
       }
       await new Promise((resolve) => setTimeout(resolve, FIRST_RETRY_MS * 2 ** (attempt - 1)));

@@ -1,9 +1,10 @@
 /** What the publish gate found, in a few lines. */
-import { setTimeout as sleep } from 'node:timers/promises';
 import type { z } from 'zod';
 import { type Client, VersionDetail } from './client.ts';
 import { CliError, EXIT, list } from './errors.ts';
+import { onInterrupt } from './interrupt.ts';
 import { note, type Output } from './output.ts';
+import { NOT_REACHABLE, untilOver } from './patience.ts';
 
 const ASK_EVERY_MS = 1_000;
 
@@ -12,16 +13,25 @@ type Detail = z.infer<typeof VersionDetail>;
 /** Waits until the gate has decided. @throws CliError refused, with every reason */
 export async function verified(client: Client, output: Output, reference: string): Promise<Detail> {
   const [id = '', number = ''] = reference.split('@');
-  for (let told = false; ; told = true) {
+  const again = `The verification goes on. Look again: patchbay show ${reference}`;
+  using _ = onInterrupt(() => note(again));
+  let isTold = false;
+  const look = async () => {
     const detail = await client.get(VersionDetail, `/api/adapters/${id}/versions/${number}`);
-    if (detail.status === 'passed') return detail;
-    if (detail.status !== 'pending') {
-      const reasons = detail.verification?.problems.map((problem) => problem.detail) ?? [];
-      throw new CliError(EXIT.refused, `${reference} did not pass its verification.\n${list(reasons)}`);
-    }
-    if (!told && !output.json) note(`${reference} is being verified ...`);
-    await sleep(ASK_EVERY_MS);
-  }
+    if (detail.status === 'pending' && !isTold && !output.json) note(`${reference} is being verified ...`);
+    isTold = true;
+    return detail;
+  };
+  const detail = await untilOver({
+    look,
+    isOver: ({ status }) => status !== 'pending',
+    everyMs: ASK_EVERY_MS,
+    onAway: (isFirst) => isFirst && note(NOT_REACHABLE),
+    again,
+  });
+  if (detail.status === 'passed') return detail;
+  const reasons = detail.verification?.problems.map((problem) => problem.detail) ?? [];
+  throw new CliError(EXIT.refused, `${reference} did not pass its verification.\n${list(reasons)}`);
 }
 
 export function describeVerification({ verification, runsOn }: Detail): string[] {

@@ -17,7 +17,7 @@ const program = new Command('patchbay')
     'after',
     `
 Environment: PATCHBAY_URL and PATCHBAY_KEY, else what \`patchbay login\` stored.
-Exit codes: 0 done, ${EXIT.failed} failed, ${EXIT.usage} wrong arguments, ${EXIT.denied} no key or not allowed, ${EXIT.notFound} not found, ${EXIT.refused} files refused, ${EXIT.unavailable} server busy or away.`,
+Exit codes: 0 done, ${EXIT.failed} failed, ${EXIT.usage} wrong arguments, ${EXIT.denied} no key or not allowed, ${EXIT.notFound} not found, ${EXIT.refused} files refused, ${EXIT.unavailable} server busy or away, 130 interrupted.`,
   );
 
 function output(): Output {

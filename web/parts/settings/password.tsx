@@ -39,7 +39,7 @@ export function Password() {
         <button type="submit" className="button button-primary self-start" disabled={busy}>
           Change it
         </button>
-        <Failure text={failure} />
+        <Failure of={failure} />
         <p role="status" className="empty:hidden">
           {isChanged && 'It is changed. Other browsers are signed out.'}
         </p>

@@ -280,6 +280,31 @@ describe.skipIf(!chromiumPath)('the site', { timeout: 180_000 }, () => {
     await page.close();
   });
 
+  it('finds work again that was asked for before a reload, and asks before a job is cancelled', async () => {
+    const page = await opened('/adapters/dora/moods/files');
+    await page.getByRole('button', { name: 'Merge it' }).click();
+    await page.waitForURL(/\?task=/);
+    let cut = 0;
+    await page.route('**/api/tasks/*', (route) => (cut++ === 0 ? route.abort() : route.continue()));
+    await page.reload();
+    await page.getByRole('table', { name: 'Merged files' }).waitFor({ timeout: 120_000 });
+    expect(cut).toBeGreaterThan(1);
+    complaints.length = 0; // the browser says that the line broke
+    await page.unrouteAll();
+
+    await page.goto(`${server.url}/train`, { waitUntil: 'networkidle' });
+    await page.locator('input[type=file]').setInputFiles(join(seedFolder, 'adapters/sentiment/eval.jsonl'));
+    await page.getByLabel('Name').fill('dropped');
+    await page.getByLabel('Who may see it').selectOption('private');
+    await page.getByText('for those who work on it alone.').waitFor();
+    await page.getByRole('button', { name: 'Start training' }).click();
+    await page.waitForURL('**/jobs/ftjob-*');
+    await page.getByRole('button', { name: 'Cancel', exact: true }).click();
+    await page.getByRole('alertdialog').getByRole('button', { name: 'Cancel it' }).click();
+    await page.getByText('cancelled', { exact: true }).first().waitFor();
+    await page.close();
+  });
+
   it('knows an organisation as soon as it is made, and hides what is published under it', async () => {
     const page = await opened('/settings/organisations');
     await page.getByLabel('Make an organisation').fill('crew');

@@ -82,8 +82,14 @@ export function Failure({ of }: { of: unknown }) {
       {isSessionOver(of) && (
         <>
           {' '}
-          <a className="link" href={`/sign-in?to=${encodeURIComponent(pathname + search)}`}>
-            Sign in again
+          {/* Beside this page, whose work would be lost; then it can be tried again here. */}
+          <a
+            className="link"
+            target="_blank"
+            rel="noopener"
+            href={`/sign-in?to=${encodeURIComponent(pathname + search)}`}
+          >
+            Sign in again, in another tab
           </a>
         </>
       )}

@@ -279,10 +279,10 @@ describe('a job', () => {
     await runner.take();
     await runner.validated();
     await runner.publish(adapter);
-    const seenBy = async (key?: string) =>
+    const seenBy = async (key: string) =>
       (await api.call('GET', '/api/adapters/alice/quiet', undefined, key)).status;
     expect(await seenBy(await api.key('alice', ['read']))).toBe(200);
-    expect(await seenBy()).toBe(404);
+    expect(await seenBy('')).toBe(404);
     // What is there, and public, stays so.
     await expect(create({ suffix: 'echo', ...hidden })).rejects.toMatchObject({
       status: 409,

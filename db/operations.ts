@@ -1,7 +1,17 @@
 /** What an operator looks at: how much there is of everything, and what waits. */
-import { and, count, eq, gt, inArray, isNotNull, isNull, min, sql, sum } from 'drizzle-orm';
+import { and, count, desc, eq, gt, inArray, isNotNull, isNull, min, sql, sum } from 'drizzle-orm';
 import type { Database } from './open.ts';
-import { adapters, blobs, drafts, files, tasks, trainingJobs, user, verifications } from './schema.ts';
+import {
+  adapters,
+  blobs,
+  drafts,
+  events,
+  files,
+  tasks,
+  trainingJobs,
+  user,
+  verifications,
+} from './schema.ts';
 
 export interface Operations {
   readonly adapters: number;
@@ -15,7 +25,19 @@ export interface Operations {
   readonly verifications: Readonly<Record<string, number>>;
   /** Who works on what, until when unless they are heard of again. */
   readonly leases: readonly { readonly what: string; readonly expiresAt: Date }[];
+  /** What somebody found wrong with an adapter, newest first. */
+  readonly reports: readonly Report[];
 }
+
+interface Report {
+  readonly at: Date;
+  readonly adapter: string;
+  readonly by: string | null;
+  readonly reason: string;
+  readonly message: string;
+}
+
+const REPORTS = 20;
 
 export async function operations(db: Database, now: Date): Promise<Operations> {
   const one = async (from: typeof adapters | typeof user | typeof drafts) =>
@@ -38,7 +60,24 @@ export async function operations(db: Database, now: Date): Promise<Operations> {
     jobs: Object.fromEntries(jobs.map(({ status, rows }) => [status, rows])),
     verifications: Object.fromEntries(checks.map(({ status, rows }) => [status, rows])),
     leases: await leases(db, now),
+    reports: await reports(db),
   };
+}
+
+function reports(db: Database): Promise<Report[]> {
+  return db
+    .select({
+      at: events.at,
+      adapter: events.subject,
+      by: user.name,
+      reason: sql<string>`${events.data} ->> 'reason'`,
+      message: sql<string>`${events.data} ->> 'message'`,
+    })
+    .from(events)
+    .leftJoin(user, eq(user.id, events.actor))
+    .where(sql`${events.kind} = 'adapter.reported'`) // as its index says it
+    .orderBy(desc(events.id))
+    .limit(REPORTS);
 }
 
 async function leases(db: Database, now: Date): Promise<Operations['leases']> {

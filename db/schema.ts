@@ -611,6 +611,7 @@ export const events = pgTable(
   (t) => [
     index('events_subject').on(t.subject, t.id),
     index('events_namespace').on(sql`split_part(subject, '/', 1)`, t.id),
+    index('events_reports').on(t.id).where(sql`kind = 'adapter.reported'`),
   ],
 );
 

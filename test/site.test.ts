@@ -483,6 +483,7 @@ describe.skipIf(!chromiumPath)('the site', { timeout: 180_000 }, () => {
       '/settings/usage',
       '/settings/webhooks',
       '/settings/audit',
+      '/settings/password',
       '/bases',
       '/bases/patchbay/tiny',
       '/people/dora',

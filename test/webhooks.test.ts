@@ -299,3 +299,24 @@ it('what is done under a name is in its log, with who did it', async () => {
   expect((await api.call('GET', '/api/audit?all=true', undefined, alice)).status).toBe(403);
   expect((await api.call('GET', '/api/audit?all=true')).status).toBe(200);
 });
+
+it('who reports an adapter, and in what words, is seen by whoever runs the server, and not by its owner', async () => {
+  const reporter = await api.key('reporter', ['read']);
+  const report = { reason: 'licence', message: 'Taken from my employer.' };
+  const path = '/api/adapters/alice/told-1/reports';
+  expect((await api.call('POST', path, report, reporter)).status).toBe(202);
+
+  const { events } = await json('GET', '/api/audit?limit=1');
+  expect(events).toMatchObject([
+    { kind: 'adapter.reported', subject: 'alice/told-1', actor: null, data: { reason: 'licence' } },
+  ]);
+  expect(JSON.stringify(events)).not.toMatch(/reporter|employer/);
+
+  const asAdmin = async (asked: string) => (await api.call('GET', asked)).json();
+  expect(await asAdmin('/api/audit?owner=alice&limit=1')).toMatchObject({
+    events: [{ actor: 'reporter', data: report }],
+  });
+  expect(await asAdmin('/api/operator')).toMatchObject({
+    reports: [{ adapter: 'alice/told-1', by: 'reporter', ...report }],
+  });
+});

@@ -470,7 +470,7 @@ export interface paths {
                 };
             };
             responses: {
-                /** @description It is in the log of its owner and of the server */
+                /** @description Whoever runs the server sees it; its owner, that there was one, and the reason */
                 202: {
                     headers: {
                         [name: string]: unknown;
@@ -2817,7 +2817,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Runner, queues and storage */
+        /** Runner, queues, storage and reports */
         get: {
             parameters: {
                 query?: never;
@@ -3838,6 +3838,14 @@ export interface components {
             leases: {
                 what: string;
                 expiresAt: string;
+            }[];
+            /** @description What somebody found wrong with an adapter; the newest */
+            reports: {
+                at: string;
+                adapter: string;
+                by: string | null;
+                reason: string;
+                message: string;
             }[];
         };
     };

@@ -208,13 +208,18 @@ export function catalogRoutes(app: App, { db, blobs, downloads, loadedBases }: C
       summary: 'Tell whoever runs this server that something is wrong with an adapter',
       ...needs('read'),
       request: { ...id, body: { ...json(s.NewReport), required: true } },
-      responses: { 202: { description: 'It is in the log of its owner and of the server' }, ...problems },
+      responses: {
+        202: {
+          description: 'Whoever runs the server sees it; its owner, that there was one, and the reason',
+        },
+        ...problems,
+      },
     }),
     async (c) => {
-      const { userId, owner } = requirePrincipal(c, 'read');
-      const { adapter } = await adapterSeenBy(db, c.get('principal'), c.req.valid('param'));
-      const data = { ...c.req.valid('json'), by: owner };
-      await addEvent(db, { actor: userId, kind: 'adapter.reported', subject: adapter.id, data });
+      const principal = requirePrincipal(c, 'read');
+      const { adapter } = await adapterSeenBy(db, principal, c.req.valid('param'));
+      const data = c.req.valid('json');
+      await addEvent(db, { actor: principal.userId, kind: 'adapter.reported', subject: adapter.id, data });
       return c.body(null, 202);
     },
   );

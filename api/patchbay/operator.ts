@@ -29,6 +29,17 @@ const Operator = z
     jobs: counts.openapi({ description: 'Training jobs by status' }),
     verifications: counts.openapi({ description: 'By status' }),
     leases: z.array(z.object({ what: z.string(), expiresAt: z.string() })),
+    reports: z
+      .array(
+        z.object({
+          at: z.string(),
+          adapter: z.string(),
+          by: z.string().nullable(),
+          reason: z.string(),
+          message: z.string(),
+        }),
+      )
+      .openapi({ description: 'What somebody found wrong with an adapter; the newest' }),
   })
   .openapi('Operator');
 
@@ -37,7 +48,7 @@ export function operatorRoutes(app: App, { db, now, runner }: OperatorDeps): voi
     route({
       method: 'get',
       path: '/operator',
-      summary: 'Runner, queues and storage',
+      summary: 'Runner, queues, storage and reports',
       ...needs('admin'),
       responses: { 200: ok(Operator, 'As it is now'), ...problems },
     }),
@@ -56,9 +67,10 @@ export function operatorRoutes(app: App, { db, now, runner }: OperatorDeps): voi
   );
 }
 
-const view = ({ leases, jobs, verifications, ...rest }: Operations) => ({
+const view = ({ leases, reports, jobs, verifications, ...rest }: Operations) => ({
   ...rest,
   jobs: { ...jobs },
   verifications: { ...verifications },
   leases: leases.map(({ what, expiresAt }) => ({ what, expiresAt: expiresAt.toISOString() })),
+  reports: reports.map(({ at, ...report }) => ({ ...report, at: at.toISOString() })),
 });

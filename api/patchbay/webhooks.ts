@@ -4,6 +4,7 @@ import type { Database } from '../../db/open.ts';
 import { TOLD_KINDS } from '../../db/schema.ts';
 import {
   addWebhook,
+  type Event,
   findWebhook,
   listDeliveries,
   listEvents,
@@ -170,7 +171,8 @@ export function webhookRoutes(app: App, { db, now }: WebhookDeps): void {
         throw new ApiError('forbidden', 'all: for a key with the scope `admin`.', { field: 'all' });
       const namespace = all === 'true' ? undefined : await namespaceOf(db, principal, owner);
       const rows = await listEvents(db, { namespace, before, limit });
-      const page = rows.slice(0, limit).map(({ at, ...event }) => ({ ...event, at: at.toISOString() }));
+      const seen = principal.scopes.has('admin') ? rows : rows.map(toOwner);
+      const page = seen.slice(0, limit).map(({ at, ...event }) => ({ ...event, at: at.toISOString() }));
       return c.json({ events: page, next: rows.length > limit ? page.at(-1)!.id : null }, 200);
     },
   );
@@ -183,6 +185,12 @@ export function webhookRoutes(app: App, { db, now }: WebhookDeps): void {
     return found;
   }
 }
+
+/** Who complains of an adapter, and in what words, is for whoever runs the server alone. */
+const toOwner = (event: Event): Event =>
+  event.kind === 'adapter.reported'
+    ? { ...event, actor: null, data: { reason: event.data['reason'] } }
+    : event;
 
 const view = ({ id, owner, url, kinds, createdAt, disabledAt }: Webhook) => ({
   id,

@@ -64,7 +64,18 @@ export function Component() {
   );
 }
 
-function Overview({ runner, runners, adapters, people, drafts, stored, jobs, verifications, leases }: State) {
+function Overview({
+  runner,
+  runners,
+  adapters,
+  people,
+  drafts,
+  stored,
+  jobs,
+  verifications,
+  leases,
+  reports,
+}: State) {
   const figures = [
     ['Adapters', adapters.toLocaleString('en')],
     ['People', people.toLocaleString('en')],
@@ -148,7 +159,35 @@ function Overview({ runner, runners, adapters, people, drafts, stored, jobs, ver
           </Table>
         )}
       </section>
+      <Reports reports={reports} />
     </>
+  );
+}
+
+function Reports({ reports }: { reports: State['reports'] }) {
+  return (
+    <section>
+      <h2 className="mb-2">Reports</h2>
+      {reports.length === 0 ? (
+        <p className="text-quiet">Nobody has found anything wrong with an adapter.</p>
+      ) : (
+        <Table head={['Adapter', 'When', 'By', 'What is wrong', 'More']} label="Reports">
+          {reports.map(({ at, adapter, by, reason, message }) => (
+            <tr key={`${at} ${adapter} ${by}`}>
+              <th scope="row" className="break-all">
+                <a className="link" href={`/adapters/${adapter}`}>
+                  {adapter}
+                </a>
+              </th>
+              <td className="whitespace-nowrap tabular-nums">{at.slice(0, 16).replace('T', ' ')}</td>
+              <td>{by}</td>
+              <td>{reason}</td>
+              <td className="break-words">{message}</td>
+            </tr>
+          ))}
+        </Table>
+      )}
+    </section>
   );
 }
 

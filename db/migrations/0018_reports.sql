@@ -1,0 +1,1 @@
+CREATE INDEX "events_reports" ON "events" USING btree ("id") WHERE kind = 'adapter.reported';

@@ -15,6 +15,8 @@ import { number } from './options.ts';
 import { note, type Output, result, table } from './output.ts';
 import { storeSettings } from './settings.ts';
 
+const MAX_DAYS = 365;
+
 export async function login(output: Output, url: string, given: string | undefined): Promise<void> {
   const key = given ?? (await askForKey());
   if (!key)
@@ -58,12 +60,14 @@ export async function createKey(
   options: { scopes: string; owner?: string; adapters?: string; days?: string },
 ): Promise<void> {
   const days = number('--days', options.days);
+  if (days !== undefined && !(days >= 1 && days <= MAX_DAYS))
+    throw new CliError(EXIT.usage, `--days ${days} is not from 1 to ${MAX_DAYS}`);
   const made = await client.post(MadeKey, '/api/keys', {
     name,
     scopes: options.scopes.split(',').map((scope) => scope.trim()),
     ...(options.owner ? { owner: options.owner } : {}),
     ...(options.adapters ? { adapters: options.adapters.split(',').map((id) => id.trim()) } : {}),
-    ...(days === undefined ? {} : { expiresInSeconds: days * 86_400 }),
+    ...(days === undefined ? {} : { expiresInSeconds: Math.round(days * 86_400) }),
   });
   result(output, made, () => `${made.key}\nShown only now. id ${made.id}, scopes ${made.scopes.join(', ')}`);
 }

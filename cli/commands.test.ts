@@ -206,6 +206,7 @@ describe('a connection that breaks', () => {
 describe('what was given wrongly', () => {
   it.each([
     [['keys', 'create', 'x', '--days', 'abc'], {}, 'patchbay: --days abc is not a number\n'],
+    [['keys', 'create', 'x', '--days', '9999'], {}, 'patchbay: --days 9999 is not from 1 to 365\n'],
     [
       ['search', '--limit', '900'],
       { 'GET /api/adapters': problem(400, { field: 'limit', detail: 'limit: Too big' }) },

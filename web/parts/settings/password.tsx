@@ -3,6 +3,7 @@ import { type FormEvent, useState } from 'react';
 import { accounts } from '../../accounts.ts';
 import { Failure, useAction } from '../action.tsx';
 import { Field } from '../field.tsx';
+import { Submit } from '../submit.tsx';
 
 const MIN_PASSWORD = 8;
 
@@ -36,9 +37,9 @@ export function Password() {
         <Field label="New password" hint={`At least ${MIN_PASSWORD} characters`}>
           <input name="new" type="password" required minLength={MIN_PASSWORD} autoComplete="new-password" />
         </Field>
-        <button type="submit" className="button button-primary self-start" disabled={busy}>
+        <Submit className="button button-primary self-start" disabled={busy}>
           Change it
-        </button>
+        </Submit>
         <Failure of={failure} />
         <p role="status" className="empty:hidden">
           {isChanged && 'It is changed. Other browsers are signed out.'}

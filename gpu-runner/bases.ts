@@ -82,17 +82,17 @@ export class Bases<T extends Servable> {
   private async makeRoom(bytes: number, digest: string): Promise<void> {
     const others = [...this.entries].filter(([other]) => other !== digest);
     let taken = others.reduce((sum, [, entry]) => sum + entry.bytes, 0);
-    const leaving = [];
+    const leaving: [string, Entry<T>][] = [];
     for (const [other, entry] of others) {
       if (taken + bytes <= this.limit) break;
       if (entry.users > 0 || !entry.base) continue;
       taken -= entry.bytes;
-      this.entries.delete(other);
-      leaving.push(entry.base.close());
+      leaving.push([other, entry]);
     }
     if (taken + bytes > this.limit)
       throw new Fault('busy', 'The memory of this runner is taken by other bases, which are in use.');
-    await Promise.all(leaving);
+    for (const [other] of leaving) this.entries.delete(other);
+    await Promise.all(leaving.map(([, entry]) => entry.base?.close()));
   }
 }
 

@@ -9,6 +9,8 @@ import type { FileSource } from '../functions/generate.ts';
 import { Fault } from './faults.ts';
 import { fetchFile, PARTIAL } from './fetch-file.ts';
 
+/** Of the limit: so that the next ones have room without another look. */
+const MORE_THAN_NEEDED = 1 / 16;
 /** Names of folders on their way out. */
 const REMOVED = 'removed-';
 /** A partial file older than this belongs to a process that died. */
@@ -32,6 +34,8 @@ export class DiskCache {
   /** Entries that this process has seen whole. */
   private readonly whole = new Set<string>();
   private trimming: Promise<void> = Promise.resolve();
+  /** Of all entries; undefined: nobody has looked since this process began. */
+  private bytes: number | undefined;
 
   constructor(folder: string, limit: number) {
     this.folder = folder;
@@ -71,26 +75,38 @@ export class DiskCache {
     checkPaths(files);
     await this.removing.get(digest);
     await mkdir(folder, { recursive: true });
-    let fetched = false;
-    for (const file of files) fetched = (await fetchFile(file, join(folder, file.path))) || fetched;
+    let fetched = 0;
+    for (const file of files) if (await fetchFile(file, join(folder, file.path))) fetched += file.size;
     await markUsed(folder);
     this.whole.add(digest);
-    this.trimming = this.trimming.then(() => this.trim());
+    if (this.bytes !== undefined) this.bytes += fetched;
+    await this.makeRoom();
+    return fetched > 0;
+  }
+
+  /** To look at every entry takes half a second where there are ten thousand. */
+  private async makeRoom(): Promise<void> {
+    const isFull = () => this.bytes === undefined || this.bytes > this.limit;
+    if (!isFull()) return;
+    // Whoever has what it asked for does not fail because something else could not be removed; the next one tries again.
+    this.trimming = this.trimming.then(() => (isFull() ? this.trim() : undefined)).catch(() => undefined);
     await this.trimming;
-    return fetched;
   }
 
   private async trim(): Promise<void> {
     const names = await readdir(this.folder);
     const entries = await Promise.all(names.map((name) => measure(join(this.folder, name), name)));
     let total = entries.reduce((sum, { size }) => sum + size, 0);
+    const goal = total > this.limit ? this.limit * (1 - MORE_THAN_NEEDED) : this.limit;
+    this.bytes = total;
     for (const { name, size } of entries.sort((a, b) => a.usedAt - b.usedAt)) {
-      if (total <= this.limit) return;
+      if (total <= goal) return;
       if (this.holders.has(name)) continue;
       const removal = this.remove(name).finally(() => this.removing.delete(name));
       this.removing.set(name, removal); // whoever wants it now waits, and then fetches it again
       await removal;
       total -= size;
+      this.bytes = total;
     }
   }
 

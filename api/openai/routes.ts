@@ -176,6 +176,8 @@ async function answer(
     if (gone.signal.aborted) return new Response(null, { status: CLIENT_CLOSED });
     throw error;
   }
+  // nginx would collect the stream, and send it at its end.
+  c.header('x-accel-buffering', 'no');
   return streamSSE(c, (sse) => {
     sse.onAbort(() => gone.abort());
     const sending = send(sse);

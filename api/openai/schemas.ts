@@ -37,7 +37,7 @@ const nullable = <T extends z.ZodType>(type: T) => type.nullish();
 const Shared = z.looseObject({
   model: z.string().min(1),
   temperature: nullable(z.number().min(0).max(2)),
-  top_p: nullable(z.number().gt(0).max(1)),
+  top_p: nullable(z.number().min(0).max(1)),
   top_k: nullable(z.int().min(-1)),
   min_p: nullable(z.number().min(0).max(1)),
   seed: nullable(z.int()),
@@ -78,11 +78,16 @@ export type CompletionBody = z.infer<typeof CompletionBody>;
 
 type SharedBody = z.infer<typeof Shared>;
 
+/** The best token alone, as at 0, which OpenAI takes. */
+const LEAST_TOP_P = 1e-9;
+
+const isEmptyList = (value: unknown) => Array.isArray(value) && value.length === 0;
+
 /** Fields that ask for something, the values at which they do not, and why they are refused otherwise. */
 const UNSUPPORTED: Readonly<Record<string, (value: unknown) => boolean>> = {
-  tools: (value) => Array.isArray(value) && value.length === 0,
+  tools: isEmptyList,
   tool_choice: (value) => value === 'none' || value === 'auto',
-  functions: (value) => Array.isArray(value) && value.length === 0,
+  functions: isEmptyList,
   function_call: (value) => value === 'none' || value === 'auto',
   response_format: (value) => (value as { type?: unknown }).type === 'text',
   modalities: (value) => JSON.stringify(value) === '["text"]',
@@ -92,6 +97,29 @@ const UNSUPPORTED: Readonly<Record<string, (value: unknown) => boolean>> = {
   suffix: (value) => value === '',
   best_of: (value) => value === 1,
   echo: (value) => value === false,
+  // Of other servers that speak this protocol (vLLM, TGI, llama.cpp).
+  repetition_penalty: (value) => value === 1,
+  length_penalty: (value) => value === 1,
+  use_beam_search: (value) => value === false,
+  min_tokens: (value) => value === 0,
+  ignore_eos: (value) => value === false,
+  stop_token_ids: isEmptyList,
+  include_stop_str_in_output: (value) => value === false,
+  skip_special_tokens: (value) => value === true,
+  bad_words: isEmptyList,
+  allowed_token_ids: () => false,
+  guided_json: () => false,
+  guided_regex: () => false,
+  guided_choice: () => false,
+  guided_grammar: () => false,
+  structured_outputs: () => false,
+  grammar: () => false,
+  chat_template: () => false,
+  chat_template_kwargs: (value) => JSON.stringify(value) === '{}',
+  continue_final_message: (value) => value === false,
+  add_generation_prompt: (value) => value === true,
+  truncate_prompt_tokens: () => false,
+  prompt_logprobs: () => false,
 };
 
 /** Of a request for text. @throws ApiError invalid_request or unsupported_parameter, naming the parameter */
@@ -113,7 +141,7 @@ export function samplingOf(
 ): Sampling {
   return {
     temperature: body.temperature ?? 1,
-    topP: body.top_p ?? 1,
+    topP: Math.max(LEAST_TOP_P, body.top_p ?? 1),
     topK: Math.max(0, body.top_k ?? 0),
     minP: body.min_p ?? 0,
     frequencyPenalty: body.frequency_penalty ?? 0,

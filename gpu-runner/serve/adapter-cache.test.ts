@@ -69,6 +69,25 @@ describe('adapters in memory', () => {
     expect(cache.size).toBe(0);
   });
 
+  it('are loaded though those that come in meanwhile push each other out', async () => {
+    const base = await baseOf('llama3');
+    const { bytes } = await cacheFor(base, 2 ** 30).get(await adapterOf('llama3', 'all-linear'));
+    const cache = cacheFor(base, 1.5 * bytes);
+    for (let round = 0; round < 5; round++) {
+      const asked = await Promise.all(
+        Array.from({ length: 5 }, (_, i) => adapterOf('llama3', 'all-linear', `${round} ${i}`)),
+      );
+      const loaded = await Promise.all(
+        asked.map(async (adapter, i) => {
+          for (let turn = 0; turn < i; turn++) await new Promise((resolve) => setImmediate(resolve));
+          return cache.get(adapter);
+        }),
+      );
+      expect(loaded.map(({ digest }) => digest)).toEqual(asked.map(({ digest }) => digest));
+    }
+    expect(cache.size).toBe(1);
+  });
+
   it('for another base are refused with every reason', async () => {
     const cache = cacheFor(await baseOf('qwen3'), 2 ** 30);
     await expect(cache.get(await adapterOf('llama3', 'all-linear'))).rejects.toMatchObject({

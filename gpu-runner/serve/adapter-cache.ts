@@ -11,6 +11,8 @@ export class AdapterCache {
     this.cache = new LRUCache<string, LoadedAdapter, AdapterOnDisk>({
       maxSize: limit,
       sizeCalculation: ({ bytes }) => Math.max(1, bytes),
+      // Else those that come in push out, and fail, those that others still wait for.
+      ignoreFetchAbort: true,
       // Requests for one adapter that come while it loads wait for the same load.
       fetchMethod: (_digest, _stale, { context }) => load(context),
     });

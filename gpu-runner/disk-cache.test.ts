@@ -55,6 +55,14 @@ describe('the disk cache', () => {
     expect(hits(source)).toBe(1);
   });
 
+  it('fetches again what somebody else has removed', async () => {
+    const cache = new DiskCache(folder, 10 * KIB);
+    await useOnce(cache, 'a', [file('weights')]);
+    await rm(join(folder, digestOf('a')), { recursive: true });
+    await useOnce(cache, 'a', [file('weights')]);
+    expect(await readdir(join(folder, digestOf('a')))).toEqual(['weights']);
+  });
+
   it('removes what was used longest ago, beyond the limit', async () => {
     const cache = new DiskCache(folder, 3.25 * KIB);
     const files = [file('weights')];

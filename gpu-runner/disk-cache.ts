@@ -53,7 +53,8 @@ export class DiskCache {
     };
     try {
       let fetched = false;
-      if (this.whole.has(digest)) await markUsed(folder);
+      // What somebody else has removed is fetched again.
+      if (this.whole.has(digest) && (await isThere(folder))) await markUsed(folder);
       else fetched = await this.load(digest, folder, files);
       return { folder, fetched, [Symbol.dispose]: release };
     } catch (error) {
@@ -131,6 +132,8 @@ function checkPaths(files: readonly FileSource[]): void {
     seen.add(path);
   }
 }
+
+const isThere = async (folder: string) => (await statOf(folder)) !== undefined;
 
 async function markUsed(folder: string): Promise<void> {
   const now = new Date();

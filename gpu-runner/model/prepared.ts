@@ -4,7 +4,7 @@
  * the pages are shared. The packed layout depends on processor and library, so both are in the folder's name.
  */
 import { createHash, randomUUID } from 'node:crypto';
-import { mkdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { mkdir, open, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { cpus } from 'node:os';
 import { join } from 'node:path';
 import { writeOnnx } from '../graph/onnx.ts';
@@ -61,6 +61,8 @@ async function prepare(graph: Uint8Array, prepared: string, threads: number): Pr
       },
     });
     await session.release();
+    // Else a machine that loses its power may find files of the right name, and nothing in them.
+    for (const name of await readdir(temporary)) await flush(join(temporary, name));
     await rename(temporary, prepared).catch(async (error: unknown) => {
       if (!(await exists(join(prepared, MODEL)))) throw error;
     });
@@ -68,6 +70,11 @@ async function prepare(graph: Uint8Array, prepared: string, threads: number): Pr
     await rm(temporary, { recursive: true, force: true });
     await rm(source, { force: true });
   }
+}
+
+async function flush(path: string): Promise<void> {
+  await using file = await open(path, 'r+');
+  await file.sync();
 }
 
 async function exists(path: string): Promise<boolean> {

@@ -129,6 +129,26 @@ describe('invoking with the openai client', () => {
     }
   });
 
+  it('tells of every token of a text where it begins, and how probable it was beside the best', async () => {
+    const order = {
+      model: 'patchbay/tiny',
+      prompt: 'SELECT COUNT(*)',
+      max_tokens: 12,
+      temperature: 1.6,
+      seed: 3,
+      logprobs: 1,
+      stop: ['never said'],
+    };
+    const { completions } = server.openai();
+    const whole = (await completions.create(order)).choices[0]!.logprobs!;
+    for (const [i, token] of whole.tokens!.entries())
+      expect(Object.keys(whole.top_logprobs![i]!)).toContain(token);
+    const offsets: number[] = [];
+    for await (const { choices } of await completions.create({ ...order, stream: true }))
+      offsets.push(...(choices[0]?.logprobs?.text_offset ?? []));
+    expect(offsets).toEqual(whole.text_offset);
+  });
+
   it('continues plain text', async () => {
     const { choices } = await server.openai().completions.create({
       model: 'patchbay/tiny',

@@ -113,8 +113,9 @@ function completionLogprobs(tokens: readonly Token[], offset: number) {
   return {
     tokens: tokens.map(({ text }) => text),
     token_logprobs: tokens.map(({ logprob }) => logprob),
-    top_logprobs: tokens.map(({ top }) =>
-      Object.fromEntries(top.map(({ text, logprob }) => [text, logprob])),
+    // The chosen one is among them, whether it is one of the best or not.
+    top_logprobs: tokens.map(({ top, ...chosen }) =>
+      Object.fromEntries([...top, chosen].map(({ text, logprob }) => [text, logprob])),
     ),
     text_offset: offsets,
   };
@@ -158,7 +159,9 @@ export async function* stream(
     } else if (event.type === 'delta') {
       if (!event.text && !event.tokens?.length) continue;
       yield shape.text(event.index, event.text, event.tokens, offsets[event.index]!);
-      offsets[event.index]! += event.text.length;
+      // Text may be held back that could become a stop string; its tokens are told.
+      const told = event.tokens ?? [event];
+      offsets[event.index]! += told.reduce((sum, { text }) => sum + text.length, 0);
     } else if (event.type === 'finish') yield shape.closing(event.index, event.reason);
   }
   if (includeUsage) yield shape.usage(usage);

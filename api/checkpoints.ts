@@ -4,10 +4,10 @@ import { findCheckpoint, type JobCheckpoint } from '../db/training.ts';
 import { requireRole } from './access.ts';
 import type { Principal } from './auth.ts';
 import type { Content } from './content.ts';
+import { ADAPTER_FILES } from './declared-files.ts';
 import { ApiError } from './errors.ts';
 import { ownJob, type TrainingDeps } from './fine-tuning.ts';
 import { checkpointFile } from './invoke.ts';
-import { ADAPTER_FILES } from './publish.ts';
 import { lineageOf } from './results.ts';
 import { publishVersion } from './versions.ts';
 

@@ -3,89 +3,30 @@
  * to the object store; completing reads what arrived, checks all of it, and lists it in one transaction. Until then
  * nothing is visible, and a draft that is refused or abandoned leaves nothing behind but staged bytes, which expire.
  */
-import { z } from 'zod';
 import { findAdapter, findSubmitted, isListedContent, type Version } from '../db/adapters.ts';
 import { type Base, findBase, insertBase } from '../db/bases.ts';
-import {
-  type Draft,
-  type DraftFile,
-  findDraft,
-  insertDraft,
-  markCompleted,
-  replaceUpload,
-} from '../db/drafts.ts';
+import { type Draft, type DraftFile, findDraft, insertDraft, markCompleted } from '../db/drafts.ts';
 import type { Database } from '../db/open.ts';
 import { settle } from '../db/people.ts';
-import { blobKey, UPLOADS } from '../functions/object-keys.ts';
+import { UPLOADS } from '../functions/object-keys.ts';
 import { removeDraft, removeStaged } from '../functions/sweep.ts';
 import { requireRole } from './access.ts';
 import { type Principal, requireScope } from './auth.ts';
-import type { BlobStore } from './blob-store.ts';
 import { checkBase } from './check-base.ts';
-import { type Content, hashOf, readText, scanOf } from './content.ts';
+import { type Content, readText } from './content.ts';
+import { checkAdapterFiles, checkBaseFiles, type DeclaredFile } from './declared-files.ts';
 import { ApiError } from './errors.ts';
 import { requireRoom } from './room.ts';
+import { type FileView, partSizeOf, receive, viewFile } from './staged-files.ts';
 import { digestOf, keep, linesOf, type PublishDeps, publishVersion, refuseTaken } from './versions.ts';
 
-const MIB = 2 ** 20;
 /** A draft that is not completed by then is swept away with its bytes. */
 export const DRAFT_HOURS = 24;
-/** S3's smallest part is 5 MiB; 8 keeps retries cheap, and larger files get larger parts. */
-export const PART_SIZE = 8 * MIB;
-/** S3's limit on parts of one upload. */
-export const MAX_PARTS = 10_000;
-
-/** What an adapter consists of, and how large each may be. */
-export const ADAPTER_FILES: Readonly<
-  Record<string, { readonly required: boolean; readonly maxSize: number }>
-> = {
-  'adapter_config.json': { required: true, maxSize: 256 * 1024 },
-  'adapter_model.safetensors': { required: true, maxSize: 4096 * MIB },
-  'README.md': { required: false, maxSize: MIB },
-  LICENSE: { required: false, maxSize: MIB },
-  'eval.jsonl': { required: false, maxSize: 16 * MIB },
-};
-
-const BASE_JSON_SIZE = 32 * MIB;
-/** A base's safetensors files may have any name; these are the others. */
-export const BASE_FILES: Readonly<Record<string, { readonly required: boolean; readonly maxSize: number }>> =
-  {
-    'config.json': { required: true, maxSize: MIB },
-    'tokenizer.json': { required: true, maxSize: BASE_JSON_SIZE },
-    'tokenizer_config.json': { required: true, maxSize: 4 * MIB },
-    'generation_config.json': { required: false, maxSize: MIB },
-    'special_tokens_map.json': { required: false, maxSize: MIB },
-    'chat_template.jinja': { required: false, maxSize: MIB },
-    'model.safetensors.index.json': { required: false, maxSize: BASE_JSON_SIZE },
-    'README.md': { required: false, maxSize: MIB },
-    LICENSE: { required: false, maxSize: MIB },
-    'eval.jsonl': { required: false, maxSize: 16 * MIB },
-  };
-/** S3 copies at most this much in one piece; larger checkpoints come in several shards. */
-const MAX_SHARD_SIZE = 5 * 1024 * MIB;
-
-export const DeclaredFile = z.object({
-  path: z
-    .string()
-    .regex(/^[A-Za-z0-9][\w.-]{0,254}$/, 'must be a file name of letters, digits, `.`, `_` and `-`'),
-  size: z.int().positive(),
-  sha256: z.string().regex(/^[0-9a-f]{64}$/, 'must be a lower-case hexadecimal sha256'),
-});
-export type DeclaredFile = z.infer<typeof DeclaredFile>;
 
 export interface DraftView {
   id: string;
   expiresAt: string;
   files: FileView[];
-}
-
-interface FileView {
-  path: string;
-  size: number;
-  /** `present`: nothing to send. */
-  status: 'present' | 'upload';
-  partSize?: number;
-  parts?: { number: number; size: number; done: boolean; url?: string }[];
 }
 
 /** @param training what the version will say of how it was made */
@@ -139,12 +80,7 @@ export async function startBaseDraft(
   target: { owner: string; name: string },
   files: readonly DeclaredFile[],
 ): Promise<DraftView> {
-  checkFiles(files, BASE_FILES, (path) => (path.endsWith('.safetensors') ? MAX_SHARD_SIZE : undefined));
-  if (!files.some(({ path }) => path.endsWith('.safetensors'))) {
-    throw new ApiError('invalid_request', 'files: a base needs at least one .safetensors file.', {
-      field: 'files',
-    });
-  }
+  checkBaseFiles(files);
   await refuseTaken(deps.db, 'base', `${target.owner}/${target.name}`);
   return startDraft(
     deps,
@@ -152,34 +88,6 @@ export async function startBaseDraft(
     { kind: 'base', target: `${target.owner}/${target.name}`, baseId: null },
     files,
   );
-}
-
-/** @throws ApiError invalid_request, too_large */
-export function checkAdapterFiles(files: readonly Pick<DeclaredFile, 'path' | 'size'>[]): void {
-  checkFiles(files, ADAPTER_FILES, () => undefined);
-}
-
-function checkFiles(
-  files: readonly Pick<DeclaredFile, 'path' | 'size'>[],
-  known: typeof ADAPTER_FILES,
-  otherLimit: (path: string) => number | undefined,
-): void {
-  const problem = (detail: string) => new ApiError('invalid_request', `files: ${detail}`, { field: 'files' });
-  const paths = new Set<string>();
-  for (const { path, size } of files) {
-    if (paths.has(path)) throw problem(`${path} is there twice`);
-    paths.add(path);
-    const limit = known[path]?.maxSize ?? otherLimit(path);
-    if (limit === undefined)
-      throw problem(`${path} does not belong here; known files are ${Object.keys(known).join(', ')}`);
-    if (size > limit)
-      throw new ApiError('too_large', `files: ${path} is ${size} bytes; the limit is ${limit}`, {
-        field: 'files',
-      });
-  }
-  for (const [path, { required }] of Object.entries(known)) {
-    if (required && !paths.has(path)) throw problem(`${path} is missing`);
-  }
 }
 
 export async function startDraft(
@@ -206,9 +114,6 @@ export async function startDraft(
   return viewDraft(deps, principal, id);
 }
 
-export const partSizeOf = (size: number): number =>
-  Math.max(PART_SIZE, Math.ceil(size / MAX_PARTS / MIB) * MIB);
-
 /** Which parts have arrived, with fresh URLs for the others. */
 export async function viewDraft(deps: PublishDeps, principal: Principal, id: string): Promise<DraftView> {
   const { draft, files } = await ownDraft(deps.db, principal, id);
@@ -217,34 +122,6 @@ export async function viewDraft(deps: PublishDeps, principal: Principal, id: str
     expiresAt: draft.expiresAt.toISOString(),
     files: await Promise.all(files.map((file) => viewFile(deps.blobs, file))),
   };
-}
-
-export async function viewFile(
-  blobs: BlobStore,
-  file: Pick<DraftFile, 'path' | 'size' | 'upload'>,
-): Promise<FileView> {
-  const { path, size, upload } = file;
-  if (!upload) return { path, size, status: 'present' };
-  const arrived = await blobs.uploadedParts(upload.key, upload.uploadId);
-  const parts = await Promise.all(
-    partsOf(size, upload.partSize).map(async (part) => {
-      // No such upload any more: it was joined already, so every part is there.
-      const done =
-        !arrived || arrived.some((other) => other.number === part.number && other.size === part.size);
-      return done
-        ? { ...part, done }
-        : { ...part, done, url: await blobs.partUrl(upload.key, upload.uploadId, part.number) };
-    }),
-  );
-  return { path, size, status: 'upload', partSize: upload.partSize, parts };
-}
-
-export function partsOf(size: number, partSize: number): { number: number; size: number }[] {
-  const count = Math.ceil(size / partSize);
-  return Array.from({ length: count }, (_, i) => ({
-    number: i + 1,
-    size: Math.min(partSize, size - i * partSize),
-  }));
 }
 
 export async function discardDraft(deps: PublishDeps, principal: Principal, id: string): Promise<void> {
@@ -307,65 +184,6 @@ async function checkAndKeep(
     throw new ApiError('conflict', 'This upload becomes part of a version by a commit, not by itself.');
   const published = await publishVersion(deps, principal, { ...draft, baseId: draft.baseId! }, contents);
   return { kind: 'adapter', ...published };
-}
-
-/** @returns how many; of an upload that is over, none */
-export async function missingParts(
-  blobs: BlobStore,
-  size: number,
-  { key, uploadId, partSize }: NonNullable<DraftFile['upload']>,
-): Promise<number> {
-  const arrived = await blobs.uploadedParts(key, uploadId);
-  return partsOf(size, partSize).filter(
-    (part) => arrived && !arrived.some((other) => other.number === part.number && other.size === part.size),
-  ).length;
-}
-
-/** The staged bytes of a file, once they are all there and are what was declared. */
-export async function receive(deps: PublishDeps, file: DraftFile): Promise<Content> {
-  const { path, size, sha256, upload } = file;
-  const content = (key: string): Content => ({ path, size, sha256, key, store: deps.blobs });
-  if (!upload) return content(blobKey(sha256));
-  const missing = await missingParts(deps.blobs, size, upload);
-  if (missing > 0) throw incomplete(path, missing);
-  await deps.blobs.finishUpload(upload.key, upload.uploadId);
-  const stored = await deps.blobs.size(upload.key);
-  if (stored === undefined) {
-    await startAgain(deps, file.draftId, upload);
-    throw incomplete(path, partsOf(size, upload.partSize).length);
-  }
-  if (stored !== size) throw mismatch(path, 'size_mismatch', `is ${stored} bytes; ${size} were declared`);
-  const scan = path === 'adapter_model.safetensors' ? await scanOf(content(upload.key)) : undefined;
-  const actual = await hashOf(await deps.blobs.read(upload.key), deps.createHasher(), scan);
-  if (actual !== sha256)
-    throw mismatch(path, 'checksum_mismatch', `has the sha256 ${actual}; ${sha256} was declared`);
-  return { ...content(upload.key), scan };
-}
-
-const incomplete = (path: string, missing: number) =>
-  new ApiError(
-    'conflict',
-    `${path}: ${missing} of its parts have not arrived; GET the draft for their URLs.`,
-    {
-      field: path,
-    },
-  );
-
-/** A store that dies while it joins parts may have neither them nor the object when it is back. */
-async function startAgain(
-  { db, blobs }: PublishDeps,
-  draftId: string,
-  lost: NonNullable<DraftFile['upload']>,
-): Promise<void> {
-  const uploadId = await blobs.startUpload(lost.key);
-  // Somebody else, who asked at the same time, may have done so.
-  if (!(await replaceUpload(db, draftId, lost, { ...lost, uploadId })))
-    await blobs.abortUpload(lost.key, uploadId);
-}
-
-function mismatch(path: string, code: string, what: string): ApiError {
-  const detail = `${path} ${what}. Start again: this upload is spoilt.`;
-  return new ApiError('refused', detail, { field: path, problems: [{ code, detail, field: path }] });
 }
 
 async function completeBase(

@@ -20,8 +20,8 @@ import { ApiError } from './errors.ts';
 import { adapterSource, baseSource, fileSource } from './invoke.ts';
 import { expiry, leaseOver, sameFiles } from './job-lease.ts';
 import { userFile } from './leases.ts';
-import { missingParts, partSizeOf, viewFile } from './publish.ts';
 import { reproduction } from './reproduction.ts';
+import { missingParts, partSizeOf, viewFile } from './staged-files.ts';
 import { EVALUATION_FILE, enterReproduction, ORDERS, type Order } from './tasks.ts';
 import type { PublishDeps } from './versions.ts';
 

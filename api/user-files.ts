@@ -6,8 +6,8 @@ import { removeAbandoned } from '../functions/sweep.ts';
 import type { Principal } from './auth.ts';
 import { ApiError } from './errors.ts';
 import type { Part } from './multipart.ts';
-import { PART_SIZE } from './publish.ts';
 import { noRoom, roomOf } from './room.ts';
+import { PART_SIZE } from './staged-files.ts';
 import type { PublishDeps } from './versions.ts';
 
 /** OpenAI's limit. */

@@ -9,12 +9,10 @@ import { findBase } from '../../db/bases.ts';
 import { Receipt } from '../../functions/train.ts';
 import { RULES, Verdict } from '../../functions/verify.ts';
 import type { Principal } from '../auth.ts';
+import { ADAPTER_FILES, BASE_FILES, type DeclaredFile } from '../declared-files.ts';
 import {
-  ADAPTER_FILES,
-  BASE_FILES,
   type Completed,
   completeDraft,
-  type DeclaredFile,
   type DraftView,
   startAdapterDraft,
   startBaseDraft,

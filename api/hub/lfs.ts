@@ -3,7 +3,9 @@ import { z } from 'zod';
 import { isListedContent } from '../../db/adapters.ts';
 import { type DraftFile, findContentDraft, findDraft } from '../../db/drafts.ts';
 import type { Principal } from '../auth.ts';
-import { ADAPTER_FILES, partsOf, startDraft } from '../publish.ts';
+import { ADAPTER_FILES } from '../declared-files.ts';
+import { startDraft } from '../publish.ts';
+import { partsOf } from '../staged-files.ts';
 import type { PublishDeps } from '../versions.ts';
 
 /** Protocol: github.com/git-lfs/git-lfs/blob/main/docs/api/batch.md; `multipart` is Hugging Face's. */

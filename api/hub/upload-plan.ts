@@ -1,8 +1,8 @@
 /** What a client shall do with each file, told before it sends any: `preupload`. */
 import { z } from 'zod';
 import type { StoredFile } from '../../db/bases.ts';
+import { ADAPTER_FILES } from '../declared-files.ts';
 import { ApiError } from '../errors.ts';
-import { ADAPTER_FILES } from '../publish.ts';
 import { bytesOfBase64 } from './commit-payload.ts';
 import { type GitObjects, isLfs } from './git-objects.ts';
 

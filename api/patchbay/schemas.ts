@@ -5,7 +5,7 @@ import { SORTS } from '../../db/catalog.ts';
 import { FACETS, RANK_BUCKETS, SIZE_BUCKETS } from '../../db/catalog-labels.ts';
 import { VERSION_STATUSES } from '../../db/schema.ts';
 import { Findings } from '../../functions/verify.ts';
-import { DeclaredFile } from '../publish.ts';
+import { DeclaredFile } from '../declared-files.ts';
 
 export const Problem = z
   .object({

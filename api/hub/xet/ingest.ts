@@ -7,9 +7,11 @@ import { type DraftFile, findContentDraft, findStaged, insertDraft } from '../..
 import { UPLOADS } from '../../../functions/object-keys.ts';
 import type { Principal } from '../../auth.ts';
 import type { BlobStore } from '../../blob-store.ts';
+import { ADAPTER_FILES } from '../../declared-files.ts';
 import { ApiError } from '../../errors.ts';
-import { ADAPTER_FILES, DRAFT_HOURS, PART_SIZE } from '../../publish.ts';
+import { DRAFT_HOURS } from '../../publish.ts';
 import { noRoom, roomOf } from '../../room.ts';
+import { PART_SIZE } from '../../staged-files.ts';
 import type { PublishDeps } from '../../versions.ts';
 import { readShard, type ShardFile, XetError, XORB_PREFIX, Xorb } from './formats.ts';
 

@@ -5,17 +5,12 @@ import { serve } from '@hono/node-server';
 import { afterEach, beforeEach, expect, it, vi } from 'vitest';
 import { closeServer } from '../api/embedded/close-server.ts';
 import { BEAT_MS } from '../functions/generate.ts';
+import { counted } from './counted-metrics.ts';
 import { baseId, InProcess } from './in-process.ts';
 
-/** What was counted, by name and labels. */
-const counted = vi.hoisted(() => new Map<string, number>());
-vi.mock('../observe/metrics.ts', async (original) => ({
-  ...(await original<typeof import('../observe/metrics.ts')>()),
-  count: (name: string, by = 1, labels: object = {}) => {
-    const series = `${name} ${Object.values(labels).join(' ')}`;
-    counted.set(series, (counted.get(series) ?? 0) + by);
-  },
-}));
+vi.mock('../observe/metrics.ts', async (original) =>
+  (await import('./counted-metrics.ts')).counting(await original()),
+);
 
 const health = {
   status: 'ok',

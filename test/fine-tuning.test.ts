@@ -8,18 +8,13 @@ import { MAX_LOSSES } from '../db/leases.ts';
 import { usage } from '../db/schema.ts';
 import { findJob } from '../db/training.ts';
 import { LEASE_SECONDS } from '../functions/train.ts';
+import { counted } from './counted-metrics.ts';
 import { base, baseId, InProcess } from './in-process.ts';
 import { ScriptedRunner, sha256 } from './scripted-runner.ts';
 
-/** What was counted, by name and labels. */
-const counted = vi.hoisted(() => new Map<string, number>());
-vi.mock('../observe/metrics.ts', async (original) => ({
-  ...(await original<typeof import('../observe/metrics.ts')>()),
-  count: (name: string, by = 1, labels: object = {}) => {
-    const series = `${name} ${Object.values(labels).join(' ')}`;
-    counted.set(series, (counted.get(series) ?? 0) + by);
-  },
-}));
+vi.mock('../observe/metrics.ts', async (original) =>
+  (await import('./counted-metrics.ts')).counting(await original()),
+);
 
 let api: InProcess;
 let client: OpenAI;

@@ -13,17 +13,12 @@ import { ReproduceEvent } from '../functions/reproduce.ts';
 import { sweep } from '../functions/sweep.ts';
 import { TaskLease } from '../functions/tasks.ts';
 import { LEASE_SECONDS, ResultUploads } from '../functions/train.ts';
+import { counted } from './counted-metrics.ts';
 import { base, baseId, InProcess, runnerToken } from './in-process.ts';
 
-/** What was counted, by name and labels. */
-const counted = vi.hoisted(() => new Map<string, number>());
-vi.mock('../observe/metrics.ts', async (original) => ({
-  ...(await original<typeof import('../observe/metrics.ts')>()),
-  count: (name: string, by = 1, labels: object = {}) => {
-    const series = `${name} ${Object.values(labels).join(' ')}`;
-    counted.set(series, (counted.get(series) ?? 0) + by);
-  },
-}));
+vi.mock('../observe/metrics.ts', async (original) =>
+  (await import('./counted-metrics.ts')).counting(await original()),
+);
 
 let api: InProcess;
 let alice: string;

@@ -77,25 +77,19 @@ export async function searchCatalog(
 ): Promise<CatalogPage> {
   const words = wordsOf(filter.query);
   const rows: Adapter[] = [];
-  const tiers =
-    words && sort === 'relevance'
-      ? [words.called, and(words.mentioned, not(words.called))!]
-      : [words?.mentioned];
-  const first = after?.tier ?? 0;
   let last: CatalogCursor | undefined;
-  for (const [i, tier] of tiers.entries()) {
-    if (i < first || rows.length > limit) continue;
+  for (const { tier, where } of stretches(words, sort, after)) {
+    if (rows.length > limit) break;
     const found = await db
       .select(adapterColumns)
       .from(adapters)
-      .where(
-        and(matching(filter), tier, i === first && after ? behind(sort, after) : undefined, measured(sort)),
-      )
+      .where(and(matching(filter), where, measured(sort)))
       .orderBy(...order(sort))
       .limit(limit + 1 - rows.length);
+    // The last row of the page may be of this stretch, and the one behind it of a later one.
+    const end = found[Math.min(found.length, limit - rows.length) - 1];
+    if (end) last = cursorOf(sort, tier, end);
     rows.push(...found);
-    const end = rows.length > limit ? rows[limit - 1] : undefined;
-    if (end) last = cursorOf(sort, found.includes(end) ? (i as 0 | 1) : ((i - 1) as 0 | 1), end);
   }
   if (rows.length === 0 && words && !after)
     return {
@@ -103,7 +97,25 @@ export async function searchCatalog(
       next: undefined,
       alike: true,
     };
-  return { rows: rows.slice(0, limit), next: last, alike: false };
+  return { rows: rows.slice(0, limit), next: rows.length > limit ? last : undefined, alike: false };
+}
+
+/** What a walk goes through, one after the other: by relevance, those called so and those that mention it; each behind the cursor. */
+function stretches(
+  words: ReturnType<typeof wordsOf>,
+  sort: Sort,
+  after: CatalogCursor | undefined,
+): { tier: 0 | 1; where: SQL | undefined }[] {
+  const tiers =
+    words && sort === 'relevance'
+      ? [words.called, and(words.mentioned, not(words.called))]
+      : [words?.mentioned];
+  return tiers.flatMap((found, i) => {
+    const tier = i as 0 | 1;
+    if (!after || tier > after.tier) return [{ tier, where: found }];
+    if (tier < after.tier) return [];
+    return behind(sort, after).map((where) => ({ tier, where: and(found, where) }));
+  });
 }
 
 const measured = (sort: Sort) => (sort === 'gain' ? isNotNull(adapters.evalGain) : undefined);
@@ -113,12 +125,14 @@ function order(sort: Sort): SQL[] {
   return [...(key ? [desc(key)] : []), desc(adapters.createdAt), desc(adapters.id)];
 }
 
-/** Compared as a row, which the index of the order finds at once. */
-function behind(sort: Sort, { key, createdAt, id }: CatalogCursor): SQL {
+/**
+ * Those with the same key, then those with a lower one: in one comparison, Postgres would suppose that hardly any are behind a
+ * key that a quarter of all have.
+ */
+function behind(sort: Sort, { key, createdAt, id }: CatalogCursor): SQL[] {
   const column = KEYS[sort];
-  return column
-    ? sql`(${column}, ${adapters.createdAt}, ${adapters.id}) < (${key}, ${createdAt}::timestamptz, ${id})`
-    : sql`(${adapters.createdAt}, ${adapters.id}) < (${createdAt}::timestamptz, ${id})`;
+  const older = sql`(${adapters.createdAt}, ${adapters.id}) < (${createdAt}::timestamptz, ${id})`;
+  return column && key !== null ? [sql`${column} = ${key} and ${older}`, sql`${column} < ${key}`] : [older];
 }
 
 function cursorOf(sort: Sort, tier: 0 | 1, row: Adapter): CatalogCursor {

@@ -9,6 +9,7 @@ import {
   type GenerateRequest,
   STALLED_MS,
 } from '../functions/generate.ts';
+import { WEIGHTS_FILE } from './model/adapter-file.ts';
 import { FileServer } from './testing/file-server.ts';
 import { allEvents, eventsOf, RunnerProcess, textOf } from './testing/runner-process.ts';
 
@@ -338,6 +339,19 @@ describe('caches', () => {
     expect(files.hits.get(new URL(adapter.weights.url).pathname)).toBe(1);
     await generate({ adapters: [adapter] });
     expect(files.hits.get(new URL(adapter.weights.url).pathname)).toBe(1);
+  });
+
+  it('of a mix that failed, what arrives afterwards can be removed as well', async () => {
+    const cramped = await RunnerProcess.start({ PATCHBAY_RUNNER_DISK_BYTES: '1' });
+    const folder = join(cramped.cacheFolder, 'adapters');
+    const slow = files.adapter('llama3', 'all-linear', 'slow');
+    const adapters = [slow, files.adapter('llama3', 'second', 'missing')];
+    expect((await cramped.send('/generate', asking({ adapters }))).status).toBe(502);
+    await expect.poll(() => readdir(join(folder, slow.digest))).toEqual([WEIGHTS_FILE]);
+    const other = files.adapter('llama3', 'second');
+    await allEvents(await cramped.send('/generate', asking({ adapters: [other] })));
+    expect(await readdir(folder)).toEqual([other.digest]);
+    await cramped.stop();
   });
 });
 

@@ -85,7 +85,8 @@ export class Runner {
       const fetched: boolean[] = [];
       const adapters = await Promise.all(
         request.adapters.map(async (adapter) => {
-          const files = held.use(await this.adapterOnDisk(adapter));
+          const files = await this.adapterOnDisk(adapter);
+          letGoWith(held, files);
           fetched.push(files.fetched);
           return {
             digest: adapter.digest,
@@ -202,6 +203,12 @@ export class Runner {
         'n',
       );
   }
+}
+
+/** What comes when `held` is gone, because another adapter of a mix failed meanwhile, is let go at once. */
+function letGoWith(held: DisposableStack, entry: HeldEntry): void {
+  if (held.disposed) entry[Symbol.dispose]();
+  else held.use(entry);
 }
 
 async function tokensOf(prompts: Prompts, prompt: Prompt): Promise<readonly number[]> {

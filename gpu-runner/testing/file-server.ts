@@ -8,9 +8,13 @@ import type { AdapterSource, BaseSource, FileSource } from '../../functions/gene
 
 const FIXTURES = join(import.meta.dirname, '../../test/fixtures/parity');
 
-/** `truncate`: promises all bytes, closes after half. `corrupt`: one bit is wrong. `late`: is missing, which is said after LATE_MS. */
-export type Trouble = 'truncate' | 'corrupt' | 'missing' | 'too-long' | 'late';
+/**
+ * `truncate`: promises all bytes, closes after half. `corrupt`: one bit is wrong. `late`: is missing, which is said after LATE_MS.
+ * `slow`: comes whole after SLOW_MS.
+ */
+export type Trouble = 'truncate' | 'corrupt' | 'missing' | 'too-long' | 'late' | 'slow';
 const LATE_MS = 4_000;
+const SLOW_MS = 500;
 
 export class FileServer {
   /** How often each path was asked for. */
@@ -26,6 +30,7 @@ export class FileServer {
       if (!file || file.trouble === 'missing') return response.writeHead(404).end();
       if (file.trouble === 'late') return setTimeout(() => response.writeHead(404).end(), LATE_MS);
       const { bytes, trouble } = file;
+      if (trouble === 'slow') return setTimeout(() => response.end(bytes), SLOW_MS);
       if (trouble === 'too-long') return response.end(Buffer.concat([bytes, bytes]));
       response.writeHead(200, { 'content-length': bytes.length });
       if (trouble === 'truncate')

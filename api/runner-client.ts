@@ -48,9 +48,9 @@ const CODE: Readonly<Record<RunnerReason, ApiErrorCode>> = {
   invalid_request: 'invalid_request',
   template_failed: 'template_failed',
   too_large: 'too_large',
+  adapter_invalid: 'refused', // another try would find the same file
   busy: 'busy',
   draining: 'unavailable',
-  adapter_invalid: 'unavailable',
   base_unsupported: 'unavailable',
   fetch_failed: 'unavailable',
   checksum_mismatch: 'unavailable',

@@ -39,15 +39,16 @@ export class Fault extends Error {
 export interface Failure {
   readonly code: FaultCode;
   readonly detail: string;
+  readonly field?: string | undefined;
   readonly stack?: string;
 }
 
 export function failureOf(error: unknown): Failure {
-  if (error instanceof Fault) return { code: error.code, detail: error.message };
+  if (error instanceof Fault) return { code: error.code, detail: error.message, field: error.field };
   const stack = error instanceof Error ? (error.stack ?? error.message) : String(error);
   return { code: 'internal', detail: 'the runner failed', stack };
 }
 
-export function faultOf({ code, detail, stack }: Failure): Fault {
-  return new Fault(code, detail, undefined, stack);
+export function faultOf({ code, detail, field, stack }: Failure): Fault {
+  return new Fault(code, detail, field, stack);
 }

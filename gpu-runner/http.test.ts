@@ -231,7 +231,7 @@ describe('a refusal names what is wrong', () => {
 
   it('an adapter that is for another base, with the reasons', async () => {
     const other = await refused({ adapters: [files.adapter('qwen3', 'all-linear')] });
-    expect(other).toMatchObject({ status: 409, code: 'adapter_invalid' });
+    expect(other).toMatchObject({ status: 409, code: 'adapter_invalid', field: 'model' });
     expect(other.detail).toMatch(/layers\.0/);
   });
 
@@ -241,6 +241,7 @@ describe('a refusal names what is wrong', () => {
       expect(await refused({ adapters })).toMatchObject({
         code: 'invalid_request',
         detail: expect.stringMatching(/DoRA/),
+        field: 'model',
       });
   });
 

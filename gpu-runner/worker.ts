@@ -24,7 +24,8 @@ const say = (message: FromWorker): void => port.postMessage(message);
 
 function refusalOf(error: unknown): Failure {
   if (error instanceof BusyError) return { code: 'busy', detail: error.message };
-  if (error instanceof NotFiniteError) return { code: 'adapter_invalid', detail: error.message };
+  if (error instanceof NotFiniteError)
+    return { code: 'adapter_invalid', detail: error.message, field: 'model' };
   return failureOf(error);
 }
 

@@ -114,6 +114,19 @@ it('waits for one that says that it is at work, however long, and for a client t
   expect(await slowly).toEqual([START, DELTA]);
 });
 
+it('tells a client what is wrong with an adapter, instead of having it ask again', async () => {
+  const detail = 'base_model.model.lm_head: rank 8 of 4';
+  const client = await runner((response) => {
+    response.writeHead(409).end(JSON.stringify({ code: 'adapter_invalid', detail, field: 'model' }));
+  });
+  await expect(client.generate(request, new AbortController().signal)).rejects.toMatchObject({
+    reason: 'adapter_invalid',
+    message: detail,
+    field: 'model',
+    status: 422,
+  });
+});
+
 it('hears a refusal that took its time', async () => {
   const client = await runner((response) => {
     response.end(`\n${line({ type: 'error', code: 'template_failed', detail: 'no', field: 'messages' })}`);

@@ -1,6 +1,6 @@
 /** Runner events as OpenAI's response bodies and stream chunks. Shapes: reference of the OpenAI API, chat and completions. */
 import type { GenerateEvent, TokenLogprob } from '../../functions/generate.ts';
-import { ApiError } from '../errors.ts';
+import { failureOf } from '../runner-client.ts';
 
 type Delta = Extract<GenerateEvent, { type: 'delta' }>;
 type Token = NonNullable<Delta['tokens']>[number];
@@ -175,5 +175,5 @@ function count(usage: Usage, event: GenerateEvent): void {
   if (event.type === 'start') usage.prompt_tokens = event.promptTokens;
   if (event.type === 'finish') usage.completion_tokens += event.completionTokens;
   usage.total_tokens = usage.prompt_tokens + usage.completion_tokens;
-  if (event.type === 'error') throw new ApiError('unavailable', event.detail);
+  if (event.type === 'error') throw failureOf(event);
 }

@@ -27,7 +27,7 @@ export async function loadAdapter(
     return { digest, bytes, modules };
   } catch (error) {
     if (error instanceof AdapterError || error instanceof AdapterProblems)
-      throw new Fault('adapter_invalid', error.message);
+      throw new Fault('adapter_invalid', error.message, 'model');
     throw error;
   }
 }

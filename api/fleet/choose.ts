@@ -83,6 +83,14 @@ export function choose(runners: readonly RunnerView[], need: Need): Choice {
   return { kind: 'full', retryAfterSeconds: secondsUntilRoom(able) };
 }
 
+/** The most answers that one request can ask for: of what a runner that has nothing to do would take. */
+export function mostAnswers(runners: readonly RunnerView[], { base, baseBytes }: Need): number {
+  return runners.reduce((most, runner) => {
+    const isAble = runner.bases.has(base) || runner.baseBytes >= baseBytes;
+    return isAble ? Math.max(most, runner.slots + runner.maxWaiting) : most;
+  }, 0);
+}
+
 /** Of runners that have the base. */
 function mostFitting(
   warm: readonly RunnerView[],

@@ -13,7 +13,7 @@ import {
   type RunnerReason,
   STOPPED,
 } from '../runner-client.ts';
-import { choose, type Need, secondsUntilRoom } from './choose.ts';
+import { choose, mostAnswers, type Need, secondsUntilRoom } from './choose.ts';
 import { type Member, type MemberSources, Members } from './members.ts';
 
 export interface FleetOptions extends Pick<MemberSources, 'registered' | 'fixed'> {
@@ -155,9 +155,13 @@ export function createFleet(options: FleetOptions): Fleet {
   const open = async (trail: Trail): Promise<Attempt> => {
     const until = clock() + coldStartMs;
     for (;;) {
-      const runners = (await members.usable()).filter(({ url }) => !trail.tried.has(url));
-      const choice = choose(runners, trail.need);
-      if (choice.kind === 'full') throw busy(choice.retryAfterSeconds);
+      const usable = await members.usable();
+      const choice = choose(
+        usable.filter(({ url }) => !trail.tried.has(url)),
+        trail.need,
+      );
+      if (choice.kind === 'full')
+        throw full(trail.need, mostAnswers(usable, trail.need), choice.retryAfterSeconds);
       if (choice.kind === 'none' || trail.tried.size === MAX_RUNNERS) {
         await awaitRunner(trail, until);
         continue;
@@ -258,6 +262,16 @@ function together(all: readonly RunnerHealth[]): RunnerHealth {
     adapters: [],
     answerSeconds: seconds.length > 0 ? Math.max(...seconds) : null,
   };
+}
+
+/** @param most that any runner could take: who asks for more would be told to come back for ever */
+function full({ answers }: Need, most: number, retryAfterSeconds: number): ApiError {
+  if (answers <= most) return busy(retryAfterSeconds);
+  return new ApiError(
+    'invalid_request',
+    `n is ${answers}; a runner here makes at most ${most} answers at a time. Ask for fewer, several times.`,
+    { field: 'n' },
+  );
 }
 
 function busy(retryAfterSeconds: number): ApiError {

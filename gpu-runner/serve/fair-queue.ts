@@ -31,14 +31,14 @@ export class FairQueue<T extends Waiter> {
 
   /** Who is to be served next. */
   get next(): T | undefined {
-    if (this.first.length > 0) return this.first[0];
-    let lowest: T[] | undefined;
-    let count = Number.POSITIVE_INFINITY;
-    for (const [tenant, queue] of this.queues) {
-      const given = this.given(tenant);
-      if (given < count) [lowest, count] = [queue, given];
-    }
-    return lowest?.[0];
+    return this.inOrder().next().value;
+  }
+
+  /** All, as they would be served if nothing was charged. */
+  *inOrder(): Generator<T, undefined> {
+    yield* this.first;
+    const tenants = [...this.queues.keys()].sort((a, b) => this.given(a) - this.given(b));
+    for (const tenant of tenants) yield* this.queues.get(tenant)!;
   }
 
   push(waiter: T): void {
@@ -69,12 +69,12 @@ export class FairQueue<T extends Waiter> {
     this.size++;
   }
 
-  /** Removes what `next` said. */
+  /** Removes one that is to be served. */
   take(waiter: T): void {
-    if (this.first[0] === waiter) this.first.shift();
+    if (this.first.includes(waiter)) this.first = this.first.filter((one) => one !== waiter);
     else {
       const queue = this.queues.get(waiter.tenant)!;
-      queue.shift();
+      queue.splice(queue.indexOf(waiter), 1);
       if (queue.length === 0) this.queues.delete(waiter.tenant);
       this.last = waiter.tenant;
     }

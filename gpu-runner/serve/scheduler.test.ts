@@ -4,7 +4,7 @@ import type { BaseConfig } from '../../adapter/base-config.ts';
 import { Sampling } from '../../functions/generate.ts';
 import type { TokenTable } from '../model/token-table.ts';
 import type { ChosenToken } from './sampling.ts';
-import { BusyError, type Job, Scheduler, type SchedulerLimits } from './scheduler.ts';
+import { BusyError, type Job, MOST_PASSES, Scheduler, type SchedulerLimits } from './scheduler.ts';
 import type { LoadedAdapter, WeightedAdapter } from './slabs.ts';
 import type { Sequence, Stepper } from './stepper.ts';
 
@@ -134,6 +134,7 @@ function follow(jobs: readonly Job[]) {
   return { outcomes, answers };
 }
 
+const TENANTS = 7;
 const ROOMY: SchedulerLimits = { contextLength: 64, maxRows: 4, maxWaiting: 1000 };
 
 function schedulerOf(stepper: Stepper, limits: Partial<SchedulerLimits> = {}): Scheduler {
@@ -268,6 +269,31 @@ describe('the queue', () => {
     expect(outcomes.every(({ ended }) => ended)).toBe(true);
     scheduler.submit(follow([job()]).answers); // there is room again
     await scheduler.idle();
+  });
+
+  it.each([
+    ['of one tenant', () => undefined],
+    ['of many', (i: number) => `tenant ${i % TENANTS}`],
+  ])('lets answers %s pass one that does not fit yet, a bounded number of them', async (_name, tenantOf) => {
+    const endless = { temperature: 0, logitBias: { [END]: -100 } };
+    const named = (name: string, asked: Partial<Job>, maxTokens?: number) =>
+      job({ adapters: [{ adapter: adapter(name), weight: 1 }], ...asked }, { ...endless, maxTokens });
+    const small = (_: unknown, i: number) => named('small', { tenant: tenantOf(i) }, 3 + (i % 5));
+    const stepper = new FakeStepper(150);
+    const scheduler = schedulerOf(stepper);
+    const large = named('large', { tenant: tenantOf(0) });
+    const { answers, outcomes } = follow([
+      ...Array.from({ length: 3 }, small),
+      large,
+      ...Array.from({ length: 100 }, small),
+    ]);
+    for (const answer of answers) scheduler.submit([answer]);
+    await scheduler.idle();
+    const begun = stepper.steps.flatMap((step) => ('prefill' in step ? [step.of] : [])).indexOf('large1');
+    expect(begun).toBeGreaterThan(3 + 4);
+    // Its turn comes when each of the others has had one.
+    expect(begun).toBeLessThanOrEqual(3 + TENANTS + MOST_PASSES);
+    expect(outcomes[3]).toEqual(await alone(large));
   });
 
   it('serves a tenant with one request within a batch of one that floods', async () => {

@@ -1,7 +1,8 @@
 /**
  * Continuous batching: answers join and leave the running batch between steps. Each turn of the loop does at most one
  * chunk of one prompt and then one decode step for everybody, so a long prompt delays the running streams by one chunk.
- * Of answers that wait, the next one is the tenant's that was given least so far; each tenant's own come in their order.
+ * Of answers that wait, the next one is the tenant's that was given least so far; each tenant's own come in their order. One for
+ * which the cache has no room yet is passed by those that fit, so many times and no more.
  *
  * Nobody knows how long an answer will be, so places in the cache are not set aside for the longest one possible. When the
  * running answers outgrow the cache, the one admitted last gives way: it goes back to the head of the queue, and later does
@@ -61,6 +62,8 @@ export interface SchedulerLimits {
 const NEWEST_SHARE = 0.1;
 /** An answer is admitted when the cache has room for this many more of its tokens: fewer would soon interrupt somebody. */
 const HEADROOM_TOKENS = 256;
+/** How many may pass an answer that does not fit yet; then all others wait until the running ones have made room for it. */
+export const MOST_PASSES = 32;
 
 /** What a token of an answer costs its tenant, in tokens of a prompt: a step of its own, where a prompt's go by the hundred. */
 const OUTPUT_COST = 2;
@@ -93,6 +96,8 @@ class Answer {
   admittedAt: number | undefined;
   firstAt: number | undefined;
   interruptions = 0;
+  /** How many were admitted since its turn came and it did not fit; undefined: its turn has not come. */
+  passes: number | undefined;
   cancelled = false;
 
   constructor(job: Job, progress: Progress, table: TokenTable, contextLength: number) {
@@ -227,10 +232,10 @@ export class Scheduler {
 
   private admit(): void {
     while (this.admitted.length < this.limits.maxRows) {
-      const next = this.waiting.next;
+      const next = this.nextFitting();
       if (!next) return;
-      if (this.admitted.length > 0 && !this.fits([...this.admitted, next], HEADROOM_TOKENS)) return;
       this.waiting.take(next);
+      for (const other of this.waiting.inOrder()) if (other.passes !== undefined) other.passes++;
       if (next.admittedAt === undefined) this.waiting.charge(next.tenant, next.job.prompt.length);
       next.admittedAt ??= performance.now();
       try {
@@ -240,6 +245,19 @@ export class Scheduler {
         next.progress.fail(error);
       }
     }
+  }
+
+  private nextFitting(): Answer | undefined {
+    const waiting = [...this.waiting.inOrder()];
+    // One that was interrupted is passed by nobody: somebody reads it.
+    const awaited = waiting.find(
+      ({ interruptions, passes = 0 }) => interruptions > 0 || passes >= MOST_PASSES,
+    );
+    for (const answer of awaited ? [awaited] : waiting) {
+      if (this.admitted.length === 0 || this.fits([...this.admitted, answer], HEADROOM_TOKENS)) return answer;
+      answer.passes ??= 0;
+    }
+    return undefined;
   }
 
   private fits(answers: readonly Answer[], more: number): boolean {

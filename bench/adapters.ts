@@ -3,7 +3,8 @@
  * without. Steps with and without take turns, so a drifting machine moves both.
  */
 import type { Sequence, SessionStepper } from '../gpu-runner/serve/stepper.ts';
-import { decode, madeUpAdapter, openEngine, sequenceAt } from './engine.ts';
+import { madeUpAdapter } from '../gpu-runner/testing/made-up-adapter.ts';
+import { decode, openEngine, sequenceAt } from './engine.ts';
 import { type Figure, median, note, timed } from './measure.ts';
 
 const RANK = 16;
@@ -21,7 +22,9 @@ const CASES = [
 ] as const;
 
 async function openBatch(engine: SessionStepper, size: number, distinct: number): Promise<Sequence[]> {
-  const adapters = Array.from({ length: distinct }, (_, i) => madeUpAdapter(engine, `adapter ${i}`, RANK));
+  const adapters = Array.from({ length: distinct }, (_, i) =>
+    madeUpAdapter(engine.config, `adapter ${i}`, RANK),
+  );
   const batch: Sequence[] = [];
   for (let i = 0; i < size; i++) {
     const adapter = adapters[i % Math.max(1, distinct)];

@@ -1,8 +1,7 @@
-/** The engine on the 135M shape, without HTTP: sequences at a given context, made-up adapters of a given rank. */
+/** The engine on the 135M shape, without HTTP: sequences at a given context. */
 import { openCheckpoint } from '../gpu-runner/model/checkpoint.ts';
-import { LAYER_LINEARS, linearSizes, modulePath } from '../gpu-runner/model/llama.ts';
 import { openPrepared } from '../gpu-runner/model/prepared.ts';
-import type { LoadedAdapter, WeightedAdapter } from '../gpu-runner/serve/slabs.ts';
+import type { WeightedAdapter } from '../gpu-runner/serve/slabs.ts';
 import { type Sequence, SessionStepper } from '../gpu-runner/serve/stepper.ts';
 import { checkpoint135m, THREADS } from './measure.ts';
 
@@ -11,21 +10,6 @@ const CACHE_BYTES = 8 * 2 ** 30;
 export async function openEngine(): Promise<SessionStepper> {
   const checkpoint = await openCheckpoint(await checkpoint135m());
   return new SessionStepper(await openPrepared(checkpoint, THREADS), checkpoint.config, CACHE_BYTES);
-}
-
-/** An adapter on all seven linears of every layer; the values do not matter for time. */
-export function madeUpAdapter(engine: SessionStepper, digest: string, rank: number): LoadedAdapter {
-  const sizes = linearSizes(engine.config);
-  const modules = Array.from({ length: engine.config.layers }, (_, layer) =>
-    LAYER_LINEARS.map((kind) => ({
-      module: modulePath(kind, layer),
-      rank,
-      scale: 1,
-      a: new Float32Array(rank * sizes[kind].in).fill(0.01),
-      b: new Float32Array(rank * sizes[kind].out).fill(0.01),
-    })),
-  ).flat();
-  return { digest, bytes: 0, modules };
 }
 
 /** A sequence with `context` tokens in its cache. */

@@ -40,6 +40,7 @@ const Serving = Shared.extend({
   PATCHBAY_RUNNER_MAX_BATCH: z.coerce.number().int().min(1).max(256).default(16),
   /** Answers that wait for a place; beyond that requests are answered with 429. */
   PATCHBAY_RUNNER_MAX_WAITING: z.coerce.number().int().min(0).default(64),
+  /** Keys and values of what runs, and the slabs of its adapters where they are not the same. */
   PATCHBAY_RUNNER_KV_BYTES: bytes.default(2 * GIB),
   PATCHBAY_RUNNER_ADAPTER_BYTES: bytes.default(GIB),
   /** Weights of bases in memory; the base that was asked for longest ago makes room for another one. */

@@ -36,7 +36,7 @@ export interface WorkerStats {
   readonly running: number;
   readonly waiting: number;
   readonly adapters: number;
-  /** Bytes of keys and values of what runs. */
+  /** Bytes of keys and values of what runs, and of its adapters' slabs. */
   readonly cacheBytes: number;
   /** Digests of some of them, most recently used first. */
   readonly recentAdapters: readonly string[];

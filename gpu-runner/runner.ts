@@ -111,7 +111,7 @@ export class Runner {
     }
   }
 
-  /** Keys and values of what runs, and the most that they may take. */
+  /** Keys, values and slabs of what runs, and the most that they may take. */
   get cacheBytes(): { readonly used: number; readonly limit: number } {
     const hosts = this.bases.loaded.map(({ base: { host } }) => host);
     return {

@@ -121,7 +121,10 @@ export const METRICS = {
   patchbay_runner_batch_rows_limit: gauge(['serving'], 'Answers that may be decoded together.'),
   patchbay_runner_waiting: gauge(['serving'], 'Answers that wait for a place in the batch.'),
   patchbay_runner_adapters_in_memory: gauge(['serving'], 'Adapters that are ready in memory.'),
-  patchbay_runner_kv_cache_bytes: gauge(['serving'], 'Keys and values of running answers.'),
+  patchbay_runner_kv_cache_bytes: gauge(
+    ['serving'],
+    'Keys and values of running answers, and their stacked adapters.',
+  ),
   patchbay_runner_kv_cache_limit_bytes: gauge(['serving'], 'What they may take, for each loaded base.'),
   patchbay_runner_bases_loaded: gauge(['serving'], 'Bases in memory.'),
 

@@ -1,6 +1,7 @@
 /** A sequence's logits are the same bits whatever shares its batch: other adapters, ranks, lengths, joining and leaving. */
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { madeUpAdapter } from '../testing/made-up-adapter.ts';
 import { openParity, type ParityModel } from '../testing/parity.ts';
 import type { WeightedAdapter } from './slabs.ts';
 import type { Sequence } from './stepper.ts';
@@ -14,9 +15,11 @@ const MIXES: readonly Readonly<Record<string, number>>[] = [
   { 'all-linear': 0.7, second: 0.3 },
   { dora: 1 },
 ];
+/** Beside those of the fixtures, whose ranks are small. */
+const LARGE_RANKS = [40, 128, 272, 272];
 
 const Request = fc.record({
-  mix: fc.integer({ min: 0, max: MIXES.length - 1 }),
+  mix: fc.integer({ min: 0, max: MIXES.length + LARGE_RANKS.length - 1 }),
   prompt: fc.array(fc.integer({ min: 3, max: 300 }), { minLength: 1, maxLength: 150 }),
   forced: fc.array(fc.integer({ min: 3, max: 300 }), { minLength: 1, maxLength: 12 }),
   /** The step at which it arrives. */
@@ -31,6 +34,9 @@ describe('a batch', () => {
   beforeAll(async () => {
     model = await openParity('llama3');
     mixes = await Promise.all(MIXES.map((weights) => model.adapters(weights)));
+    const { config } = model.checkpoint;
+    for (const [i, rank] of LARGE_RANKS.entries())
+      mixes.push([{ adapter: madeUpAdapter(config, `large ${i}`, rank), weight: 1 }]);
   });
 
   afterAll(() => model.stepper.release());

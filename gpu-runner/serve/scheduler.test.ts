@@ -45,8 +45,8 @@ class FakeStepper implements Stepper {
     this.capacity = capacity;
   }
 
-  fits(lengths: readonly number[]): boolean {
-    return lengths.length * Math.max(0, ...lengths) <= this.capacity;
+  fits(sequences: readonly { length: number }[]): boolean {
+    return sequences.length * Math.max(0, ...sequences.map(({ length }) => length)) <= this.capacity;
   }
 
   open(adapters: readonly WeightedAdapter[]): Sequence {
@@ -78,7 +78,7 @@ class FakeStepper implements Stepper {
   private read(sequence: FakeSequence, tokens: readonly number[]): Float32Array {
     expect(sequence.open).toBe(true);
     sequence.tokens.push(...tokens);
-    const held = this.opened.filter(({ open }) => open).map(({ length }) => length);
+    const held = this.opened.filter(({ open }) => open);
     expect(held.length === 1 || this.fits(held), 'the cache is overrun').toBe(true);
     if (this.failOn?.(sequence.adapters)) return new Float32Array(VOCABULARY).fill(Number.NaN);
     let state = 17;

@@ -261,7 +261,9 @@ export class Scheduler {
   }
 
   private fits(answers: readonly Answer[], more: number): boolean {
-    return this.stepper.fits(answers.map((answer) => answer.places(more)));
+    return this.stepper.fits(
+      answers.map((answer) => ({ length: answer.places(more), adapters: answer.job.adapters })),
+    );
   }
 
   /** Sends the youngest answers back to the queue until the others can take a step. The eldest always can. */

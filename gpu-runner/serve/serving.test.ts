@@ -82,6 +82,12 @@ async function alone(request: Request, endTokens?: readonly number[]): Promise<O
   return outcome;
 }
 
+/** @param places of all sequences together */
+const roomFor =
+  (places: number): Stepper['fits'] =>
+  (sequences) =>
+    sequences.length * Math.max(...sequences.map(({ length }) => length)) <= places;
+
 const turns = async (count: number) => {
   for (let i = 0; i < count; i++) await new Promise(setImmediate);
 };
@@ -92,10 +98,7 @@ describe('requests that share the engine', () => {
     [
       'with so little room that they interrupt each other',
       // Room for 256 places: answers are let in one by one, or give way when they grow.
-      (stepper: Stepper): Stepper =>
-        Object.create(stepper, {
-          fits: { value: (lengths: readonly number[]) => lengths.length * Math.max(...lengths) <= 256 },
-        }),
+      (stepper: Stepper): Stepper => Object.create(stepper, { fits: { value: roomFor(256) } }),
     ],
   ])('get what they get alone, bit for bit, %s', async (_name, made) => {
     await fc.assert(
@@ -132,7 +135,7 @@ describe('requests that share the engine', () => {
     const requests = [1, 2, 3].map((seed) => ({ ...long, seed }));
     let opened = 0;
     const cramped: Stepper = Object.create(model.stepper, {
-      fits: { value: (lengths: readonly number[]) => lengths.length * Math.max(...lengths) <= 800 },
+      fits: { value: roomFor(800) },
       open: {
         value: (adapters: readonly WeightedAdapter[]) => {
           opened++;

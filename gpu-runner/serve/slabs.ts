@@ -8,6 +8,9 @@
  * reach the same vector-times-matrix kernel: a slab with no more sizes than what it multiplies, all leading ones 1, would
  * make ONNX Runtime join the batch's rows into one matrix, which another kernel multiplies in another order; the slabs'
  * additional sizes keep it from that.
+ *
+ * Zeros cost as much time and memory as anything else, so rows of very different ranks do not share a step (RANK_CLASSES): one
+ * adapter of rank 256 among seven of rank 16 made all of them wait for 1.6 times as long, in four times the memory.
  */
 
 import type { BaseConfig } from '../../adapter/base-config.ts';
@@ -26,6 +29,11 @@ import { type Feed, floats } from '../session.ts';
 export const RANK_STEP = 16;
 /** Of a kind that no adapter changes: one row of zeros. ONNX Runtime 1.30 leaves most of a batch of empty products unset. */
 const LEAST_RANK = 1;
+/** Rows whose rank is up to the same of these share a step. Each step more reads the base's weights once more. */
+const RANK_CLASSES = [64, 256, Number.POSITIVE_INFINITY];
+export const CLASSES = RANK_CLASSES.length;
+/** Rows are added to a slab this many at a time: to lay it out anew is to copy all adapters. */
+const ROWS_STEP = 2;
 
 export interface ServedModule extends Omit<LoadedModule, 'magnitude'> {
   /** [out], with DoRA: what the module's output is multiplied by, but for its bias. */
@@ -49,11 +57,17 @@ interface Block {
   readonly b: Float32Array;
 }
 
-/** The adapters of one request, laid side by side along the rank. */
-export interface Composition {
+type Ranks = Readonly<Record<LinearKind, number>>;
+
+/** What is known of a request's adapters before they are laid out. */
+export interface Shape {
   readonly key: string;
   /** Rank rows per kind, a multiple of RANK_STEP, or LEAST_RANK where this kind is not adapted. */
-  readonly ranks: Readonly<Record<LinearKind, number>>;
+  readonly ranks: Ranks;
+}
+
+/** The adapters of one request, laid side by side along the rank. */
+export interface Composition extends Shape {
   /** By module path; missing: zeros. */
   readonly blocks: ReadonlyMap<string, Block>;
   /** With DoRA: of all linears, as the graph takes them (gainedOutputs). */
@@ -68,8 +82,55 @@ function byKind<T>(make: (kind: LinearKind) => T): Record<LinearKind, T> {
   return Object.fromEntries(LINEAR_KINDS.map((kind) => [kind, make(kind)])) as Record<LinearKind, T>;
 }
 
-export function compositionKey(adapters: readonly WeightedAdapter[]): string {
-  return adapters.map(({ adapter, weight }) => `${adapter.digest}:${weight}`).join('+');
+/** Asked for in every step, of everybody who waits. */
+const shapes = new WeakMap<readonly WeightedAdapter[], Shape>();
+
+export function shapeOf(adapters: readonly WeightedAdapter[]): Shape {
+  const known = shapes.get(adapters);
+  if (known) return known;
+  const spans = adapters.map(({ adapter }) => rankSpans(adapter));
+  const shape = {
+    key: adapters.map(({ adapter, weight }) => `${adapter.digest}:${weight}`).join('+'),
+    ranks: byKind((kind) =>
+      Math.max(
+        LEAST_RANK,
+        spans.reduce((sum, span) => sum + span[kind], 0),
+      ),
+    ),
+  };
+  shapes.set(adapters, shape);
+  return shape;
+}
+
+/** Which rows share a step with it: a number below CLASSES. */
+export function rankClass({ ranks }: Shape): number {
+  const rank = Math.max(...Object.values(ranks));
+  return RANK_CLASSES.findIndex((most) => rank <= most);
+}
+
+/**
+ * What the adapters of such rows take in one step: each laid out once, and all stacked. Of one alone nothing is counted: it is
+ * served whatever it takes, and rows that share it take no more.
+ */
+export function slabBytes(rows: readonly Shape[], config: BaseConfig): number {
+  const distinct = [...new Map(rows.map((row) => [row.key, row])).values()];
+  if (distinct.length < 2) return 0;
+  const single = distinct.reduce((sum, { ranks }) => sum + rowBytes(ranks, config), 0);
+  return single + rowsFor(rows.length) * rowBytes(largest(distinct), config);
+}
+
+const rowsFor = (rows: number): number => Math.ceil(rows / ROWS_STEP) * ROWS_STEP;
+
+const largest = (rows: readonly Shape[]): Ranks =>
+  byKind((kind) => Math.max(...rows.map(({ ranks }) => ranks[kind])));
+
+function rowBytes(ranks: Ranks, config: BaseConfig): number {
+  const sizes = linearSizes(config);
+  const floats = LINEAR_KINDS.reduce(
+    (sum, kind) => sum + layersOf(kind, config) * ranks[kind] * (sizes[kind].in + sizes[kind].out),
+    0,
+  );
+  return floats * Float32Array.BYTES_PER_ELEMENT;
 }
 
 /** Whether the graph's branch without adapters computes it: no linear is adapted. */
@@ -79,13 +140,8 @@ export function isBaseOnly({ blocks }: Composition): boolean {
 
 export function compose(adapters: readonly WeightedAdapter[], config: BaseConfig): Composition {
   const sizes = linearSizes(config);
+  const { key, ranks } = shapeOf(adapters);
   const spans = adapters.map(({ adapter }) => rankSpans(adapter));
-  const ranks = byKind((kind) =>
-    Math.max(
-      LEAST_RANK,
-      spans.reduce((sum, span) => sum + span[kind], 0),
-    ),
-  );
   const blocks = new Map<string, Block>();
   const offsets = byKind(() => 0);
   for (const [i, { adapter, weight }] of adapters.entries()) {
@@ -96,7 +152,7 @@ export function compose(adapters: readonly WeightedAdapter[], config: BaseConfig
     }
     for (const kind of LINEAR_KINDS) offsets[kind] += spans[i]![kind];
   }
-  const shared = { key: compositionKey(adapters), ranks, blocks, gains: gainsOf(adapters, config) };
+  const shared = { key, ranks, blocks, gains: gainsOf(adapters, config) };
   return { ...shared, feeds: sharedFeeds(shared, config) };
 }
 
@@ -198,11 +254,14 @@ function sharedFeeds(composition: Omit<Composition, 'feeds'>, config: BaseConfig
   return feeds;
 }
 
-/** The slabs of a batch whose rows use different adapters. A row is written again only when its composition changes. */
+/**
+ * The slabs of a batch: of one composition where all rows use it, else of its own. There a row is written again only when its
+ * composition changes.
+ */
 export class RowSlabs {
   private readonly config: BaseConfig;
   private readonly sizes: Record<LinearKind, LinearSize>;
-  private ranks = byKind(() => 0);
+  private ranks: Ranks = byKind(() => 0);
   private capacity = 0;
   private rows: (Composition | undefined)[] = [];
   private a = new Map<string, Float32Array>();
@@ -215,9 +274,17 @@ export class RowSlabs {
     this.sizes = linearSizes(config);
   }
 
+  get bytes(): number {
+    return this.capacity * rowBytes(this.ranks, this.config);
+  }
+
   feedsFor(rows: readonly Composition[]): Readonly<Record<string, Feed>> {
-    const ranks = byKind((kind) => Math.max(...rows.map((row) => row.ranks[kind])));
-    const changed = this.reserve(rows.length, ranks);
+    const [first] = rows;
+    if (first && rows.every((row) => row === first)) {
+      this.clear();
+      return first.feeds;
+    }
+    const changed = this.reserve(rows.length, largest(rows));
     for (const [i, row] of rows.entries()) {
       if (this.rows[i] === row) continue;
       this.write(i, row);
@@ -230,7 +297,7 @@ export class RowSlabs {
     return this.feeds;
   }
 
-  /** Forgets the slabs: a batch of one composition does not need them, and they are large. */
+  /** They are large. */
   clear(): void {
     this.capacity = 0;
     this.rows = [];
@@ -240,12 +307,12 @@ export class RowSlabs {
     this.rowsInFeeds = 0;
   }
 
-  private reserve(rows: number, ranks: Record<LinearKind, number>): boolean {
+  private reserve(rows: number, ranks: Ranks): boolean {
     const same = LINEAR_KINDS.every((kind) => ranks[kind] === this.ranks[kind]);
-    if (rows <= this.capacity && same) return false;
-    this.capacity = Math.max(rows, same ? 2 * this.capacity : rows);
+    if (rowsFor(rows) === this.capacity && same) return false;
+    this.clear();
+    this.capacity = rowsFor(rows);
     this.ranks = ranks;
-    this.rows = [];
     for (const [kind, path] of this.modules()) {
       this.a.set(path, new Float32Array(this.capacity * ranks[kind] * this.sizes[kind].in));
       this.b.set(path, new Float32Array(this.capacity * ranks[kind] * this.sizes[kind].out));

@@ -1,7 +1,10 @@
-/** The memory of the running batch follows what it serves. */
+/** The memory of what runs follows what is served. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { madeUpAdapter } from '../testing/made-up-adapter.ts';
 import { openParity, type ParityModel } from '../testing/parity.ts';
 import { placesFor } from './kv-cache.ts';
+import type { WeightedAdapter } from './slabs.ts';
+import type { Sequence } from './stepper.ts';
 
 describe('the cache of a batch', () => {
   let model: ParityModel;
@@ -12,7 +15,8 @@ describe('the cache of a batch', () => {
 
   afterAll(() => model.stepper.release());
 
-  const cells = () => model.stepper['batch'].rows * model.stepper['batch'].places;
+  const cells = () =>
+    model.stepper['batches'].reduce((sum, { cache: { rows, places } }) => sum + rows * places, 0);
 
   it('stays below twice what its sequences need, when many short ones were there before a long one', async () => {
     const { stepper } = model;
@@ -43,5 +47,76 @@ describe('the cache of a batch', () => {
     await stepper.decode(short, [5, 5, 5, 5, 5, 5, 5, 5]);
     expect(cells()).toBe(8 * placesFor(4));
     for (const sequence of short) stepper.close(sequence);
+  });
+});
+
+describe('adapters of very different ranks', () => {
+  let model: ParityModel;
+
+  beforeAll(async () => {
+    model = await openParity('llama3');
+  });
+
+  afterAll(() => model.stepper.release());
+
+  const adaptersOf = (rank: number, name: string): WeightedAdapter[] => [
+    { adapter: madeUpAdapter(model.checkpoint.config, `${name} of rank ${rank}`, rank), weight: 1 },
+  ];
+
+  /** Sequences that were decoded once together. */
+  async function running(adapters: readonly WeightedAdapter[][]): Promise<Sequence[]> {
+    const { stepper } = model;
+    const sequences = adapters.map((of) => stepper.open(of));
+    for (const sequence of sequences) await stepper.prefill(sequence, [5, 6, 7]);
+    await stepper.decode(
+      sequences,
+      sequences.map(() => 5),
+    );
+    return sequences;
+  }
+
+  it('take no more memory together than apart', async () => {
+    const { stepper } = model;
+    const held = async (adapters: readonly WeightedAdapter[][]) => {
+      const sequences = await running(adapters);
+      const bytes = stepper.heldBytes;
+      for (const sequence of sequences) stepper.close(sequence);
+      return bytes;
+    };
+    const small = Array.from({ length: 7 }, (_, i) => adaptersOf(16, `${i}`));
+    const large = [adaptersOf(256, 'large')];
+    expect(await held([...small, ...large])).toBe((await held(small)) + (await held(large)));
+    expect(stepper.heldBytes).toBe(0);
+  });
+
+  it('never take more than what they were admitted by, as they come and leave', async () => {
+    const { stepper } = model;
+    const ranks = [16, 256, 16, 40, 8, 100, 300, 16, 30, 256, 1, 64];
+    const open: { sequence: Sequence; adapters: WeightedAdapter[] }[] = [];
+    const check = () => {
+      const growths = open.map(({ sequence, adapters }) => ({ length: sequence.length, adapters }));
+      expect(stepper.heldBytes).toBeGreaterThan(0);
+      expect(stepper.heldBytes).toBeLessThanOrEqual(stepper.bytesFor(growths));
+    };
+    const step = async () => {
+      const sequences = open.map(({ sequence }) => sequence);
+      await stepper.decode(
+        sequences,
+        sequences.map(() => 5),
+      );
+      check();
+    };
+    for (const [i, rank] of ranks.entries()) {
+      const adapters = adaptersOf(rank, `${i}`);
+      const sequence = stepper.open(adapters);
+      await stepper.prefill(sequence, [5, 6, 7]);
+      open.push({ sequence, adapters });
+      await step();
+    }
+    while (open.length > 1) {
+      stepper.close(open.splice(((open.length * 7) % 5) % open.length, 1)[0]!.sequence);
+      await step();
+    }
+    stepper.close(open[0]!.sequence);
   });
 });

@@ -1,8 +1,8 @@
 /**
- * One step of the model for whoever asks: a chunk of one sequence's prompt, or one token for each of a batch. The stepper
- * owns the session, the cache of keys and values, and the slabs of the running batch; it knows nothing of requests.
+ * One step of the model for whoever asks: a chunk of one sequence's prompt, or one token for each of many. The stepper
+ * owns the session and the batches, one for each class of ranks (slabs.ts), which step one after the other; it knows nothing of requests.
  *
- * A sequence prefills in a cache of its own and joins the shared one at its first decode step. So chunks and shapes of its
+ * A sequence prefills in a cache of its own and joins its batch at its first decode step. So chunks and shapes of its
  * prompt depend on itself alone, and its logits are the same bits whatever else is being served.
  */
 import type { BaseConfig } from '../../adapter/base-config.ts';
@@ -10,15 +10,17 @@ import type { BaseConfig } from '../../adapter/base-config.ts';
 import { RotaryTable } from '../model/rotary.ts';
 import { IO, WAYS, type Way } from '../model/step-graph.ts';
 import { bool, type Feed, floats, int32s, type Session } from '../session.ts';
-import { bytesPerPlace, KeyValueCache, PLACES_STEP, placesFor } from './kv-cache.ts';
+import { Batch, type BatchRow, batchBytes } from './batch.ts';
+import { KeyValueCache, PLACES_STEP, placesFor } from './kv-cache.ts';
 import {
+  CLASSES,
   type Composition,
   compose,
-  compositionKey,
   isBaseOnly,
   RowGains,
-  RowSlabs,
+  rankClass,
   type ServedModule,
+  shapeOf,
   type WeightedAdapter,
 } from './slabs.ts';
 
@@ -32,11 +34,18 @@ export interface Sequence {
   readonly length: number;
 }
 
+/** What a sequence will be. */
+export interface Growth {
+  /** Tokens in the cache. */
+  readonly length: number;
+  readonly adapters: readonly WeightedAdapter[];
+}
+
 export interface Stepper {
   readonly config: BaseConfig;
   readonly chunkTokens: number;
-  /** Whether sequences that will grow to these lengths fit the cache together. */
-  fits(lengths: readonly number[]): boolean;
+  /** Whether the memory holds such sequences together. */
+  fits(sequences: readonly Growth[]): boolean;
   open(adapters: readonly WeightedAdapter[]): Sequence;
   /** Logits [vocabulary] after the last of up to `chunkTokens` tokens. */
   prefill(sequence: Sequence, tokens: readonly number[]): Promise<Float32Array>;
@@ -46,20 +55,22 @@ export interface Stepper {
   release(): Promise<void>;
 }
 
+const NO_ADAPTERS: readonly WeightedAdapter[] = [];
+
 /** The most tokens that one sequence alone can have: the model's limit, or less where the cache is small. */
 export function longestFitting(stepper: Stepper): number {
   const { contextLength } = stepper.config;
-  if (stepper.fits([contextLength])) return contextLength;
+  const fits = (length: number) => stepper.fits([{ length, adapters: NO_ADAPTERS }]);
+  if (fits(contextLength)) return contextLength;
   let places = 0;
-  for (let step = 2 ** 30; step >= PLACES_STEP; step /= 2) if (stepper.fits([places + step])) places += step;
+  for (let step = 2 ** 30; step >= PLACES_STEP; step /= 2) if (fits(places + step)) places += step;
   return Math.min(places, contextLength);
 }
 
-class Row implements Sequence {
+class Row implements Sequence, BatchRow {
   length = 0;
   readonly composition: Composition;
   readonly embedding: EmbeddingDelta | undefined;
-  /** Where its past is: its own cache until it joins the batch. */
   own: KeyValueCache | undefined;
 
   constructor(composition: Composition, embedding: EmbeddingDelta | undefined) {
@@ -72,39 +83,44 @@ export class SessionStepper implements Stepper {
   readonly config: BaseConfig;
   readonly chunkTokens = CHUNK_TOKENS;
   private readonly session: Session;
-  private readonly cacheBytes: number;
+  private readonly memoryBytes: number;
   private readonly rotary: RotaryTable;
-  private readonly slabs: RowSlabs;
+  /** By class of rank. */
+  private readonly batches: readonly Batch<Row>[];
+  /** Of the prompt that is being read. */
   private readonly gains = new RowGains();
-  private readonly batch: KeyValueCache;
-  /** Row i of the batch cache holds rows[i]. */
-  private rows: Row[] = [];
-  /** Those of the batch, and those that have not joined it. */
+  /** Those of the batches, and those that have not joined theirs. */
   private readonly opened = new Set<Row>();
   private readonly compositions = new Map<string, { composition: Composition; users: number }>();
 
-  constructor(session: Session, config: BaseConfig, cacheBytes: number) {
+  /** @param memoryBytes for keys, values and slabs of what runs */
+  constructor(session: Session, config: BaseConfig, memoryBytes: number) {
     this.session = session;
     this.config = config;
-    this.cacheBytes = cacheBytes;
+    this.memoryBytes = memoryBytes;
     this.rotary = new RotaryTable(config);
-    this.slabs = new RowSlabs(config);
-    this.batch = new KeyValueCache(config, 0, placesFor(0));
+    this.batches = Array.from({ length: CLASSES }, () => new Batch<Row>(config));
   }
 
-  /** Of keys and values, as they are laid out now. */
+  /** Of keys, values and slabs, as they are laid out now. */
   get heldBytes(): number {
-    return [...this.opened].reduce((sum, { own }) => sum + (own?.bytes ?? 0), this.batch.bytes);
+    const batches = this.batches.reduce((sum, { bytes }) => sum + bytes, 0);
+    return [...this.opened].reduce((sum, { own }) => sum + (own?.bytes ?? 0), batches);
   }
 
-  fits(lengths: readonly number[]): boolean {
-    // While it is laid out anew, a cache exists twice.
-    const places = placesFor(Math.max(0, ...lengths));
-    return 2 * lengths.length * places * bytesPerPlace(this.config) <= this.cacheBytes;
+  fits(sequences: readonly Growth[]): boolean {
+    return this.bytesFor(sequences) <= this.memoryBytes;
+  }
+
+  /** The most that `heldBytes` can be while these are open. */
+  bytesFor(sequences: readonly Growth[]): number {
+    const rows = sequences.map(({ length, adapters }) => ({ length, shape: shapeOf(adapters) }));
+    const batches = Map.groupBy(rows, ({ shape }) => rankClass(shape));
+    return [...batches.values()].reduce((sum, batch) => sum + batchBytes(batch, this.config), 0);
   }
 
   open(adapters: readonly WeightedAdapter[]): Sequence {
-    const key = compositionKey(adapters);
+    const { key } = shapeOf(adapters);
     const entry = this.compositions.get(key) ?? { composition: compose(adapters, this.config), users: 0 };
     entry.users++;
     this.compositions.set(key, entry);
@@ -115,11 +131,13 @@ export class SessionStepper implements Stepper {
 
   async prefill(sequence: Sequence, tokens: readonly number[]): Promise<Float32Array> {
     const row = sequence as Row;
-    if (this.rows.includes(row)) this.leaveBatch(row);
+    const batch = this.batchOf(row);
+    if (batch.rows.includes(row)) batch.leave(row);
     const places = placesFor(row.length + tokens.length);
     row.own ??= new KeyValueCache(this.config, 1, places);
     row.own.resize(1, Math.max(places, row.own.places));
-    const { logits, fresh } = await this.run([row], tokens, row.own, row.composition.feeds);
+    const adapters = { ...row.composition.feeds, [IO.gains]: this.gains.feedFor([row.composition]) };
+    const { logits, fresh } = await this.run([row], tokens, row.own, adapters);
     row.own.append(0, row.length, fresh, 0, tokens.length);
     row.length += tokens.length;
     return logits;
@@ -127,79 +145,47 @@ export class SessionStepper implements Stepper {
 
   async decode(sequences: readonly Sequence[], tokens: readonly number[]): Promise<Float32Array[]> {
     const asked = sequences as readonly Row[];
-    this.arrange(asked);
     const tokenOf = new Map(asked.map((row, i) => [row, tokens[i]!]));
-    const { rows } = this;
-    const alike = rows.every((row) => row.composition === rows[0]!.composition);
-    const adapters = alike
-      ? rows[0]!.composition.feeds
-      : this.slabs.feedsFor(rows.map((row) => row.composition));
-    const { logits, fresh } = await this.run(
-      rows,
-      rows.map((row) => tokenOf.get(row)!),
-      this.batch,
-      adapters,
-    );
-    for (const [i, row] of rows.entries()) {
-      this.batch.append(i, row.length, fresh, i, 1);
-      row.length++;
+    const logitsOf = new Map<Row, Float32Array>();
+    for (const batch of this.batches) {
+      batch.arrange(asked.filter((row) => this.batchOf(row) === batch));
+      if (batch.rows.length > 0) await this.step(batch, tokenOf, logitsOf);
     }
+    return asked.map((row) => logitsOf.get(row)!);
+  }
+
+  private async step(
+    batch: Batch<Row>,
+    tokenOf: ReadonlyMap<Row, number>,
+    logitsOf: Map<Row, Float32Array>,
+  ): Promise<void> {
+    const { rows, cache } = batch;
+    const tokens = rows.map((row) => tokenOf.get(row)!);
+    const { logits, fresh } = await this.run(rows, tokens, cache, batch.adapterFeeds());
     const { vocabSize } = this.config;
-    return asked.map((row) => {
-      const i = rows.indexOf(row);
-      return logits.subarray(i * vocabSize, (i + 1) * vocabSize);
-    });
+    for (const [i, row] of rows.entries()) {
+      cache.append(i, row.length, fresh, i, 1);
+      row.length++;
+      logitsOf.set(row, logits.subarray(i * vocabSize, (i + 1) * vocabSize));
+    }
   }
 
   close(sequence: Sequence): void {
     const row = sequence as Row;
-    if (this.rows.includes(row)) this.removeRow(row);
+    const batch = this.batchOf(row);
+    if (batch.rows.includes(row)) batch.remove(row);
     this.opened.delete(row);
     row.own = undefined;
     const entry = this.compositions.get(row.composition.key);
     if (entry && --entry.users === 0) this.compositions.delete(row.composition.key);
-    if (this.rows.length === 0) {
-      this.slabs.clear();
-      this.batch.resize(0, placesFor(0));
-    }
   }
 
   release(): Promise<void> {
     return this.session.release();
   }
 
-  /** Makes the batch hold exactly these rows, with a place for the token that each will add. */
-  private arrange(asked: readonly Row[]): void {
-    const wanted = new Set(asked);
-    for (const row of this.rows.filter((row) => !wanted.has(row))) this.leaveBatch(row);
-    const places = placesFor(Math.max(...asked.map((row) => row.length + 1)));
-    const { batch } = this;
-    const tooSmall = batch.rows < asked.length || batch.places < places;
-    // Rows times places is what `fits` promised to bound: neither may stay large while the other grows.
-    const tooLarge = batch.rows * batch.places >= 2 * asked.length * places;
-    if (tooSmall || tooLarge) batch.resize(asked.length, places);
-    for (const row of asked) {
-      if (this.rows.includes(row)) continue;
-      const at = this.rows.push(row) - 1;
-      if (row.own) this.batch.copyRow(row.own, 0, at);
-      else this.batch.clearRow(at);
-      row.own = undefined;
-    }
-  }
-
-  private leaveBatch(row: Row): void {
-    row.own = new KeyValueCache(this.config, 1, this.batch.places);
-    row.own.copyRow(this.batch, this.rows.indexOf(row), 0);
-    this.removeRow(row);
-  }
-
-  /** The last row moves into the hole. */
-  private removeRow(row: Row): void {
-    const hole = this.rows.indexOf(row);
-    const last = this.rows.pop()!;
-    if (last === row) return;
-    this.batch.copyRow(this.batch, this.rows.length, hole);
-    this.rows[hole] = last;
+  private batchOf({ composition }: Row): Batch<Row> {
+    return this.batches[rankClass(composition)]!;
   }
 
   /** @param tokens of one row (prefill) or one for each row (decode), [rows * newTokens] */
@@ -219,7 +205,6 @@ export class SessionStepper implements Stepper {
       ...this.rotary.feeds(positions, batch, count),
       [IO.tokens]: int32s(Int32Array.from(tokens), [batch, count]),
       ...Object.fromEntries(WAYS.map((one) => [IO.way(one), bool(one === way)])),
-      [IO.gains]: this.gains.feedFor(rows.map((row) => row.composition)),
       [IO.mask]: this.mask(rows, count, cache.places),
       [IO.embeddingDelta]: this.embeddingDelta(rows, tokens, count),
     };

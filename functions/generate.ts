@@ -103,7 +103,12 @@ export type TokenLogprob = z.infer<typeof TokenLogprob>;
 
 export const GenerateEvent = z.discriminatedUnion('type', [
   /** First event: the prompt was accepted, tokenised and queued. */
-  z.object({ type: z.literal('start'), promptTokens: z.int() }),
+  z.object({
+    type: z.literal('start'),
+    promptTokens: z.int(),
+    /** Of base, adapters and engine, together; absent: the runner is of before there was one. */
+    fingerprint: z.string().max(64).optional(),
+  }),
   /** New text of answer `index`. Text never ends in the middle of a character nor inside a possible stop string. */
   z.object({
     type: z.literal('delta'),

@@ -83,9 +83,22 @@ const idsOf = (events: readonly GenerateEvent[], index = 0) =>
 describe('a generation', () => {
   it('begins with start, ends with finish, and counts tokens', async () => {
     const events = await generate();
-    expect(events[0]).toEqual({ type: 'start', promptTokens: 1 });
+    expect(events[0]).toEqual({ type: 'start', promptTokens: 1, fingerprint: expect.any(String) });
     expect(events.at(-1)).toEqual({ type: 'finish', index: 0, reason: 'length', completionTokens: 16 });
     expect(textOf(events)).not.toBe('');
+  });
+
+  it('names what answers: the same for the same model, another one for every other', async () => {
+    const [one, other] = [files.adapter('llama3', 'all-linear'), files.adapter('llama3', 'second')];
+    const models = [[], [one], [other], [one, other], [one, { ...other, weight: 0.5 }]];
+    const seen = async () => {
+      const starts = await Promise.all(models.map(async (adapters) => (await generate({ adapters }))[0]!));
+      return starts.map((start) => start.type === 'start' && start.fingerprint);
+    };
+    const fingerprints = await seen();
+    for (const fingerprint of fingerprints) expect(fingerprint).toMatch(/^fp_[0-9a-f]{10}$/);
+    expect(new Set(fingerprints).size).toBe(models.length);
+    expect(await seen()).toEqual(fingerprints);
   });
 
   it('with base, adapters and mixes all at once chooses the tokens that transformers and PEFT choose', async () => {

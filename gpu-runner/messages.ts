@@ -49,6 +49,8 @@ export interface ServedBase {
   readonly vocabSize: number;
   /** Tokens of prompt and answer: the model's own limit, or what the cache can hold. */
   readonly contextLength: number;
+  /** What computes: it changes when the same request could give another answer. */
+  readonly engine: string;
 }
 
 /** What the operator is told beside the answer. */

@@ -20,6 +20,7 @@ import { Bases, type Servable } from './bases.ts';
 import type { RunnerConfig } from './config.ts';
 import { DiskCache, type HeldEntry } from './disk-cache.ts';
 import { Fault } from './faults.ts';
+import { fingerprintOf } from './fingerprint.ts';
 import { WEIGHTS_FILE } from './model/adapter-file.ts';
 import { Prompts } from './model/prompts.ts';
 import { watchRequest } from './watch-request.ts';
@@ -99,11 +100,12 @@ export class Runner {
       const { tenant, sampling, n } = request;
       const seed = sampling.seed ?? randomInt(2 ** 47);
       const command = { tenant, prompt, adapters, sampling, seed, n };
+      const fingerprint = fingerprintOf(request, host.base.engine);
       const see = watchRequest(fetched, prompt.length);
       clearInterval(beating); // from here on it is for the base's thread to say
       for await (const event of host.generate(command, signal, see, beat)) {
         preparing.dispose(); // with its first event it is the host that counts it
-        yield event;
+        yield event.type === 'start' ? { ...event, fingerprint } : event;
       }
     } finally {
       this.active.delete(promise);

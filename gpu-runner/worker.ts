@@ -11,12 +11,17 @@ import type { FromWorker, GenerateCommand, ServedBase, ToWorker, WorkerSettings 
 import { type Checkpoint, openCheckpoint } from './model/checkpoint.ts';
 import { openPrepared } from './model/prepared.ts';
 import { readTokenTable, type TokenTable } from './model/token-table.ts';
+import { chosenProvider } from './provider.ts';
 import { AdapterCache } from './serve/adapter-cache.ts';
 import { AdapterLoader } from './serve/adapter-loader.ts';
 import { type ChosenToken, NotFiniteError } from './serve/sampling.ts';
 import { BusyError, type Progress, Scheduler } from './serve/scheduler.ts';
 import { canMix } from './serve/slabs.ts';
 import { longestFitting, SessionStepper } from './serve/stepper.ts';
+import { ORT_VERSION } from './session.ts';
+
+/** Goes up with every change of ours that changes an answer: of the graph, the sampling, the text. */
+const ENGINE_VERSION = 1;
 
 const port = parentPort!;
 const settings = workerData as WorkerSettings;
@@ -43,7 +48,11 @@ class BaseWorker {
     const { config, endTokens } = checkpoint;
     this.stepper = stepper;
     this.table = table;
-    this.base = { vocabSize: config.vocabSize, contextLength: longestFitting(stepper) };
+    this.base = {
+      vocabSize: config.vocabSize,
+      contextLength: longestFitting(stepper),
+      engine: `${ENGINE_VERSION} onnxruntime ${ORT_VERSION} ${chosenProvider()}`,
+    };
     const limits = { ...settings, contextLength: this.base.contextLength };
     this.scheduler = new Scheduler(stepper, table, endTokens, limits, () => this.report());
     const loader = new AdapterLoader(checkpoint.folder);

@@ -69,6 +69,9 @@ describe('invoking with the openai client', () => {
     expect(version.choices[0]?.message.content).toBe(answer);
     expect(base.choices[0]?.message.content).not.toBe(answer);
     expect(adapter.choices[0]?.finish_reason).toBe('stop');
+    expect(adapter.system_fingerprint).toMatch(/^fp_/);
+    expect(version.system_fingerprint).toBe(adapter.system_fingerprint);
+    expect(base.system_fingerprint).not.toBe(adapter.system_fingerprint);
     expect(adapter.usage?.total_tokens).toBe(adapter.usage!.prompt_tokens + adapter.usage!.completion_tokens);
   });
 
@@ -90,13 +93,16 @@ describe('invoking with the openai client', () => {
     let text = '';
     let pieces = 0;
     let usage: OpenAI.CompletionUsage | undefined;
+    const fingerprints = new Set<string | undefined>();
     for await (const chunk of stream) {
+      fingerprints.add(chunk.system_fingerprint);
       const piece = chunk.choices[0]?.delta.content ?? '';
       text += piece;
       if (piece) pieces++;
       usage = chunk.usage ?? usage;
     }
     expect(text).toBe(answer);
+    expect([...fingerprints]).toEqual([(await ask('patchbay/sql')).system_fingerprint]);
     expect(pieces).toBeGreaterThan(2);
     expect(usage?.completion_tokens).toBeGreaterThan(2);
   });

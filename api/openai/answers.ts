@@ -31,8 +31,11 @@ export interface Envelope {
   readonly id: string;
   readonly created: number;
   readonly model: string;
-  readonly fingerprint: string;
+  readonly fingerprint: string | undefined;
 }
+
+/** @param fingerprint of what answers, which is known when it begins to */
+export type ShapeOf = (fingerprint: string | undefined) => AnswerShape;
 
 export function chatShape({ id, created, model, fingerprint }: Envelope, logprobs: boolean): AnswerShape {
   const envelope = { id, created, model, system_fingerprint: fingerprint };
@@ -125,13 +128,15 @@ function completionLogprobs(tokens: readonly Token[], offset: number) {
 export async function collect(
   events: AsyncGenerator<GenerateEvent>,
   n: number,
-  shape: AnswerShape,
+  shapeOf: ShapeOf,
 ): Promise<unknown> {
+  let shape = shapeOf(undefined);
   const answers: WholeAnswer[] = Array.from({ length: n }, () => ({ text: '', tokens: [], reason: 'stop' }));
   const usage = newUsage();
   for await (const event of events) {
     count(usage, event);
-    if (event.type === 'delta') {
+    if (event.type === 'start') shape = shapeOf(event.fingerprint);
+    else if (event.type === 'delta') {
       const answer = answers[event.index]!;
       answer.text += event.text;
       answer.tokens.push(...(event.tokens ?? []));
@@ -144,14 +149,16 @@ export async function collect(
 export async function* stream(
   events: AsyncGenerator<GenerateEvent>,
   n: number,
-  shape: AnswerShape,
+  shapeOf: ShapeOf,
   includeUsage: boolean,
 ): AsyncGenerator<unknown> {
   const usage = newUsage();
   const offsets = new Array<number>(n).fill(0);
+  let shape = shapeOf(undefined);
   for await (const event of events) {
     count(usage, event);
     if (event.type === 'start') {
+      shape = shapeOf(event.fingerprint);
       for (let index = 0; index < n; index++) {
         const opening = shape.opening(index);
         if (opening) yield opening;

@@ -12,7 +12,7 @@ import { ApiError, asApiError } from '../errors.ts';
 import { type Invocation, type InvokeDeps, invoke, parseSingle } from '../invoke.ts';
 import type { Outlive } from '../outlive.ts';
 import { readJsonBody } from '../request.ts';
-import { type AnswerShape, chatShape, collect, completionShape, type Envelope, stream } from './answers.ts';
+import { chatShape, collect, completionShape, type Envelope, type ShapeOf, stream } from './answers.ts';
 import { ChatBody, CompletionBody, parseBody, samplingOf } from './schemas.ts';
 
 /** Keys of these scopes see models here: those that invoke, too. */
@@ -21,8 +21,6 @@ export const SEEING = ['read', 'infer'] as const;
 const MAX_LISTED = 1000;
 /** OpenAI's default for completions; chat answers run until they end. */
 const COMPLETION_MAX_TOKENS = 16;
-/** Part of `system_fingerprint`: changes when the same request could give another answer. */
-const ENGINE = 'patchbay-1';
 
 /** A stream whose runner is still to come begins after this long, and again after this long says that it waits. */
 const WAIT_MS = 2_000;
@@ -89,7 +87,8 @@ export function openaiRoutes(deps: InvokeDeps) {
       n: body.n ?? 1,
     };
     const envelope = envelopeOf('chatcmpl', invocation, deps.now());
-    return answer(c, deps.outlive, invocation, chatShape(envelope, body.logprobs ?? false), body, (signal) =>
+    const shapeOf: ShapeOf = (fingerprint) => chatShape({ ...envelope, fingerprint }, body.logprobs ?? false);
+    return answer(c, deps.outlive, invocation, shapeOf, body, (signal) =>
       invoke(deps, principal, invocation, signal),
     );
   });
@@ -106,13 +105,10 @@ export function openaiRoutes(deps: InvokeDeps) {
     const { answerId: id, requestId } = c.var;
     const invocation = { id, requestId, model: body.model, prompt, sampling, n: body.n ?? 1 };
     const envelope = envelopeOf('cmpl', invocation, deps.now());
-    return answer(
-      c,
-      deps.outlive,
-      invocation,
-      completionShape(envelope, body.logprobs != null, ''),
-      body,
-      (signal) => invoke(deps, principal, invocation, signal),
+    const shapeOf: ShapeOf = (fingerprint) =>
+      completionShape({ ...envelope, fingerprint }, body.logprobs != null, '');
+    return answer(c, deps.outlive, invocation, shapeOf, body, (signal) =>
+      invoke(deps, principal, invocation, signal),
     );
   });
 
@@ -146,7 +142,7 @@ async function answer(
   c: Context,
   outlive: Outlive,
   { n }: Invocation,
-  shape: AnswerShape,
+  shapeOf: ShapeOf,
   body: {
     stream?: boolean | null | undefined;
     stream_options?: { include_usage?: boolean | null | undefined } | null | undefined;
@@ -170,7 +166,7 @@ async function answer(
     if (!body.stream || (await settles(starting, WAIT_MS))) {
       const events = await starting;
       c.header('server-timing', `runner;dur=${Math.round(performance.now() - began)}`);
-      if (!body.stream) return c.json((await collect(events, n, shape)) as Record<string, unknown>);
+      if (!body.stream) return c.json((await collect(events, n, shapeOf)) as Record<string, unknown>);
     }
   } catch (error) {
     if (gone.signal.aborted) return new Response(null, { status: CLIENT_CLOSED });
@@ -188,7 +184,7 @@ async function answer(
   async function send(sse: SSEStreamingApi): Promise<void> {
     try {
       while (!(await settles(starting, WAIT_MS))) await sse.write(STILL_WAITING);
-      const chunks = stream(await starting, n, shape, body.stream_options?.include_usage ?? false);
+      const chunks = stream(await starting, n, shapeOf, body.stream_options?.include_usage ?? false);
       for (;;) {
         const next = chunks.next();
         while (!(await settles(next, QUIET_MS))) await sse.write(STILL_AT_WORK);
@@ -220,12 +216,11 @@ async function settles(promise: Promise<unknown>, ms: number): Promise<boolean> 
   return inTime;
 }
 
-function envelopeOf(prefix: string, { id, model }: Invocation, now: Date): Envelope {
+function envelopeOf(prefix: string, { id, model }: Invocation, now: Date): Omit<Envelope, 'fingerprint'> {
   return {
     id: `${prefix}-${id}`,
     created: Math.floor(now.getTime() / 1000),
     model,
-    fingerprint: ENGINE,
   };
 }
 

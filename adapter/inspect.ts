@@ -2,11 +2,14 @@
 import type { ModuleSize, ModuleTable } from './base-config.ts';
 import { AdapterError, AdapterProblems, MAX_PROBLEMS } from './error.ts';
 import { copiedModule, refuseCopies } from './full-copies.ts';
-import { nearestModule } from './nearest-module.ts';
+import { nearestName } from './nearest-name.ts';
 import type { PeftConfig } from './peft-config.ts';
 import type { SafetensorsHeader, TensorInfo } from './safetensors.ts';
 import { moduleScales } from './scale.ts';
 import { parseTensorName } from './tensor-names.ts';
+
+/** Most unknown modules are right but for a prefix, a layer or a letter. */
+const MOST_SLIPS = 8;
 
 export interface AdaptedModule {
   readonly module: string;
@@ -118,7 +121,7 @@ function checkPair(
 ): AdaptedModule | undefined {
   const size = modules.get(module);
   if (!size) {
-    const near = nearestModule(module, modules);
+    const near = nearestName(module, modules.keys(), MOST_SLIPS);
     throw new AdapterError(
       'module_unknown',
       `The base has no module ${module}${near ? `; did you mean ${near}?` : '.'}`,

@@ -171,6 +171,14 @@ describe('invoking with the openai client', () => {
     ['a name that is none', 404, 'model_not_found', { model: 'sql' }],
     ['no messages', 400, 'invalid_request', { messages: [] }],
     ['a temperature beyond 2', 400, 'invalid_request', { temperature: 3 }],
+    ['a message without content', 400, 'invalid_request', { messages: [{ role: 'user' }] }],
+    [
+      'a message whose content is null',
+      400,
+      'invalid_request',
+      { messages: [{ role: 'system', content: null }] },
+    ],
+    ['an option that nobody knows', 400, 'unsupported_parameter', { max_token: 5 }],
     ['tools', 400, 'unsupported_parameter', { tools: [{ type: 'function', function: { name: 'f' } }] }],
     [
       'a prompt beyond the context',

@@ -2982,7 +2982,6 @@ export interface paths {
                         messages: {
                             /** @enum {string} */
                             role: "system" | "developer" | "user" | "assistant" | "tool";
-                            /** @default  */
                             content?: string | {
                                 /** @enum {string} */
                                 type: "text";

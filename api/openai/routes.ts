@@ -73,7 +73,7 @@ export function openaiRoutes(deps: InvokeDeps) {
     }
     const messages = body.messages.map(({ role, content, name }) => ({
       role: role === 'developer' ? ('system' as const) : role,
-      content,
+      content: content ?? '',
       ...(name === undefined ? {} : { name }),
     }));
     const maxTokens = body.max_completion_tokens ?? body.max_tokens ?? undefined;

@@ -1,9 +1,10 @@
 /**
  * OpenAI's request bodies, as its clients send them. Fields that mean nothing here (user, store, metadata...) are
- * ignored; fields that ask for something we do not do are refused by name, because ignoring them would answer another
- * question than was asked.
+ * ignored; fields that ask for something we do not do, and those that nobody knows, are refused by name, because ignoring
+ * them would answer another question than was asked.
  */
 import { z } from 'zod';
+import { nearestName } from '../../adapter/nearest-name.ts';
 import type { Sampling } from '../../functions/generate.ts';
 import { ApiError } from '../errors.ts';
 import { parseInput } from '../request.ts';
@@ -12,18 +13,26 @@ const TextPart = z.object({ type: z.literal('text'), text: z.string() });
 const Content = z.union(
   [
     z.string(),
-    z.array(TextPart).transform((parts) => parts.map(({ text }) => text).join('')),
-    z.null().transform(() => ''),
+    z
+      .array(TextPart)
+      .min(1)
+      .transform((parts) => parts.map(({ text }) => text).join('')),
   ],
   'must be text, or parts of type text: images, audio and files are not supported',
 );
 
-const Message = z.object({
-  role: z.enum(['system', 'developer', 'user', 'assistant', 'tool']),
-  content: Content.optional().default(''),
-  name: z.string().max(64).optional(),
-  tool_calls: z.array(z.unknown()).max(0, 'calls of tools are not supported').nullish(),
-});
+const Message = z
+  .object({
+    role: z.enum(['system', 'developer', 'user', 'assistant', 'tool']),
+    /** Only an assistant may have said nothing. */
+    content: Content.nullish(),
+    name: z.string().max(64).optional(),
+    tool_calls: z.array(z.unknown()).max(0, 'calls of tools are not supported').nullish(),
+  })
+  .refine(({ role, content }) => role === 'assistant' || content != null, {
+    path: ['content'],
+    message: 'is missing: a message needs text, unless it is of the assistant',
+  });
 
 const stopString = z.string().min(1).max(256);
 const stop = z
@@ -83,6 +92,21 @@ const LEAST_TOP_P = 1e-9;
 
 const isEmptyList = (value: unknown) => Array.isArray(value) && value.length === 0;
 
+/** Of OpenAI's protocol, what asks for nothing that could be missing in an answer. */
+const IGNORED = [
+  'metadata',
+  'parallel_tool_calls',
+  'prompt_cache_key',
+  'prompt_cache_options',
+  'prompt_cache_retention',
+  'reasoning_effort',
+  'safety_identifier',
+  'service_tier',
+  'store',
+  'user',
+  'verbosity',
+];
+
 /** Fields that ask for something, the values at which they do not, and why they are refused otherwise. */
 const UNSUPPORTED: Readonly<Record<string, (value: unknown) => boolean>> = {
   tools: isEmptyList,
@@ -90,6 +114,7 @@ const UNSUPPORTED: Readonly<Record<string, (value: unknown) => boolean>> = {
   functions: isEmptyList,
   function_call: (value) => value === 'none' || value === 'auto',
   response_format: (value) => (value as { type?: unknown }).type === 'text',
+  moderation: () => false,
   modalities: (value) => JSON.stringify(value) === '["text"]',
   audio: () => false,
   prediction: () => false,
@@ -122,8 +147,25 @@ const UNSUPPORTED: Readonly<Record<string, (value: unknown) => boolean>> = {
   prompt_logprobs: () => false,
 };
 
+/** Of the letters of a name, every third one may be a slip, and no more than so many. */
+const MOST_SLIPS = 3;
+
+/** In OpenAI's words. A field that is null asks for nothing, whatever its name. */
+function refuseUnknown(body: unknown, fields: readonly string[]): void {
+  if (typeof body !== 'object' || body === null || Array.isArray(body)) return; // the schema says so
+  const known = new Set([...fields, ...IGNORED, ...Object.keys(UNSUPPORTED)]);
+  const [field] = Object.entries(body).find(([name, value]) => value !== null && !known.has(name)) ?? [];
+  if (field === undefined) return;
+  const meant = nearestName(field, fields, Math.min(MOST_SLIPS, Math.floor(field.length / 3)));
+  const hint = meant === undefined ? '' : `; did you mean ${meant}?`;
+  throw new ApiError('unsupported_parameter', `Unrecognized request argument supplied: ${field}${hint}`, {
+    field,
+  });
+}
+
 /** Of a request for text. @throws ApiError invalid_request or unsupported_parameter, naming the parameter */
-export function parseBody<T extends z.ZodType>(schema: T, body: unknown): z.infer<T> {
+export function parseBody<T extends z.ZodObject>(schema: T, body: unknown): z.infer<T> {
+  refuseUnknown(body, Object.keys(schema.shape));
   const checked = parseInput(schema, body);
   for (const [field, isHarmless] of Object.entries(UNSUPPORTED)) {
     const value = (checked as Record<string, unknown>)[field];

@@ -85,7 +85,9 @@ export class FairQueue<T extends Waiter> {
     this.counters.set(tenant, this.given(tenant) + tokens);
   }
 
-  drop(isOver: (waiter: T) => boolean): void {
+  /** @returns whether there were any */
+  drop(isOver: (waiter: T) => boolean): boolean {
+    const before = this.size;
     this.first = this.first.filter((waiter) => !isOver(waiter));
     this.size = this.first.length;
     for (const [tenant, queue] of this.queues) {
@@ -94,6 +96,7 @@ export class FairQueue<T extends Waiter> {
       else this.queues.delete(tenant);
       this.size += left.length;
     }
+    return this.size < before;
   }
 
   /** Nobody waits and nobody is served: all are equal again. */

@@ -146,6 +146,8 @@ export class Scheduler {
   private readonly changed: () => void;
   private readonly waiting = new FairQueue<Answer>();
   private admitted: Answer[] = [];
+  /** Nobody who waits fits. Those that run only grow, so that stays until one leaves or another one comes. */
+  private isFull = false;
   private meanSeconds: number | undefined;
   private loop: Promise<void> | undefined;
 
@@ -196,6 +198,7 @@ export class Scheduler {
       ({ job, progress }) => new Answer(job, progress, this.table, this.limits.contextLength),
     );
     for (const answer of answers) this.waiting.push(answer);
+    this.isFull = false;
     this.loop ??= this.work();
     return () => {
       for (const answer of answers) answer.cancelled = true;
@@ -227,13 +230,16 @@ export class Scheduler {
 
   private dropCancelled(): void {
     for (const answer of this.admitted.filter(({ cancelled }) => cancelled)) this.leave(answer);
-    this.waiting.drop(({ cancelled }) => cancelled);
+    if (this.waiting.drop(({ cancelled }) => cancelled)) this.isFull = false;
   }
 
   private admit(): void {
-    while (this.admitted.length < this.limits.maxRows) {
+    while (this.admitted.length < this.limits.maxRows && this.waiting.length > 0 && !this.isFull) {
       const next = this.nextFitting();
-      if (!next) return;
+      if (!next) {
+        this.isFull = true;
+        return;
+      }
       this.waiting.take(next);
       for (const other of this.waiting.inOrder()) if (other.passes !== undefined) other.passes++;
       if (next.admittedAt === undefined) this.waiting.charge(next.tenant, next.job.prompt.length);
@@ -355,6 +361,7 @@ export class Scheduler {
 
   private leave(answer: Answer): void {
     this.admitted = this.admitted.filter((other) => other !== answer);
+    this.isFull = false;
     if (answer.sequence) this.stepper.close(answer.sequence);
     answer.sequence = undefined;
   }

@@ -1,0 +1,23 @@
+import { expect, it } from 'vitest';
+import type { GenerateEvent } from '../../functions/generate.ts';
+import { chatShape, collect, type ShapeOf, stream } from './answers.ts';
+
+const shapeOf: ShapeOf = (fingerprint) =>
+  chatShape({ id: 'chatcmpl-1', created: 1, model: 'a/b', fingerprint }, false);
+
+/** An adapter whose scores overflow in the middle of an answer. */
+async function* broken(): AsyncGenerator<GenerateEvent> {
+  yield { type: 'start', promptTokens: 1, fingerprint: 'fp_0123456789' };
+  yield { type: 'delta', index: 0, text: 'one' };
+  yield { type: 'error', code: 'adapter_invalid', detail: 'the scores overflow', field: 'model' };
+}
+
+const refusal = { status: 422, code: 'refused', message: 'the scores overflow', field: 'model' };
+
+it('an answer that breaks says why, whole or streamed, as it would have before it began', async () => {
+  await expect(collect(broken(), 1, shapeOf)).rejects.toMatchObject(refusal);
+  const chunks = stream(broken(), 1, shapeOf, false);
+  expect((await chunks.next()).value).toMatchObject({ system_fingerprint: 'fp_0123456789' });
+  expect((await chunks.next()).value).toMatchObject({ choices: [{ delta: { content: 'one' } }] });
+  await expect(chunks.next()).rejects.toMatchObject(refusal);
+});

@@ -1,7 +1,7 @@
 /** The engine on the 135M shape, without HTTP: sequences at a given context. */
 import { openCheckpoint } from '../gpu-runner/model/checkpoint.ts';
 import { openPrepared } from '../gpu-runner/model/prepared.ts';
-import type { WeightedAdapter } from '../gpu-runner/serve/slabs.ts';
+import type { WeightedAdapter } from '../gpu-runner/serve/composition.ts';
 import { type Sequence, SessionStepper } from '../gpu-runner/serve/stepper.ts';
 import { checkpoint135m, THREADS } from './measure.ts';
 

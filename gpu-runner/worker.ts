@@ -14,9 +14,9 @@ import { readTokenTable, type TokenTable } from './model/token-table.ts';
 import { chosenProvider } from './provider.ts';
 import { AdapterCache } from './serve/adapter-cache.ts';
 import { AdapterLoader } from './serve/adapter-loader.ts';
+import { canMix } from './serve/composition.ts';
 import { type ChosenToken, NotFiniteError } from './serve/sampling.ts';
 import { BusyError, type Progress, Scheduler } from './serve/scheduler.ts';
-import { canMix } from './serve/slabs.ts';
 import { longestFitting, SessionStepper } from './serve/stepper.ts';
 import { ORT_VERSION } from './session.ts';
 

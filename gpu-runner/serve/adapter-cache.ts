@@ -1,7 +1,7 @@
 /** Adapters in memory, decoded to float32, least recently used ones dropped beyond a limit of bytes. */
 import { LRUCache } from 'lru-cache';
+import type { LoadedAdapter } from './composition.ts';
 import type { AdapterOnDisk } from './load-adapter.ts';
-import type { LoadedAdapter } from './slabs.ts';
 
 export class AdapterCache {
   private readonly cache: LRUCache<string, LoadedAdapter, AdapterOnDisk>;

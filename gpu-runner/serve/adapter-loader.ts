@@ -4,8 +4,8 @@
  */
 import { Worker } from 'node:worker_threads';
 import { type Failure, faultOf } from '../faults.ts';
+import type { LoadedAdapter } from './composition.ts';
 import type { AdapterOnDisk } from './load-adapter.ts';
-import type { LoadedAdapter } from './slabs.ts';
 
 export interface ToLoader {
   readonly id: number;

@@ -3,7 +3,7 @@ import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { madeUpAdapter } from '../testing/made-up-adapter.ts';
 import { openParity, type ParityModel } from '../testing/parity.ts';
-import type { WeightedAdapter } from './slabs.ts';
+import type { WeightedAdapter } from './composition.ts';
 import type { Sequence } from './stepper.ts';
 
 const MIXES: readonly Readonly<Record<string, number>>[] = [

@@ -5,8 +5,9 @@
 import type { BaseConfig } from '../../adapter/base-config.ts';
 import { IO } from '../model/step-graph.ts';
 import type { Feed } from '../session.ts';
+import type { Composition, Shape } from './composition.ts';
 import { bytesPerPlace, KeyValueCache, placesFor } from './kv-cache.ts';
-import { type Composition, RowGains, RowSlabs, type Shape, slabBytes } from './slabs.ts';
+import { RowGains, RowSlabs, slabBytes } from './slabs.ts';
 
 /** A sequence as a batch sees it. */
 export interface BatchRow {

@@ -5,7 +5,7 @@ import { Fault } from '../faults.ts';
 import { type LoadedModule, readAdapterFile, WEIGHTS_FILE } from '../model/adapter-file.ts';
 import type { Checkpoint } from '../model/checkpoint.ts';
 import { doraGain } from '../model/dora.ts';
-import type { LoadedAdapter, ServedModule } from './slabs.ts';
+import type { LoadedAdapter, ServedModule } from './composition.ts';
 
 export interface AdapterOnDisk {
   readonly digest: string;

@@ -11,8 +11,8 @@ import {
   type ParityModel,
   type PromptCase,
 } from '../testing/parity.ts';
+import type { WeightedAdapter } from './composition.ts';
 import { argmax } from './sampling.ts';
-import type { WeightedAdapter } from './slabs.ts';
 import type { SessionStepper } from './stepper.ts';
 
 /** Of logits that lie between about -20 and 20. */

@@ -3,9 +3,9 @@ import { describe, expect, it } from 'vitest';
 import type { BaseConfig } from '../../adapter/base-config.ts';
 import { Sampling } from '../../functions/generate.ts';
 import type { TokenTable } from '../model/token-table.ts';
+import type { LoadedAdapter, WeightedAdapter } from './composition.ts';
 import type { ChosenToken } from './sampling.ts';
 import { BusyError, type Job, MOST_PASSES, Scheduler, type SchedulerLimits } from './scheduler.ts';
-import type { LoadedAdapter, WeightedAdapter } from './slabs.ts';
 import type { Sequence, Stepper } from './stepper.ts';
 
 const VOCABULARY = 24;

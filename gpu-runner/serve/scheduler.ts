@@ -11,9 +11,9 @@
  */
 import type { Sampling } from '../../functions/generate.ts';
 import type { TokenTable } from '../model/token-table.ts';
+import type { WeightedAdapter } from './composition.ts';
 import { FairQueue } from './fair-queue.ts';
 import { type ChosenToken, Sampler } from './sampling.ts';
-import type { WeightedAdapter } from './slabs.ts';
 import type { Sequence, Stepper } from './stepper.ts';
 import { TextStream } from './text-stream.ts';
 

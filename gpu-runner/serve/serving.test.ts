@@ -6,8 +6,8 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { Sampling } from '../../functions/generate.ts';
 import { readTokenTable, type TokenTable } from '../model/token-table.ts';
 import { openParity, type ParityModel } from '../testing/parity.ts';
+import type { WeightedAdapter } from './composition.ts';
 import { type Job, Scheduler } from './scheduler.ts';
-import type { WeightedAdapter } from './slabs.ts';
 import type { Stepper } from './stepper.ts';
 
 const MIXES: readonly Readonly<Record<string, number>>[] = [

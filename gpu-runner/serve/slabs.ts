@@ -3,8 +3,8 @@
  * with scales and mixing weights in B; G is 1 where all rows use the same adapters, else the batch.
  *
  * Why a row's bits do not depend on its neighbours: each row multiplies by its own rank rows, in their own order, at the
- * front of the slab; what a larger neighbour adds is zeros behind them. Ranks are padded to a multiple of RANK_STEP so that
- * the kernel's tail never sees a row's own columns in one batch and not in the other. And both forms (G = 1, G = batch)
+ * front of the slab; what a larger neighbour adds is zeros behind them. Ranks are padded to a multiple of RANK_STEP
+ * (composition.ts) so that the kernel's tail never sees a row's own columns in one batch and not in the other. And both forms (G = 1, G = batch)
  * reach the same vector-times-matrix kernel: a slab with no more sizes than what it multiplies, all leading ones 1, would
  * make ONNX Runtime join the batch's rows into one matrix, which another kernel multiplies in another order; the slabs'
  * additional sizes keep it from that.
@@ -14,7 +14,6 @@
  */
 
 import type { BaseConfig } from '../../adapter/base-config.ts';
-import type { LoadedModule } from '../model/adapter-file.ts';
 import {
   LINEAR_KINDS,
   type LinearKind,
@@ -23,84 +22,13 @@ import {
   linearSizes,
   modulePath,
 } from '../model/llama.ts';
-import { gainedOutputs, IO } from '../model/step-graph.ts';
+import { IO } from '../model/step-graph.ts';
 import { type Feed, floats } from '../session.ts';
+import { byKind, type Composition, type Ranks, type Shape } from './composition.ts';
 
-export const RANK_STEP = 16;
-/** Of a kind that no adapter changes: one row of zeros. ONNX Runtime 1.30 leaves most of a batch of empty products unset. */
-const LEAST_RANK = 1;
 /** Rows whose rank is up to the same of these share a step. Each step more reads the base's weights once more. */
 const RANK_CLASSES = [64, 256, Number.POSITIVE_INFINITY];
 export const CLASSES = RANK_CLASSES.length;
-/** Rows are added to a slab this many at a time: to lay it out anew is to copy all adapters. */
-const ROWS_STEP = 2;
-
-export interface ServedModule extends Omit<LoadedModule, 'magnitude'> {
-  /** [out], with DoRA: what the module's output is multiplied by, but for its bias. */
-  readonly gain?: Float32Array;
-}
-
-export interface LoadedAdapter {
-  readonly digest: string;
-  readonly bytes: number;
-  readonly modules: readonly ServedModule[];
-}
-
-export interface WeightedAdapter {
-  readonly adapter: LoadedAdapter;
-  readonly weight: number;
-}
-
-/** Rank rows of one linear in one layer: a [rank, in], b [rank, out] with the adapter's scale and its weight in the mix. */
-interface Block {
-  readonly a: Float32Array;
-  readonly b: Float32Array;
-}
-
-type Ranks = Readonly<Record<LinearKind, number>>;
-
-/** What is known of a request's adapters before they are laid out. */
-export interface Shape {
-  readonly key: string;
-  /** Rank rows per kind, a multiple of RANK_STEP, or LEAST_RANK where this kind is not adapted. */
-  readonly ranks: Ranks;
-}
-
-/** The adapters of one request, laid side by side along the rank. */
-export interface Composition extends Shape {
-  /** By module path; missing: zeros. */
-  readonly blocks: ReadonlyMap<string, Block>;
-  /** With DoRA: of all linears, as the graph takes them (gainedOutputs). */
-  readonly gains: Float32Array | undefined;
-  /** Feeds for a batch in which every row uses this composition. */
-  readonly feeds: Readonly<Record<string, Feed>>;
-}
-
-const padded = (rank: number): number => Math.ceil(rank / RANK_STEP) * RANK_STEP;
-
-function byKind<T>(make: (kind: LinearKind) => T): Record<LinearKind, T> {
-  return Object.fromEntries(LINEAR_KINDS.map((kind) => [kind, make(kind)])) as Record<LinearKind, T>;
-}
-
-/** Asked for in every step, of everybody who waits. */
-const shapes = new WeakMap<readonly WeightedAdapter[], Shape>();
-
-export function shapeOf(adapters: readonly WeightedAdapter[]): Shape {
-  const known = shapes.get(adapters);
-  if (known) return known;
-  const spans = adapters.map(({ adapter }) => rankSpans(adapter));
-  const shape = {
-    key: adapters.map(({ adapter, weight }) => `${adapter.digest}:${weight}`).join('+'),
-    ranks: byKind((kind) =>
-      Math.max(
-        LEAST_RANK,
-        spans.reduce((sum, span) => sum + span[kind], 0),
-      ),
-    ),
-  };
-  shapes.set(adapters, shape);
-  return shape;
-}
 
 /** Which rows share a step with it: a number below CLASSES. */
 export function rankClass({ ranks }: Shape): number {
@@ -119,7 +47,8 @@ export function slabBytes(rows: readonly Shape[], config: BaseConfig): number {
   return single + rowsFor(rows.length) * rowBytes(largest(distinct), config);
 }
 
-const rowsFor = (rows: number): number => Math.ceil(rows / ROWS_STEP) * ROWS_STEP;
+/** To lay slabs out anew is to copy all adapters: not for every row that comes or goes. */
+const rowsFor = (rows: number): number => 2 ** Math.ceil(Math.log2(rows));
 
 const largest = (rows: readonly Shape[]): Ranks =>
   byKind((kind) => Math.max(...rows.map(({ ranks }) => ranks[kind])));
@@ -131,53 +60,6 @@ function rowBytes(ranks: Ranks, config: BaseConfig): number {
     0,
   );
   return floats * Float32Array.BYTES_PER_ELEMENT;
-}
-
-/** Whether the graph's branch without adapters computes it: no linear is adapted. */
-export function isBaseOnly({ blocks }: Composition): boolean {
-  return blocks.size === 0;
-}
-
-export function compose(adapters: readonly WeightedAdapter[], config: BaseConfig): Composition {
-  const sizes = linearSizes(config);
-  const { key, ranks } = shapeOf(adapters);
-  const spans = adapters.map(({ adapter }) => rankSpans(adapter));
-  const blocks = new Map<string, Block>();
-  const offsets = byKind(() => 0);
-  for (const [i, { adapter, weight }] of adapters.entries()) {
-    for (const module of adapter.modules) {
-      const kind = kindOf(module.module);
-      if (kind)
-        place(blocks, { ...module, scale: weight * module.scale }, sizes[kind], offsets[kind], ranks[kind]);
-    }
-    for (const kind of LINEAR_KINDS) offsets[kind] += spans[i]![kind];
-  }
-  const shared = { key, ranks, blocks, gains: gainsOf(adapters, config) };
-  return { ...shared, feeds: sharedFeeds(shared, config) };
-}
-
-/** Whether adapters can be used together: DoRA scales the base's own product, which several adapters share. */
-export function canMix(adapters: readonly WeightedAdapter[]): boolean {
-  const [first, ...others] = adapters;
-  return (others.length === 0 && (first === undefined || first.weight === 1)) || !adapters.some(hasGains);
-}
-
-const hasGains = ({ adapter }: WeightedAdapter) => adapter.modules.some(({ gain }) => gain);
-
-function gainsOf(adapters: readonly WeightedAdapter[], config: BaseConfig): Float32Array | undefined {
-  if (!adapters.some(hasGains)) return undefined;
-  const known = new Map(
-    adapters.flatMap(({ adapter }) => adapter.modules.map(({ module, gain }) => [module, gain])),
-  );
-  const outputs = gainedOutputs(config);
-  const gains = new Float32Array(outputs.reduce((sum, [, out]) => sum + out, 0)).fill(1);
-  let at = 0;
-  for (const [path, out] of outputs) {
-    const gain = known.get(path);
-    if (gain) gains.set(gain, at);
-    at += out;
-  }
-  return gains;
 }
 
 /** The gains of a batch, kept until its rows change. */
@@ -200,59 +82,6 @@ export class RowGains {
 }
 
 const NO_GAINS = floats(new Float32Array(0), [1, 1, 0]);
-
-/** Which linear a module path is; undefined: the token embedding, which the stepper adds itself. */
-export function kindOf(module: string): LinearKind | undefined {
-  const name = module.slice(module.lastIndexOf('.') + 1);
-  return LINEAR_KINDS.find((kind) => kind === name);
-}
-
-/** The largest rank of each kind over the layers, padded: all layers share one size. */
-function rankSpans(adapter: LoadedAdapter): Record<LinearKind, number> {
-  const spans = byKind(() => 0);
-  for (const { module, rank } of adapter.modules) {
-    const kind = kindOf(module);
-    if (kind) spans[kind] = Math.max(spans[kind], padded(rank));
-  }
-  return spans;
-}
-
-function place(
-  blocks: Map<string, Block>,
-  module: ServedModule,
-  size: LinearSize,
-  offset: number,
-  rows: number,
-): void {
-  let block = blocks.get(module.module);
-  if (!block) {
-    block = { a: new Float32Array(rows * size.in), b: new Float32Array(rows * size.out) };
-    blocks.set(module.module, block);
-  }
-  block.a.set(module.a, offset * size.in);
-  for (let r = 0; r < module.rank; r++) {
-    const row = (offset + r) * size.out;
-    const { gain } = module;
-    for (let o = 0; o < size.out; o++) block.b[row + o] = module.scale * module.b[o * module.rank + r]!;
-    if (gain) for (let o = 0; o < size.out; o++) block.b[row + o]! *= gain[o]!;
-  }
-}
-
-function sharedFeeds(composition: Omit<Composition, 'feeds'>, config: BaseConfig): Record<string, Feed> {
-  const sizes = linearSizes(config);
-  const feeds: Record<string, Feed> = {};
-  for (const kind of LINEAR_KINDS) {
-    const rank = composition.ranks[kind];
-    const zeros = (size: number) => new Float32Array(rank * size);
-    for (let layer = 0; layer < layersOf(kind, config); layer++) {
-      const path = modulePath(kind, layer);
-      const block = composition.blocks.get(path);
-      feeds[IO.slabA(path)] = floats(block?.a ?? zeros(sizes[kind].in), [1, 1, rank, sizes[kind].in]);
-      feeds[IO.slabB(path)] = floats(block?.b ?? zeros(sizes[kind].out), [1, 1, 1, rank, sizes[kind].out]);
-    }
-  }
-  return feeds;
-}
 
 /**
  * The slabs of a batch: of one composition where all rows use it, else of its own. There a row is written again only when its

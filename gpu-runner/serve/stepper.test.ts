@@ -2,8 +2,8 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { madeUpAdapter } from '../testing/made-up-adapter.ts';
 import { openParity, type ParityModel } from '../testing/parity.ts';
+import type { WeightedAdapter } from './composition.ts';
 import { placesFor } from './kv-cache.ts';
-import type { WeightedAdapter } from './slabs.ts';
 import type { Sequence } from './stepper.ts';
 
 describe('the cache of a batch', () => {

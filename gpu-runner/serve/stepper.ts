@@ -11,18 +11,16 @@ import { RotaryTable } from '../model/rotary.ts';
 import { IO, WAYS, type Way } from '../model/step-graph.ts';
 import { bool, type Feed, floats, int32s, type Session } from '../session.ts';
 import { Batch, type BatchRow, batchBytes } from './batch.ts';
-import { KeyValueCache, PLACES_STEP, placesFor } from './kv-cache.ts';
 import {
-  CLASSES,
   type Composition,
   compose,
   isBaseOnly,
-  RowGains,
-  rankClass,
   type ServedModule,
   shapeOf,
   type WeightedAdapter,
-} from './slabs.ts';
+} from './composition.ts';
+import { KeyValueCache, PLACES_STEP, placesFor } from './kv-cache.ts';
+import { CLASSES, RowGains, rankClass } from './slabs.ts';
 
 /** Prompt tokens per step: enough rows to keep the cores busy, few enough that running streams do not stall. */
 export const CHUNK_TOKENS = 128;

@@ -1,7 +1,7 @@
 /** An adapter on all seven linears of every layer, of any rank. */
 import type { BaseConfig } from '../../adapter/base-config.ts';
 import { LAYER_LINEARS, linearSizes, modulePath } from '../model/llama.ts';
-import type { LoadedAdapter } from '../serve/slabs.ts';
+import type { LoadedAdapter } from '../serve/composition.ts';
 
 /** @param digest decides its values */
 export function madeUpAdapter(config: BaseConfig, digest: string, rank: number): LoadedAdapter {

@@ -8,8 +8,8 @@ import { decodeFloat32, parseHeader } from '../../adapter/safetensors.ts';
 import { type Checkpoint, openCheckpoint } from '../model/checkpoint.ts';
 import { openPrepared } from '../model/prepared.ts';
 import { AdapterCache } from '../serve/adapter-cache.ts';
+import type { WeightedAdapter } from '../serve/composition.ts';
 import { loadAdapter } from '../serve/load-adapter.ts';
-import type { WeightedAdapter } from '../serve/slabs.ts';
 import { SessionStepper } from '../serve/stepper.ts';
 
 const fixtures = fileURLToPath(new URL('../../test/fixtures/parity', import.meta.url));

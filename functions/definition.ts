@@ -19,6 +19,7 @@ export type Trigger =
 export interface Needs {
   /** `gpu`: the weights of a base in memory. A runner without a GPU computes on its processor. */
   readonly processor: 'cpu' | 'gpu';
+  /** Of one event; what runs side by side in one process needs the sum (lanes.ts). */
   readonly memoryMiB: number;
   /** Of one event. One that takes longer is thought dead, and another may begin; so it is many times what is usual. */
   readonly timeoutSeconds: number;

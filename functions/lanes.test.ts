@@ -1,7 +1,12 @@
 import { describe, expect, it } from 'vitest';
-import { doneByOne, LANES, leasingRunners } from './lanes.ts';
+import { evaluate } from './evaluate.ts';
+import { doneByOne, LANES, leasingRunners, memoryMiB } from './lanes.ts';
+import { merge } from './merge.ts';
 import { ON_RUNNERS } from './on-runners.ts';
+import { reproduce } from './reproduce.ts';
+import { train } from './train.ts';
 import { verify } from './verify.ts';
+import { warm } from './warm.ts';
 
 it('every function that is leased has a lane', () => {
   const leased = ON_RUNNERS.filter(({ trigger }) => trigger.kind === 'queue').map(({ name }) => name);
@@ -10,6 +15,21 @@ it('every function that is leased has a lane', () => {
       .map(({ name }) => name)
       .sort(),
   ).toEqual(leased.sort());
+});
+
+describe('the memory of a runner', () => {
+  it('is the sum of its lanes, in which one thing is done at a time', () => {
+    expect(memoryMiB([verify])).toBe(verify.needs.memoryMiB);
+    expect(memoryMiB([evaluate, merge])).toBe(Math.max(evaluate.needs.memoryMiB, merge.needs.memoryMiB));
+    expect(memoryMiB(ON_RUNNERS)).toBe(
+      train.needs.memoryMiB + verify.needs.memoryMiB + memoryMiB([evaluate, merge]),
+    );
+  });
+
+  it('is shared by what trains, and is not asked of what no lane has', () => {
+    expect(memoryMiB([train, reproduce])).toBe(Math.max(train.needs.memoryMiB, reproduce.needs.memoryMiB));
+    expect(memoryMiB([warm])).toBe(0);
+  });
 });
 
 describe('runners that work on leases', () => {

@@ -1,4 +1,7 @@
-/** What a runner that works on leases does side by side, and so how many of them there should be: pure, and read by API and runner alike. */
+/**
+ * What a runner that works on leases does side by side, and so how much memory it needs, and how many of them there should be: pure, and
+ * read by API, runner and infrastructure alike.
+ */
 import type { FunctionDefinition, Needs } from './definition.ts';
 import { evaluate } from './evaluate.ts';
 import { COLD_START_MS } from './fleet.ts';
@@ -14,6 +17,20 @@ export const LANES: readonly (readonly FunctionDefinition[])[] = [
   [evaluate, merge],
   [reproduce],
 ];
+
+/** These take their memory from one pool, in which who does not fit waits (gpu-runner/train/trainer-pool.ts). Every other lane has its own. */
+const POOLED: readonly FunctionDefinition[] = [train, reproduce];
+const MEMORIES = [POOLED, ...LANES.filter((lane) => !lane.some((one) => POOLED.includes(one)))];
+
+/** What one process needs for all lanes that have one of these functions. */
+export const memoryMiB = (functions: readonly FunctionDefinition[]): number =>
+  MEMORIES.map((sharing) => sharing.filter((one) => functions.includes(one)))
+    .map((sharing) => Math.max(0, ...sharing.map(({ needs }) => needs.memoryMiB)))
+    .reduce((sum, most) => sum + most, 0);
+
+/** Of these, what others need than those that train. */
+export const memoryMiBBesideTraining = (functions: readonly FunctionDefinition[]): number =>
+  memoryMiB(functions.filter((one) => !POOLED.includes(one)));
 
 /** Events that one runner is done with before another one would be there; of work that takes longer, those that it has at once. */
 export const doneByOne = ({ concurrency, usualSeconds }: Needs): number =>

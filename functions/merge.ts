@@ -23,7 +23,7 @@ export const merge = defineFunction({
   trigger: { kind: 'queue' },
   needs: {
     processor: 'gpu',
-    memoryMiB: 8192,
+    memoryMiB: 4096,
     timeoutSeconds: 6 * 3600,
     retries: 2,
     concurrency: 1,

@@ -38,7 +38,7 @@ export interface ReproduceEngine {
 export const reproduce = defineFunction({
   name: 'reproduce',
   trigger: { kind: 'queue' },
-  needs: { processor: 'gpu', memoryMiB: 8192, timeoutSeconds: 24 * 3600, retries: 2, concurrency: 1 },
+  needs: { processor: 'gpu', memoryMiB: 6144, timeoutSeconds: 24 * 3600, retries: 2, concurrency: 1 },
   event: ReproduceEvent,
   result: ReproduceResult,
   handle: (event, engine: ReproduceEngine) => engine.reproduce(event),

@@ -243,7 +243,7 @@ export type TrainOutcome = z.infer<typeof TrainOutcome>;
 export const train = defineFunction({
   name: 'train',
   trigger: { kind: 'queue' },
-  needs: { processor: 'gpu', memoryMiB: 8192, timeoutSeconds: 24 * 3600, retries: 2, concurrency: 8 },
+  needs: { processor: 'gpu', memoryMiB: 6144, timeoutSeconds: 24 * 3600, retries: 2, concurrency: 8 },
   event: TrainLease,
   result: TrainOutcome,
   handle: (lease, engine: TrainEngine) => engine.train(lease),

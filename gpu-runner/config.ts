@@ -2,12 +2,11 @@
 import { availableParallelism, hostname, networkInterfaces, totalmem } from 'node:os';
 import { z } from 'zod';
 import { RunnerUrl } from '../functions/fleet.ts';
-import { LEASED } from './leased-functions.ts';
+import { LEASED, leasedBy } from './leased-functions.ts';
 import { Provider } from './provider.ts';
+import { trainingBytes } from './train/memory.ts';
 
 const GIB = 2 ** 30;
-/** Of the machine's memory, what training may take unless told otherwise. */
-const MEMORY_SHARE = 0.8;
 /** Of the machine's memory, what the weights of bases may take: caches and adapters need some, too. */
 const BASE_SHARE = 0.6;
 const bytes = z.coerce.number().int().positive();
@@ -61,8 +60,8 @@ const Training = Shared.extend({
   PATCHBAY_TRAIN_JOBS: z.coerce.number().int().min(1).max(64).default(8),
   /** Tokens of a pass: more keep a GPU busy, and need more memory. Part of what a job's bits depend on. */
   PATCHBAY_TRAIN_TOKENS: z.coerce.number().int().min(16).default(512),
-  /** Most that training may take; a job that needs more is refused. */
-  PATCHBAY_TRAIN_BYTES: bytes.default(Math.floor(MEMORY_SHARE * machineMemory())),
+  /** Most that training may take; a job that needs more is refused. Absent: what the other functions leave. */
+  PATCHBAY_TRAIN_BYTES: bytes.optional(),
 });
 
 export interface RunnerConfig {
@@ -145,7 +144,9 @@ export function readTrainConfig(environment: Variables): TrainRunnerConfig {
     functions: e.PATCHBAY_RUNNER_FUNCTIONS,
     maxJobs: e.PATCHBAY_TRAIN_JOBS,
     maxTokens: e.PATCHBAY_TRAIN_TOKENS,
-    maxBytes: e.PATCHBAY_TRAIN_BYTES,
+    maxBytes:
+      e.PATCHBAY_TRAIN_BYTES ??
+      trainingBytes(leasedBy({ functions: e.PATCHBAY_RUNNER_FUNCTIONS }), machineMemory()),
   };
 }
 

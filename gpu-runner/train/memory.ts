@@ -1,5 +1,8 @@
-/** How much memory training will take, before it takes any. */
+/** How much memory training will take, before it takes any; and how much there is for it. */
 import { type BaseConfig, baseTensors } from '../../adapter/base-config.ts';
+import type { FunctionDefinition } from '../../functions/definition.ts';
+import { memoryMiBBesideTraining } from '../../functions/lanes.ts';
+import { train } from '../../functions/train.ts';
 import type { LoraMatrices } from './training-session.ts';
 
 const FLOAT_BYTES = 4;
@@ -16,6 +19,19 @@ const CHECKPOINTED = 0.45;
 const PACKED = 1.25;
 /** Value, gradient, and the two moments. */
 const ADAPTER_COPIES = 4;
+
+const MIB = 2 ** 20;
+/** Of a machine, however little else runs there. */
+const LARGEST_SHARE = 0.8;
+
+/**
+ * What training may take of a machine: what the other functions leave that its runner works on, but no less than training needs.
+ * @param functions that the runner takes @param machine bytes
+ */
+export function trainingBytes(functions: readonly FunctionDefinition[], machine: number): number {
+  const left = machine - MIB * memoryMiBBesideTraining(functions);
+  return Math.floor(Math.min(LARGEST_SHARE * machine, Math.max(MIB * train.needs.memoryMiB, left)));
+}
 
 export interface PassShape {
   /** Of all rows together, padding included. */

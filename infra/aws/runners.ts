@@ -24,14 +24,15 @@ import {
 import { ManagedPolicy, Role, ServicePrincipal } from 'aws-cdk-lib/aws-iam';
 import { LogGroup, RetentionDays } from 'aws-cdk-lib/aws-logs';
 import { Construct } from 'constructs';
+import { memoryMiB } from '../../functions/lanes.ts';
+import { ON_RUNNERS } from '../../functions/on-runners.ts';
+import { warm } from '../../functions/warm.ts';
 import { type Network, RUNNER_PORT } from './network.ts';
 import { containerSecrets } from './secrets.ts';
 import type { ServerParts } from './server.ts';
 
 /** The image with CUDA has 5 GiB; bases and adapters are fetched into what is left. */
 const DISK_GIB = 100;
-/** A task may be placed on any of the instances that `gpuInstance` names; the smallest has 16 GiB. */
-const MEMORY_RESERVED_MIB = 12 * 1024;
 /** On the machine; its bases outlive a runner. The image's user is not the one that Docker would make it for. */
 const CACHE = '/var/lib/patchbay';
 const IMAGE_USER = 1000;
@@ -61,8 +62,8 @@ export class Runners extends Construct {
       minimumScalingStepSize: 1,
     });
     this.cluster.addAsgCapacityProvider(this.capacity);
-    this.serving = this.service('Serving', ['gpu-runner/main.ts']);
-    this.training = this.service('Training', ['gpu-runner/train-main.ts']);
+    this.serving = this.service('Serving', 'gpu-runner/main.ts', warm.needs.memoryMiB);
+    this.training = this.service('Training', 'gpu-runner/train-main.ts', memoryMiB(ON_RUNNERS));
   }
 
   private machines(network: Network): AutoScalingGroup {
@@ -104,7 +105,7 @@ export class Runners extends Construct {
   }
 
   /** The machine's own network: a runner says where it is by the machine's address, and a machine has one GPU, so one runner. */
-  private service(id: string, command: string[]): Ec2Service {
+  private service(id: string, entry: string, memoryReservationMiB: number): Ec2Service {
     const { settings, secrets } = this.server;
     const task = new Ec2TaskDefinition(this, `${id}Task`, { networkMode: NetworkMode.HOST });
     task.addVolume({ name: 'cache', host: { sourcePath: CACHE } });
@@ -116,9 +117,9 @@ export class Runners extends Construct {
     });
     const container = task.addContainer('runner', {
       image: ContainerImage.fromEcrRepository(this.repository, `${settings.imageTag}-cuda`),
-      command,
+      command: [entry],
       gpuCount: 1,
-      memoryReservationMiB: MEMORY_RESERVED_MIB,
+      memoryReservationMiB,
       readonlyRootFilesystem: true,
       stopTimeout: STOP_TIMEOUT,
       linuxParameters,

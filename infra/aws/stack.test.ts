@@ -6,12 +6,16 @@ import { Match, Template } from 'aws-cdk-lib/assertions';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { SETTINGS } from '../../api/config.ts';
 import { ANYWHERE } from '../../functions/anywhere.ts';
+import { memoryMiB } from '../../functions/lanes.ts';
 import { ON_RUNNERS } from '../../functions/on-runners.ts';
+import { warm } from '../../functions/warm.ts';
 import { check, isInstalled } from '../checkers.ts';
 import { ORIGIN_HEADER, VIEWER_HEADER } from './entries/viewer.ts';
 import { OPEN_SETTINGS, OWN_SETTINGS, readSettings, SECRET_SETTINGS, Settings } from './settings.ts';
 import { PatchbayStack } from './stack.ts';
 
+/** What ECS can give away of g6.xlarge, the default, which has 16 GiB. */
+const OF_SMALLEST_MIB = 15 * 1024;
 const SECRET = 'arn:aws:secretsmanager:us-east-1:123456789012:secret:runner-token-2-AbCdEf';
 const GIVEN = {
   host: 'adapters.example.com',
@@ -221,14 +225,16 @@ describe('the stack', () => {
     ]);
   });
 
-  it('gives runners the memory that the registry says their functions need', () => {
+  it('reserves the memory that the registry says runners need, on a machine that has it', () => {
     const reserved = Object.values(template.findResources('AWS::ECS::TaskDefinition'))
       .map(({ Properties }) => Properties.ContainerDefinitions[0])
       .filter(({ Name }) => Name === 'runner')
-      .map(({ MemoryReservation }) => MemoryReservation as number);
-    expect(reserved).toHaveLength(2);
-    const needed = Math.max(...ON_RUNNERS.map(({ needs }) => needs.memoryMiB));
-    for (const memory of reserved) expect(memory).toBeGreaterThanOrEqual(needed);
+      .map(({ Command, MemoryReservation }) => [Command[0], MemoryReservation as number]);
+    expect(Object.fromEntries(reserved)).toEqual({
+      'gpu-runner/main.ts': warm.needs.memoryMiB,
+      'gpu-runner/train-main.ts': memoryMiB(ON_RUNNERS),
+    });
+    expect(memoryMiB(ON_RUNNERS)).toBeLessThanOrEqual(OF_SMALLEST_MIB);
   });
 
   it('keeps every secret out of environments', () => {

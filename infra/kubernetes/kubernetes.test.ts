@@ -9,8 +9,11 @@ import { readConfig } from '../../api/config.ts';
 import { DRAIN_MS, FLUSH_MS } from '../../api/embedded/close-server.ts';
 import type { Desired } from '../../api/fleet/desired.ts';
 import { ANYWHERE } from '../../functions/anywhere.ts';
+import type { FunctionDefinition } from '../../functions/definition.ts';
+import { memoryMiB } from '../../functions/lanes.ts';
 import { ON_RUNNERS } from '../../functions/on-runners.ts';
 import { readConfig as readRunnerConfig, readTrainConfig } from '../../gpu-runner/config.ts';
+import { LEASED } from '../../gpu-runner/leased-functions.ts';
 import { check, isInstalled } from '../checkers.ts';
 
 const hasKubectl = spawnSync('kubectl', ['version', '--client'], { stdio: 'ignore' }).status === 0;
@@ -160,14 +163,14 @@ describe('Kubernetes', () => {
 
   it('gives every function the memory that the registry says it needs', () => {
     const serving = ON_RUNNERS.filter(({ trigger }) => trigger.kind === 'http');
-    const leased = ON_RUNNERS.filter(({ trigger }) => trigger.kind === 'queue');
-    for (const [name, functions] of Object.entries({
-      api: ANYWHERE,
-      runner: serving,
-      'train-runner': leased,
+    const largest = (functions: readonly FunctionDefinition[]) =>
+      Math.max(...functions.map(({ needs }) => needs.memoryMiB));
+    for (const [name, needed] of Object.entries({
+      api: largest(ANYWHERE),
+      runner: largest(serving),
+      'train-runner': memoryMiB(LEASED),
     })) {
       const { resources } = containerOf(ofKind('Deployment').find(({ metadata }) => metadata.name === name));
-      const needed = Math.max(...functions.map(({ needs }) => needs.memoryMiB));
       expect(mebibytes(resources.requests.memory), name).toBeGreaterThanOrEqual(needed);
       expect(mebibytes(resources.limits.memory)).toBeGreaterThanOrEqual(mebibytes(resources.requests.memory));
     }

@@ -1,5 +1,5 @@
 /** Trains a version again, as jobs are trained, and compares what comes of it with what there is. */
-import type { ReproduceEvent, ReproduceResult } from '../../functions/reproduce.ts';
+import { type ReproduceEvent, type ReproduceResult, reproduce } from '../../functions/reproduce.ts';
 import { type TaskContext, TaskRefusal } from '../../functions/tasks.ts';
 import type { Heartbeat } from '../../functions/train.ts';
 import type { TrainRunnerConfig } from '../config.ts';
@@ -73,7 +73,8 @@ async function train(
   const filesOf: AdapterFiles = (weights, facts) => adapterFiles(event, prepared, weights, facts, true);
   const client = { checkpoint: async () => undefined }; // nothing is kept
   const samples = undefined; // they show what it learns, and change nothing
-  const parts = { leaseId, plan, data, engine, ...trainer, client, reporter, samples, filesOf };
+  const maxSeconds = reproduce.needs.timeoutSeconds;
+  const parts = { leaseId, plan, data, engine, ...trainer, client, reporter, samples, filesOf, maxSeconds };
   const job = new LeasedJob(parts);
   await job.run(signal);
   signal.throwIfAborted();

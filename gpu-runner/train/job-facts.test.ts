@@ -80,6 +80,7 @@ function jobWith(losses: readonly number[], facts = engine) {
     },
     samples: undefined,
     filesOf: () => new Map(),
+    maxSeconds: Number.POSITIVE_INFINITY,
   });
   return { job, kept, messages };
 }

@@ -20,7 +20,12 @@ interface Run {
   readonly weights: Uint8Array;
   readonly facts: JobFacts;
   readonly messages: readonly string[];
-  readonly kept: readonly { step: number; files: Files }[];
+  readonly kept: readonly Kept[];
+}
+
+interface Kept {
+  readonly step: number;
+  readonly files: Files;
 }
 
 beforeAll(async () => {
@@ -37,10 +42,10 @@ async function run(
   from?: Files,
   leave = new AbortController().signal,
   action: HeartbeatAnswer['action'] = 'continue',
+  { maxSeconds = Number.POSITIVE_INFINITY, kept = [] }: { maxSeconds?: number; kept?: Kept[] } = {},
 ): Promise<Run> {
   const { modules: initial, settings } = openJob(checkpoint, 1, { modules: ['attention'] });
   const messages: string[] = [];
-  const kept: { step: number; files: Files }[] = [];
   const job = new LeasedJob({
     leaseId: 'lease',
     plan: {
@@ -76,6 +81,7 @@ async function run(
     },
     samples: undefined,
     filesOf: (weights) => new Map([['adapter_model.safetensors', weights]]),
+    maxSeconds,
   });
   if (from) job.restore(from);
   const finished = await job.run(leave);
@@ -145,6 +151,39 @@ describe('a job that takes long', () => {
     expectSame(slow);
     expect(slow.kept.length).toBeGreaterThan(2);
     for (const { files } of slow.kept) expectSame(await run(files));
+  });
+
+  it('longer than it may, under all its leases together, is kept and ends', async () => {
+    const minutesEach = (minutes: number) => {
+      let now = 0;
+      vi.spyOn(performance, 'now').mockImplementation(() => {
+        now += minutes * 60_000;
+        return now;
+      });
+    };
+    const kept: Kept[] = [];
+    const may = { maxSeconds: 3600, kept };
+    minutesEach(1);
+    const left = new AbortController();
+    vi.spyOn(session, 'run').mockImplementationOnce((groups) => {
+      left.abort();
+      vi.mocked(session.run).mockRestore();
+      return session.run(groups);
+    });
+    expect((await run(undefined, left.signal, 'continue', may)).finished).toBe(false);
+    const [first] = kept;
+    expect(first!.step).toBe(1);
+    vi.restoreAllMocks();
+    expect((await run(first!.files, undefined, 'continue', may)).finished).toBe(true);
+    minutesEach(10);
+    const late = run(first!.files, undefined, 'continue', may);
+    await expect(late).rejects.toMatchObject({
+      code: 'took_too_long',
+      message: expect.stringMatching(/may take 1 hour\. Step \d is kept as a checkpoint/),
+    });
+    const { step, files } = kept.at(-1)!;
+    expect(step).toBeGreaterThan(1);
+    await expect(run(files, undefined, 'continue', may)).rejects.toMatchObject({ code: 'took_too_long' });
   });
 
   it('is kept at its end alone where it takes no time', () => {

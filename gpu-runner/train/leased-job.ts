@@ -77,6 +77,7 @@ export class LeasedJob {
   private readonly reporter: JobReporter;
   private readonly samples: Samples | undefined;
   private readonly filesOf: AdapterFiles;
+  private readonly maxSeconds: number;
   private readonly job: TrainingJob;
   private progress = new Progress();
   /** adapter_model.safetensors as it was when the validation loss was lowest. */
@@ -87,6 +88,8 @@ export class LeasedJob {
   /** The step that was saved last, and when. */
   private savedAt = 0;
   private savedTime = performance.now();
+  /** Until when its time is counted. */
+  private countedAt = performance.now();
   private pace = new Pace(0);
   private readonly steps = new StepSpans();
 
@@ -100,6 +103,8 @@ export class LeasedJob {
     reporter: JobReporter;
     samples: Samples | undefined;
     filesOf: AdapterFiles;
+    /** That it may be worked on, under all its leases. */
+    maxSeconds: number;
   }) {
     this.leaseId = parts.leaseId;
     this.plan = parts.plan;
@@ -110,6 +115,7 @@ export class LeasedJob {
     this.reporter = parts.reporter;
     this.samples = parts.samples;
     this.filesOf = parts.filesOf;
+    this.maxSeconds = parts.maxSeconds;
     this.job = new TrainingJob(parts.plan.initial, parts.plan.settings);
   }
 
@@ -127,6 +133,11 @@ export class LeasedJob {
     return this.trainer.trial(this.job, this.data.stepAfter(this.job.step));
   }
 
+  /** That it may still be worked on. */
+  get secondsLeft(): number {
+    return this.maxSeconds - this.progress.seconds;
+  }
+
   /**
    * @param leave aborted where it is to stop before its end; it is kept as it is then, unless it was cancelled
    * @returns whether it came to its end
@@ -135,13 +146,16 @@ export class LeasedJob {
   async run(leave: AbortSignal): Promise<boolean> {
     this.pace = new Pace(this.job.step);
     this.savedTime = performance.now();
+    this.countedAt = performance.now();
     this.noteEngine();
     while (!this.isOver) {
       this.reporter.check();
+      this.countTime();
       if (leave.aborted) {
         if (this.reporter.action !== 'cancel') await this.save();
         return false;
       }
+      if (this.secondsLeft <= 0) await this.endLate();
       if (this.progress.evaluationDue) await this.evaluate(leave);
       else await this.step();
       if (this.shouldBeSaved) await this.save();
@@ -149,6 +163,28 @@ export class LeasedJob {
     await this.save();
     await this.reporter.flush();
     return true;
+  }
+
+  private countTime(): void {
+    const now = performance.now();
+    this.progress.seconds += (now - this.countedAt) / 1000;
+    this.countedAt = now;
+  }
+
+  private async endLate(): Promise<never> {
+    await this.save();
+    const most = `Training has taken ${inHours(this.progress.seconds)}, and may take ${inHours(this.maxSeconds)}.`;
+    throw new JobRefusal(
+      'took_too_long',
+      null,
+      `${most}${this.keptStep} With fewer epochs or rows it ends sooner; a promoted checkpoint can be trained on.`,
+    );
+  }
+
+  /** Where its owner finds what there is of it. */
+  private get keptStep(): string {
+    const { step } = this.job;
+    return step > 0 ? ` Step ${step} is kept as a checkpoint.` : '';
   }
 
   private get isOver(): boolean {
@@ -227,8 +263,7 @@ export class LeasedJob {
     await this.save();
     const { step } = this.job;
     const lines = `The batch has the lines ${this.data.linesAfter(step).join(', ')} of the training file.`;
-    const kept = step > 0 ? ` Step ${step} is kept as a checkpoint.` : '';
-    throw new JobRefusal('training_diverged', null, `${error.message}. ${lines}${kept}`);
+    throw new JobRefusal('training_diverged', null, `${error.message}. ${lines}${this.keptStep}`);
   }
 
   private noteEngine(): void {
@@ -292,6 +327,7 @@ export class LeasedJob {
   private async save(): Promise<void> {
     const { step } = this.job;
     if (step === 0 || step === this.savedAt) return;
+    this.countTime();
     const files = new Map([
       [JOB_FILE, saveJob(this.job)],
       [PROGRESS_FILE, this.progress.serialise()],
@@ -361,6 +397,11 @@ function tokensOf({ microBatches }: Step): number {
     (sum, { segments }) => sum + segments.filter((segment) => segment > 0).length,
     0,
   );
+}
+
+function inHours(seconds: number): string {
+  const hours = Number((seconds / 3600).toFixed(1));
+  return `${hours} ${hours === 1 ? 'hour' : 'hours'}`;
 }
 
 /** When a job will be done, going on as it has since it was taken up. */

@@ -4,6 +4,8 @@ import { differencesOf, EngineFacts } from './engine-facts.ts';
 
 const Saved = z.object({
   trainedTokens: z.int().min(0),
+  /** Checkpoints from before they were counted have none. */
+  seconds: z.number().min(0).default(0),
   trainLoss: z.number().nullable(),
   firstLoss: z.number().nullable(),
   bestStep: z.int().nullable(),
@@ -17,6 +19,8 @@ type Saved = z.infer<typeof Saved>;
 
 export class Progress {
   trainedTokens = 0;
+  /** That it was worked on, under all its leases; what no checkpoint kept is worked on anew. */
+  seconds = 0;
   /** Of the last step. */
   trainLoss: number | null = null;
   /** Validation loss before the first step. */
@@ -34,10 +38,11 @@ export class Progress {
   }
 
   serialise(): Uint8Array<ArrayBuffer> {
-    const { trainedTokens, trainLoss, firstLoss, bestStep, bestLoss, evaluationsSinceBest } = this;
+    const { trainedTokens, seconds, trainLoss, firstLoss, bestStep, bestLoss, evaluationsSinceBest } = this;
     const { evaluationDue, engines } = this;
     const saved: Saved = {
       trainedTokens,
+      seconds,
       trainLoss,
       firstLoss,
       bestStep,

@@ -14,6 +14,7 @@ import { count, gaugeOf } from '../../observe/metrics.ts';
 import { contextFrom, inSpan } from '../../observe/trace.ts';
 import type { TrainRunnerConfig } from '../config.ts';
 import type { Downloads } from '../downloads.ts';
+import { endHung } from '../end-hung.ts';
 import { Fault } from '../faults.ts';
 import { isOutOfMemory, isOwnTrouble, Rest } from '../own-trouble.ts';
 import { LeaseEnded, LeaseRefused, type RunnerApi } from '../runner-api.ts';
@@ -31,6 +32,8 @@ import { needsOf, type TrainerPool } from './trainer-pool.ts';
 const IDLE_MS = 1_000;
 /** How soon one asks again that was not answered. */
 const UNREACHABLE_MS = 2_000;
+/** A job whose time is over ends with its step, and keeps a checkpoint; one that does not within so long hangs. */
+const ENDING_SECONDS = 1800;
 
 export class TrainRunner {
   private readonly config: TrainRunnerConfig;
@@ -144,11 +147,20 @@ export class TrainRunner {
     const filesOf: AdapterFiles = (weights, facts) => adapterFiles(lease, prepared, weights, facts, false);
     const { client } = this;
     const { leaseId } = lease;
-    const parts = { leaseId, plan, data, engine, ...trainer, client, reporter, samples, filesOf };
+    const maxSeconds = trainFunction.needs.timeoutSeconds;
+    const parts = { leaseId, plan, data, engine, ...trainer, client, reporter, samples, filesOf, maxSeconds };
     const job = new LeasedJob(parts);
     if (checkpoint) job.restore(await checkpoint.read());
+    using _watch = this.watch(lease, job);
     if (!lease.validated) await this.validated(lease, prepared, await job.tokensPerSecond(), reporter);
     return (await job.run(leave)) ? this.publish(lease, prepared, job) : undefined;
+  }
+
+  /** Ends the process of a job that hangs: the others go on from their checkpoints. */
+  private watch({ jobId }: TrainLease, { secondsLeft }: LeasedJob): Disposable {
+    const end = () => endHung(this.log, `job ${jobId} is not over, though its time is.`);
+    const timer = setTimeout(end, 1000 * (Math.max(0, secondsLeft) + ENDING_SECONDS));
+    return { [Symbol.dispose]: () => clearTimeout(timer) };
   }
 
   /** Gives the job back as it stands. @throws LeaseEnded, LeaseRefused, Unreachable */
@@ -189,6 +201,7 @@ export class TrainRunner {
     reporter: LeaseReporter,
   ) {
     const seconds = passTokens / tokensPerSecond;
+    const { timeoutSeconds } = trainFunction.needs;
     for (const reason of decided.reasons) reporter.message(reason);
     reporter.message(
       `${plan.steps} steps: about ${inWords(seconds)}, as long as nobody else trains here`,
@@ -198,6 +211,11 @@ export class TrainRunner {
         estimated_seconds: Math.round(seconds),
       },
     );
+    if (seconds > timeoutSeconds)
+      reporter.message(
+        `That is longer than a job may take: it ends after ${inWords(timeoutSeconds)}, with a checkpoint. With fewer epochs or rows it takes less.`,
+        'warn',
+      );
     await reporter.flush();
     await this.client.validated(lease.leaseId, {
       decided: {

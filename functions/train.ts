@@ -240,6 +240,7 @@ export interface TrainEngine {
 export const TrainOutcome = z.enum(['finished', 'paused', 'cancelled', 'failed', 'released', 'lost']);
 export type TrainOutcome = z.infer<typeof TrainOutcome>;
 
+/** Its time is that of its work, under all leases together (gpu-runner/train/leased-job.ts). */
 export const train = defineFunction({
   name: 'train',
   trigger: { kind: 'queue' },

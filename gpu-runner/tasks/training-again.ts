@@ -6,8 +6,8 @@ import type { TrainRunnerConfig } from '../config.ts';
 import type { Downloads } from '../downloads.ts';
 import { conditionsOf, differencesOf, EngineFacts, engineOf } from '../train/engine-facts.ts';
 import { type AdapterFiles, declared, type JobReporter, LeasedJob } from '../train/leased-job.ts';
-import { Preparation } from '../train/prepare.ts';
-import { JobRefusal } from '../train/refusal.ts';
+import { Preparation, type PreparedJob } from '../train/prepare.ts';
+import { JobRefusal, OutOfMemory, withinMemory } from '../train/refusal.ts';
 import { adapterFiles, receiptOf } from '../train/result.ts';
 import { needsOf, type TrainerPool } from '../train/trainer-pool.ts';
 
@@ -55,18 +55,25 @@ export async function trainAgain(
   }
 }
 
-async function train(
-  event: ReproduceEvent,
-  { config, downloads, pool, leaseId }: AgainParts,
-  { signal, report }: TaskContext,
-) {
+async function train(event: ReproduceEvent, parts: AgainParts, context: TaskContext) {
   using held = new DisposableStack();
+  const { config, downloads } = parts;
+  const { signal, report } = context;
   report({ what: 'reading', done: 0, total: 1 });
   const prepared = await new Preparation(downloads, config).prepare(event, held, {
     tell: () => undefined,
     signal,
     before: conditionsOf(EngineFacts.parse(event.before.engine)),
   });
+  return await withinMemory(prepared.memory, () => trainPrepared(event, prepared, parts, context));
+}
+
+async function trainPrepared(
+  event: ReproduceEvent,
+  prepared: PreparedJob,
+  { pool, leaseId }: AgainParts,
+  { signal, report }: TaskContext,
+) {
   const { plan, data, engine } = prepared;
   await using trainer = await pool.hold(needsOf(prepared), signal);
   const reporter = new StepsOnly((step) => report({ what: 'steps', done: step, total: plan.steps }));
@@ -74,8 +81,8 @@ async function train(
   const client = { checkpoint: async () => undefined }; // nothing is kept
   const samples = undefined; // they show what it learns, and change nothing
   const maxSeconds = reproduce.needs.timeoutSeconds;
-  const parts = { leaseId, plan, data, engine, ...trainer, client, reporter, samples, filesOf, maxSeconds };
-  const job = new LeasedJob(parts);
+  const made = { leaseId, plan, data, engine, ...trainer, client, reporter, samples, filesOf, maxSeconds };
+  const job = new LeasedJob(made);
   await job.run(signal);
   signal.throwIfAborted();
   const receipt = receiptOf(event, prepared, job.facts);
@@ -121,7 +128,13 @@ function requireSame(before: Facts, here: Facts): void {
 const within = (part: string, before: Facts, again: Facts): ReproduceResult['differences'] =>
   differencesOf(before, again).map((one) => ({ ...one, what: `${part}.${one.what}` }));
 
-function refusalOf({ failure: { code, message, param } }: JobRefusal): TaskRefusal {
+/** What is to be the same again cannot be lowered. */
+const elsewhere = ({ what }: OutOfMemory) =>
+  `It needs more memory to be trained again than there is here: ${what}. A runner with more can.`;
+
+function refusalOf(refusal: JobRefusal): TaskRefusal {
+  const { code, param, message: told } = refusal.failure;
+  const message = refusal instanceof OutOfMemory ? elsewhere(refusal) : told;
   const field = FIELDS[param ?? ''];
   return new TaskRefusal({ code, message, ...(field ? { field } : {}) });
 }

@@ -18,7 +18,7 @@ import type { JobData } from './leased-job.ts';
 import { TargetError, withMagnitudes } from './lora.ts';
 import { adapterBytes, passBytes, servingBytes } from './memory.ts';
 import { type Decided, decide, type JobPlan, type Parent, planJob } from './plan.ts';
-import { JobRefusal, outOfMemory } from './refusal.ts';
+import { JobRefusal, OutOfMemory } from './refusal.ts';
 
 /** Where max_length is not given: conversations are shorter, and the memory of attention grows with its square. */
 const AUTOMATIC_LENGTH = 2048;
@@ -197,7 +197,7 @@ export class Preparation {
     if (allOf(wanted) <= maxBytes) return wanted;
     const least = fastest(asked ?? true);
     if (allOf(least) > maxBytes)
-      throw outOfMemory(
+      throw new OutOfMemory(
         `examples of ${longest} tokens need about ${gib(allOf(least))} GiB; this runner has ${gib(maxBytes)}`,
         least,
       );

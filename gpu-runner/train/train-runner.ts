@@ -16,14 +16,14 @@ import type { TrainRunnerConfig } from '../config.ts';
 import type { Downloads } from '../downloads.ts';
 import { endHung } from '../end-hung.ts';
 import { Fault } from '../faults.ts';
-import { isOutOfMemory, isOwnTrouble, Rest } from '../own-trouble.ts';
+import { isOwnTrouble, Rest } from '../own-trouble.ts';
 import { LeaseEnded, LeaseRefused, type RunnerApi } from '../runner-api.ts';
 import { FetchedCheckpoint } from './fetched-checkpoint.ts';
 import { CheckpointNotKept, LeaseClient } from './lease-client.ts';
 import { LeaseReporter } from './lease-reporter.ts';
 import { type AdapterFiles, conditionsBefore, declared, LeasedJob, PROGRESS_FILE } from './leased-job.ts';
 import { Preparation, type PreparedJob, type Tell } from './prepare.ts';
-import { JobRefusal, outOfMemory } from './refusal.ts';
+import { JobRefusal, withinMemory } from './refusal.ts';
 import { adapterFiles, receiptOf } from './result.ts';
 import { Samples } from './samples.ts';
 import { needsOf, type TrainerPool } from './trainer-pool.ts';
@@ -122,13 +122,9 @@ export class TrainRunner {
     await using checkpoint = lease.checkpoint && (await this.fetchCheckpoint(lease, lease.checkpoint, leave));
     const before = checkpoint && conditionsBefore(await checkpoint.file(PROGRESS_FILE));
     const prepared = await this.preparation.prepare(lease, held, { tell, signal: leave, before });
-    try {
-      return await this.trainPrepared(lease, prepared, checkpoint, reporter, leave);
-    } catch (error) {
-      if (!isOutOfMemory(error)) throw error;
-      const what = 'the memory of this runner did not suffice for examples as long as these';
-      throw outOfMemory(what, prepared.memory);
-    }
+    return await withinMemory(prepared.memory, () =>
+      this.trainPrepared(lease, prepared, checkpoint, reporter, leave),
+    );
   }
 
   private async trainPrepared(

@@ -64,6 +64,24 @@ export async function missingParts(
   ).length;
 }
 
+/**
+ * Makes one object of parts that have all arrived. A store that dies meanwhile may have neither them nor the object when it is back:
+ * then another upload begins.
+ * @param replace notes the other one, unless somebody else was faster @returns bytes of the object; undefined: all is to be sent again
+ */
+export async function joinParts(
+  blobs: BlobStore,
+  { key, uploadId }: Pick<NonNullable<DraftFile['upload']>, 'key' | 'uploadId'>,
+  replace: (uploadId: string) => Promise<boolean>,
+): Promise<number | undefined> {
+  await blobs.finishUpload(key, uploadId);
+  const stored = await blobs.size(key);
+  if (stored !== undefined) return stored;
+  const another = await blobs.startUpload(key);
+  if (!(await replace(another))) await blobs.abortUpload(key, another);
+  return undefined;
+}
+
 /** The staged bytes of a file, once they are all there and are what was declared. */
 export async function receive(deps: PublishDeps, file: DraftFile): Promise<Content> {
   const { path, size, sha256, upload } = file;
@@ -71,12 +89,9 @@ export async function receive(deps: PublishDeps, file: DraftFile): Promise<Conte
   if (!upload) return content(blobKey(sha256));
   const missing = await missingParts(deps.blobs, size, upload);
   if (missing > 0) throw incomplete(path, missing);
-  await deps.blobs.finishUpload(upload.key, upload.uploadId);
-  const stored = await deps.blobs.size(upload.key);
-  if (stored === undefined) {
-    await startAgain(deps, file.draftId, upload);
-    throw incomplete(path, partsOf(size, upload.partSize).length);
-  }
+  const replace = (uploadId: string) => replaceUpload(deps.db, file.draftId, upload, { ...upload, uploadId });
+  const stored = await joinParts(deps.blobs, upload, replace);
+  if (stored === undefined) throw incomplete(path, partsOf(size, upload.partSize).length);
   if (stored !== size) throw mismatch(path, 'size_mismatch', `is ${stored} bytes; ${size} were declared`);
   const scan = path === 'adapter_model.safetensors' ? await scanOf(content(upload.key)) : undefined;
   const actual = await hashOf(await deps.blobs.read(upload.key), deps.createHasher(), scan);
@@ -93,18 +108,6 @@ const incomplete = (path: string, missing: number) =>
       field: path,
     },
   );
-
-/** A store that dies while it joins parts may have neither them nor the object when it is back. */
-async function startAgain(
-  { db, blobs }: PublishDeps,
-  draftId: string,
-  lost: NonNullable<DraftFile['upload']>,
-): Promise<void> {
-  const uploadId = await blobs.startUpload(lost.key);
-  // Somebody else, who asked at the same time, may have done so.
-  if (!(await replaceUpload(db, draftId, lost, { ...lost, uploadId })))
-    await blobs.abortUpload(lost.key, uploadId);
-}
 
 function mismatch(path: string, code: string, what: string): ApiError {
   const detail = `${path} ${what}. Start again: this upload is spoilt.`;

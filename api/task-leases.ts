@@ -21,7 +21,7 @@ import { adapterSource, baseSource, fileSource } from './invoke.ts';
 import { expiry, leaseOver, sameFiles } from './job-lease.ts';
 import { userFile } from './leases.ts';
 import { reproduction } from './reproduction.ts';
-import { missingParts, partSizeOf, viewFile } from './staged-files.ts';
+import { joinParts, missingParts, partSizeOf, viewFile } from './staged-files.ts';
 import { EVALUATION_FILE, enterReproduction, ORDERS, type Order } from './tasks.ts';
 import type { PublishDeps } from './versions.ts';
 
@@ -102,8 +102,8 @@ export async function heartbeatTask(
 }
 
 /**
- * Where the files that the task makes are sent to. Asked again with the same files, it tells which parts have arrived; with others, or
- * under another lease, it begins anew.
+ * Where the files that the task makes are sent to. Asked again with the same files, it joins what has arrived whole, and tells which parts
+ * have not, or were lost by the store; with others, or under another lease, it begins anew.
  */
 export async function startFiles(
   deps: PublishDeps,
@@ -113,9 +113,33 @@ export async function startFiles(
   const task = await under(deps, leaseId, () => undefined);
   const prefix = `${TASKS}${task.id}/${leaseId}/`;
   const isKnown = sameFiles(task.files, files) && task.files.every(({ key }) => key.startsWith(prefix));
-  const declared = isKnown ? task.files : await declare(deps, task, leaseId, prefix, files);
+  const declared = isKnown
+    ? await joinArrived(deps, leaseId, task.files)
+    : await declare(deps, task, leaseId, prefix, files);
   const views = declared.map((file) => viewFile(deps.blobs, { ...file, upload: file }));
   return { files: await Promise.all(views) };
+}
+
+/** @returns them with the uploads that they come by now */
+async function joinArrived(
+  deps: PublishDeps,
+  leaseId: string,
+  files: readonly TaskFile[],
+): Promise<readonly TaskFile[]> {
+  for (const file of files)
+    if ((await missingParts(deps.blobs, file.size, file)) === 0) await joined(deps, leaseId, file);
+  return (await under(deps, leaseId, () => undefined)).files;
+}
+
+function joined(deps: PublishDeps, leaseId: string, file: TaskFile): Promise<number | undefined> {
+  return joinParts(deps.blobs, file, async (uploadId) => {
+    let isNoted = false;
+    await under(deps, leaseId, ({ files }) => {
+      isNoted = files.some((one) => one.uploadId === file.uploadId);
+      return { files: files.map((one) => (one.uploadId === file.uploadId ? { ...one, uploadId } : one)) };
+    });
+    return isNoted;
+  });
 }
 
 async function declare(
@@ -157,7 +181,7 @@ export async function finishTask(deps: PublishDeps, leaseId: string, result: unk
   const { files } = checked.data as { files?: DeclaredFiles['files'] };
   if (files && !sameFiles(files, task.files))
     throw new ApiError('refused', 'files: others were declared.', { field: 'files' });
-  for (const file of task.files) await arrived(deps, file);
+  for (const file of task.files) await arrived(deps, leaseId, file);
   await under(deps, leaseId, async (current, tx) => {
     const now = deps.now();
     await enterReproduction(tx, current, true, now);
@@ -172,14 +196,14 @@ export async function finishTask(deps: PublishDeps, leaseId: string, result: unk
   });
 }
 
-async function arrived({ blobs, createHasher }: PublishDeps, file: TaskFile): Promise<void> {
+async function arrived(deps: PublishDeps, leaseId: string, file: TaskFile): Promise<void> {
+  const { blobs, createHasher } = deps;
   const missing = await missingParts(blobs, file.size, file);
   if (missing > 0)
     throw new ApiError('refused', `${file.path}: ${missing} of its parts have not arrived.`, {
       field: file.path,
     });
-  await blobs.finishUpload(file.key, file.uploadId);
-  const stored = await blobs.size(file.key);
+  const stored = await joined(deps, leaseId, file);
   const actual = stored === file.size ? await hashOf(await blobs.read(file.key), createHasher()) : undefined;
   if (actual !== file.sha256)
     throw new ApiError('refused', `${file.path} is not there, or not as it was declared.`, {

@@ -4,7 +4,7 @@
  *
  *   POST tasks                 TaskRequest   -> 204 nothing to do | TaskLease
  *   POST tasks/{id}/heartbeat  TaskBeat      -> TaskAnswer
- *   POST tasks/{id}/files      DeclaredFiles -> FileUploads    parts that have arrived are told, and not asked for again
+ *   POST tasks/{id}/files      DeclaredFiles -> FileUploads    parts that have arrived are told; asked until none is missing
  *   POST tasks/{id}/result     TaskResult    -> 204            what was declared has arrived
  *   POST tasks/{id}/failed     TaskFailure   -> 204            the task is at fault: to try again would change nothing
  *   POST tasks/{id}/release    Release       -> 204            given back; after some failures it fails

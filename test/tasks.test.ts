@@ -6,6 +6,7 @@ import { sampleAdapter } from '../adapter/sample-adapter.ts';
 import { MAX_OPEN } from '../api/tasks.ts';
 import { waitingWork } from '../db/operations.ts';
 import { usage, versions } from '../db/schema.ts';
+import { findTask } from '../db/tasks.ts';
 import { invoke } from '../functions/definition.ts';
 import { EvaluateEvent, type EvaluateResult } from '../functions/evaluate.ts';
 import { MergeEvent } from '../functions/merge.ts';
@@ -366,6 +367,26 @@ describe('what a task makes', () => {
     expect(views.map(({ parts }) => parts![0]!.done)).toEqual([true, false]);
     expect((await finish(again.leaseId, { files: declared.slice(1) })).status).toBe(422);
     expect((await finish(again.leaseId)).status).toBe(204);
+  });
+
+  it('is sent again where the store has lost it, parts and object', async () => {
+    const { id, leaseId } = await begin();
+    const lose = async () => {
+      for (const one of (await findTask(api.deps.db, id))!.files)
+        await api.blobs.abortUpload(one.key, one.uploadId);
+    };
+    const toSend = async () =>
+      (await send(leaseId)).files.map(({ parts }) => parts!.some(({ done }) => !done));
+    expect(await toSend()).toEqual([true, true]);
+    await lose(); // before they were joined
+    expect(await toSend()).toEqual([true, true]);
+    expect(await toSend()).toEqual([false, false]);
+    await lose(); // afterwards
+    expect((await finish(leaseId)).status).toBe(422);
+    expect(await toSend()).toEqual([true, true]);
+    expect((await finish(leaseId)).status).toBe(204);
+    const answer = await get(`/api/tasks/${id}/files/config.json`);
+    expect(await (await fetch(answer.headers.get('location')!)).text()).toBe(contents.get('config.json'));
   });
 
   it('of one that was cancelled, or whose runner died, is swept away', async () => {

@@ -36,7 +36,7 @@ export async function mergeAndHandIn(
     signal.throwIfAborted();
     await mergeCheckpoint(checkpoint, adapters, folder);
     const files = await digestsOf(folder);
-    await send(api, leaseId, folder, files, { signal, report });
+    while (await send(api, leaseId, folder, files, { signal, report })) {} // the store may have lost some of it
     return { files };
   } finally {
     await rm(folder, { recursive: true, force: true });
@@ -87,17 +87,22 @@ async function digestsOf(folder: string): Promise<MergedFile[]> {
   return files;
 }
 
-/** Part by part: what has arrived before is not sent again. */
+export const sizeOf = (files: readonly MergedFile[]): number =>
+  files.reduce((sum, { size }) => sum + size, 0);
+
+/** Part by part: what has arrived before is not sent again. @returns whether there was anything to send */
 async function send(
   api: RunnerApi,
   leaseId: string,
   folder: string,
   files: readonly MergedFile[],
   { signal, report }: TaskContext,
-): Promise<void> {
-  const total = files.reduce((sum, { size }) => sum + size, 0);
+): Promise<boolean> {
+  const total = sizeOf(files);
   let done = 0;
-  const uploads = ResultUploads.parse(await api.post(`tasks/${leaseId}/files`, { files }));
+  let isSent = false;
+  const given = await api.post(`tasks/${leaseId}/files`, { files }, undefined, total);
+  const uploads = ResultUploads.parse(given);
   for (const { path, partSize, parts } of uploads.files) {
     await using file = await open(join(folder, path));
     for (const { number, size, url, done: arrived } of parts ?? []) {
@@ -105,9 +110,11 @@ async function send(
       if (!arrived) {
         const { buffer } = await file.read(new Uint8Array(size), 0, size, (number - 1) * partSize!);
         await put(url!, buffer);
+        isSent = true;
       }
       done += size;
       report({ what: 'uploading', done, total });
     }
   }
+  return isSent;
 }

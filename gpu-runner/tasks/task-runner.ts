@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import type { Logger } from 'pino';
 import { type FunctionDefinition, invoke } from '../../functions/definition.ts';
 import type { EvaluateEngine } from '../../functions/evaluate.ts';
-import type { MergeEngine } from '../../functions/merge.ts';
+import type { MergeEngine, MergeResult } from '../../functions/merge.ts';
 import type { ReproduceEngine } from '../../functions/reproduce.ts';
 import { type Progress, type TaskContext, TaskLease, TaskRefusal } from '../../functions/tasks.ts';
 import type { TrainRunnerConfig } from '../config.ts';
@@ -14,7 +14,7 @@ import type { RunnerApi } from '../runner-api.ts';
 import type { TrainerPool } from '../train/trainer-pool.ts';
 import { KeptBase } from '../verify/kept-base.ts';
 import { measureModel } from './evaluation.ts';
-import { mergeAndHandIn } from './merging.ts';
+import { mergeAndHandIn, sizeOf } from './merging.ts';
 import { trainAgain } from './training-again.ts';
 
 /** What the functions of tasks are handed. */
@@ -68,7 +68,8 @@ export async function runTasks(
           event,
           engineOf(leaseId, { signal, report }) as never,
         );
-        await api.post(`tasks/${leaseId}/result`, { result });
+        const { files = [] } = result as Partial<MergeResult>;
+        await api.post(`tasks/${leaseId}/result`, { result }, undefined, sizeOf(files));
       } catch (error) {
         const refusal = refusalOf(error);
         if (!refusal) throw error;

@@ -1,5 +1,5 @@
 /** What an operator looks at: how much there is of everything, and what waits. */
-import { and, count, desc, eq, gt, inArray, isNotNull, isNull, min, sql, sum } from 'drizzle-orm';
+import { and, count, desc, eq, gt, inArray, isNull, min, sql, sum } from 'drizzle-orm';
 import type { Database } from './open.ts';
 import {
   adapters,
@@ -23,8 +23,9 @@ export interface Operations {
   /** By status. */
   readonly jobs: Readonly<Record<string, number>>;
   readonly verifications: Readonly<Record<string, number>>;
-  /** Who works on what, until when unless they are heard of again. */
-  readonly leases: readonly { readonly what: string; readonly expiresAt: Date }[];
+  readonly tasks: Readonly<Record<string, number>>;
+  /** What runners work on, until when unless they are heard of again. */
+  readonly leases: readonly { readonly function: string; readonly what: string; readonly expiresAt: Date }[];
   /** What somebody found wrong with an adapter, newest first. */
   readonly reports: readonly Report[];
 }
@@ -44,21 +45,19 @@ export async function operations(db: Database, now: Date): Promise<Operations> {
     (await db.select({ rows: count() }).from(from))[0]!.rows;
   const bytes = async (from: typeof blobs | typeof files) =>
     Number((await db.select({ bytes: sum(from.size) }).from(from))[0]?.bytes ?? 0);
-  const jobs = await db
-    .select({ status: trainingJobs.status, rows: count() })
-    .from(trainingJobs)
-    .groupBy(trainingJobs.status);
-  const checks = await db
-    .select({ status: verifications.status, rows: count() })
-    .from(verifications)
-    .groupBy(verifications.status);
+  const byStatus = async (from: typeof trainingJobs | typeof verifications | typeof tasks) => {
+    const { status } = from;
+    const rows = await db.select({ status, rows: count() }).from(from).groupBy(status);
+    return Object.fromEntries(rows.map((row) => [row.status, row.rows]));
+  };
   return {
     adapters: await one(adapters),
     people: await one(user),
     drafts: await one(drafts),
     stored: { blobs: await bytes(blobs), files: await bytes(files) },
-    jobs: Object.fromEntries(jobs.map(({ status, rows }) => [status, rows])),
-    verifications: Object.fromEntries(checks.map(({ status, rows }) => [status, rows])),
+    jobs: await byStatus(trainingJobs),
+    verifications: await byStatus(verifications),
+    tasks: await byStatus(tasks),
     leases: await leases(db, now),
     reports: await reports(db),
   };
@@ -82,17 +81,22 @@ function reports(db: Database): Promise<Report[]> {
 
 async function leases(db: Database, now: Date): Promise<Operations['leases']> {
   const training = await db
-    .select({ what: trainingJobs.id, expiresAt: trainingJobs.leaseExpiresAt })
+    .select({ function: sql<string>`'train'`, what: trainingJobs.id, expiresAt: trainingJobs.leaseExpiresAt })
     .from(trainingJobs)
     .where(gt(trainingJobs.leaseExpiresAt, now));
   const verifying = await db
     .select({
+      function: sql<string>`'verify'`,
       what: sql<string>`${verifications.adapterId} || '@' || ${verifications.number}`,
       expiresAt: verifications.leaseExpiresAt,
     })
     .from(verifications)
-    .where(and(eq(verifications.status, 'running'), isNotNull(verifications.leaseExpiresAt)));
-  return [...training, ...verifying].map(({ what, expiresAt }) => ({ what, expiresAt: expiresAt! }));
+    .where(and(eq(verifications.status, 'running'), gt(verifications.leaseExpiresAt, now)));
+  const asked = await db
+    .select({ function: tasks.function, what: tasks.id, expiresAt: tasks.leaseExpiresAt })
+    .from(tasks)
+    .where(and(eq(tasks.status, 'running'), gt(tasks.leaseExpiresAt, now)));
+  return [...training, ...verifying, ...asked].map((one) => ({ ...one, expiresAt: one.expiresAt! }));
 }
 
 /** What waits for a runner, by the function that does it. @param known functions of tasks that are told of though none waits */

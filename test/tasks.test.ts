@@ -221,6 +221,19 @@ describe('working', () => {
     expect((await post(`/api/tasks/${id}/cancel`)).status).toBe(409);
   });
 
+  it('is told to whoever runs the server', async () => {
+    const asked = () => json(api.call('GET', '/api/operator'));
+    const before = await asked();
+    const { id } = await json(evaluate());
+    const { leaseId } = (await take())!;
+    const { leases, tasks } = await asked();
+    expect(tasks).toEqual({ ...before.tasks, running: 1 });
+    expect(leases).toEqual([{ function: 'evaluate', what: id, expiresAt: expect.any(String) }]);
+    later(LEASE_SECONDS + 1);
+    expect((await asked()).leases).toEqual([]);
+    expect((await runner(`/${leaseId}/heartbeat`)).status).toBe(409);
+  });
+
   it('fails with the reason that the runner gives', async () => {
     const { id } = await json(evaluate());
     const { leaseId } = (await take())!;

@@ -3834,7 +3834,13 @@ export interface components {
             verifications: {
                 [key: string]: number;
             };
+            /** @description By status */
+            tasks: {
+                [key: string]: number;
+            };
+            /** @description What runners work on: jobs, versions and tasks */
             leases: {
+                function: string;
                 what: string;
                 expiresAt: string;
             }[];

@@ -28,7 +28,10 @@ const Operator = z
     stored: z.object({ blobs: z.int(), files: z.int() }).openapi({ description: 'Bytes' }),
     jobs: counts.openapi({ description: 'Training jobs by status' }),
     verifications: counts.openapi({ description: 'By status' }),
-    leases: z.array(z.object({ what: z.string(), expiresAt: z.string() })),
+    tasks: counts.openapi({ description: 'By status' }),
+    leases: z
+      .array(z.object({ function: z.string(), what: z.string(), expiresAt: z.string() }))
+      .openapi({ description: 'What runners work on: jobs, versions and tasks' }),
     reports: z
       .array(
         z.object({
@@ -67,10 +70,11 @@ export function operatorRoutes(app: App, { db, now, runner }: OperatorDeps): voi
   );
 }
 
-const view = ({ leases, reports, jobs, verifications, ...rest }: Operations) => ({
+const view = ({ leases, reports, jobs, verifications, tasks, ...rest }: Operations) => ({
   ...rest,
   jobs: { ...jobs },
   verifications: { ...verifications },
-  leases: leases.map(({ what, expiresAt }) => ({ what, expiresAt: expiresAt.toISOString() })),
+  tasks: { ...tasks },
+  leases: leases.map(({ expiresAt, ...lease }) => ({ ...lease, expiresAt: expiresAt.toISOString() })),
   reports: reports.map(({ at, ...report }) => ({ ...report, at: at.toISOString() })),
 });

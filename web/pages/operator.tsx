@@ -73,6 +73,7 @@ function Overview({
   stored,
   jobs,
   verifications,
+  tasks,
   leases,
   reports,
 }: State) {
@@ -140,19 +141,23 @@ function Overview({
           <p className="text-bad">No runner can be reached.</p>
         )}
       </section>
-      <div className="grid gap-6 md:grid-cols-2">
+      <div className="grid gap-6 md:grid-cols-3">
         <Counts title="Training jobs" counts={jobs} />
         <Counts title="Verifications" counts={verifications} />
+        <Counts title="Tasks" counts={tasks} />
       </div>
       <section>
         <h2 className="mb-2">Worked on</h2>
         {leases.length === 0 ? (
           <p className="text-quiet">No runner has a lease.</p>
         ) : (
-          <Table head={['What', 'Lease ends unless renewed']} label="Leases">
-            {leases.map(({ what, expiresAt }) => (
+          <Table head={['What', 'Function', 'Lease ends unless renewed']} label="Leases">
+            {leases.map(({ function: name, what, expiresAt }) => (
               <tr key={what}>
-                <th scope="row">{what}</th>
+                <th scope="row" className="break-all">
+                  {what}
+                </th>
+                <td>{name}</td>
                 <td>{expiresAt.slice(11, 19)}</td>
               </tr>
             ))}

@@ -11,7 +11,7 @@ import {
   type Job,
   type JobChange,
   note,
-  waitingStatus,
+  requeue,
 } from '../db/training.ts';
 import type { Hyperparameters } from '../functions/train.ts';
 import { count } from '../observe/metrics.ts';
@@ -216,8 +216,7 @@ export function resumeJob(deps: TrainingDeps, principal: Principal, id: string):
       throw conflict(job, `is ${job.status}; only a paused job resumes`);
     await note(tx, job.id, 'The job was resumed');
     if (job.pausing) return { pausing: false };
-    await deps.queue.put(tx, job.id);
-    return { status: waitingStatus(job) };
+    return requeue(tx, deps.queue, job, deps.now());
   });
 }
 

@@ -223,7 +223,7 @@ export async function releaseJob(
         code: 'checkpoint_not_kept',
         message: `${job.losses + 1} runners in a row kept nothing of their work: ${notKept}. A smaller r, or fewer target_modules, makes checkpoints smaller.`,
       });
-    const change = await giveBack(tx, deps.queue, job);
+    const change = await giveBack(tx, deps.queue, job, deps.now());
     await note(
       tx,
       job.id,

@@ -8,6 +8,7 @@ import {
   findByLease,
   leaseNextTask,
   lost,
+  requeued,
   type Task,
   type TaskChange,
 } from '../db/tasks.ts';
@@ -229,7 +230,7 @@ export async function failTask(deps: PublishDeps, leaseId: string, failure: Task
 export async function releaseTask(deps: PublishDeps, leaseId: string, failed: boolean): Promise<void> {
   await under(deps, leaseId, (task) => {
     if (failed) return lost(task, retriesOf(task.function), deps.now());
-    return { status: 'queued', leaseExpiresAt: null, progress: null };
+    return requeued(deps.now());
   });
 }
 

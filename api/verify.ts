@@ -76,6 +76,7 @@ export async function renewVerification(deps: VerifyDeps, leaseId: string): Prom
 export async function releaseVerification(deps: VerifyDeps, leaseId: string, failed: boolean): Promise<void> {
   await under(deps, leaseId, async ({ losses }) => ({
     status: 'waiting',
+    waitingSince: deps.now(),
     leaseExpiresAt: null,
     losses: losses + (failed ? 1 : 0),
   }));

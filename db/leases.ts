@@ -7,7 +7,15 @@ import { count } from '../observe/metrics.ts';
 import type { Database } from './open.ts';
 import type { TrainingQueue } from './queue.ts';
 import { type CheckpointFile, trainingCheckpoints, trainingEvents, trainingJobs } from './schema.ts';
-import { type Job, type JobChange, type JobCheckpoint, note, updateJob, waitingStatus } from './training.ts';
+import {
+  type Job,
+  type JobChange,
+  type JobCheckpoint,
+  note,
+  requeue,
+  updateJob,
+  waitingStatus,
+} from './training.ts';
 
 /** A job that loses so many runners in a row, without a new checkpoint, is what kills them. */
 export const MAX_LOSSES = 3;
@@ -136,11 +144,10 @@ export async function keepCheckpoint(
 }
 
 /** What becomes of a job whose runner gave it up, or was lost: what no checkpoint kept was never trained. */
-export async function giveBack(db: Database, queue: TrainingQueue, job: Job): Promise<JobChange> {
+export async function giveBack(db: Database, queue: TrainingQueue, job: Job, now: Date): Promise<JobChange> {
   const left = { leaseExpiresAt: null, trainedTokens: job.meteredTokens || null };
   if (job.pausing) return { ...left, status: 'paused', pausing: false };
-  await queue.put(db, job.id);
-  return { ...left, status: waitingStatus(job) };
+  return { ...left, ...(await requeue(db, queue, job, now)) };
 }
 
 interface Loss {
@@ -162,7 +169,7 @@ export async function lose(
   const losses = job.losses + 1;
   if (losses < MAX_LOSSES || job.pausing) {
     await note(db, job.id, told, 'warn');
-    return { ...(await giveBack(db, queue, job)), losses };
+    return { ...(await giveBack(db, queue, job, now)), losses };
   }
   await note(db, job.id, message, 'error');
   const error = { code, message, param: null };

@@ -105,17 +105,17 @@ export async function waitingWork(
   known: readonly string[] = [],
 ): Promise<readonly { readonly name: string; readonly depth: number; readonly since: Date | null }[]> {
   const [jobs] = await db
-    .select({ depth: count(), since: min(trainingJobs.createdAt) })
+    .select({ depth: count(), since: min(trainingJobs.waitingSince) })
     .from(trainingJobs)
     .where(
       and(inArray(trainingJobs.status, ['validating_files', 'queued']), isNull(trainingJobs.leaseExpiresAt)),
     );
   const [checks] = await db
-    .select({ depth: count(), since: min(verifications.createdAt) })
+    .select({ depth: count(), since: min(verifications.waitingSince) })
     .from(verifications)
     .where(eq(verifications.status, 'waiting'));
   const asked = await db
-    .select({ name: tasks.function, depth: count(), since: min(tasks.createdAt) })
+    .select({ name: tasks.function, depth: count(), since: min(tasks.waitingSince) })
     .from(tasks)
     .where(eq(tasks.status, 'queued'))
     .groupBy(tasks.function);

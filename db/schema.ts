@@ -439,6 +439,8 @@ export const verifications = pgTable(
     /** Of those that wait, each owner's first come before anybody's second. */
     turn: integer('turn').notNull().default(0),
     createdAt: time('created_at').notNull().default(now),
+    /** Since when it waits for a runner, or waited before one took it: it may have been paused, or given back. */
+    waitingSince: time('waiting_since').notNull().default(now),
     finishedAt: time('finished_at'),
     /** Of the lease that it is, or was last, worked on under. */
     leaseId: text('lease_id'),
@@ -575,6 +577,8 @@ export const tasks = pgTable(
     /** Then the files are removed. */
     filesExpireAt: time('files_expire_at'),
     createdAt: time('created_at').notNull().default(now),
+    /** Since when it waits for a runner, or waited before one took it: it may have been paused, or given back. */
+    waitingSince: time('waiting_since').notNull().default(now),
     startedAt: time('started_at'),
     finishedAt: time('finished_at'),
     /** The lease it is, or was last, worked on under. */
@@ -806,6 +810,8 @@ export const trainingJobs = pgTable(
     /** Asked for while a runner is at work, which then stops at a checkpoint. */
     pausing: boolean('pausing').notNull().default(false),
     createdAt: time('created_at').notNull().default(now),
+    /** Since when it waits for a runner, or waited before one took it: it may have been paused, or given back. */
+    waitingSince: time('waiting_since').notNull().default(now),
     finishedAt: time('finished_at'),
     estimatedFinish: time('estimated_finish'),
     trainedTokens: long('trained_tokens'),

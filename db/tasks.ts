@@ -121,10 +121,18 @@ export function leaseNextTask(
   });
 }
 
+/** A task that waits for a runner again. */
+export const requeued = (now: Date): TaskChange => ({
+  status: 'queued',
+  waitingSince: now,
+  leaseExpiresAt: null,
+  progress: null,
+});
+
 /** What becomes of a task whose runner failed, or fell silent. @param retries that it has */
 export function lost(task: Task, retries: number, now: Date): TaskChange {
   const losses = task.losses + 1;
-  if (losses <= retries) return { status: 'queued', leaseExpiresAt: null, progress: null, losses };
+  if (losses <= retries) return { ...requeued(now), losses };
   const message = `${losses} runners failed, or went silent, while they worked on it.`;
   return {
     status: 'failed',

@@ -30,6 +30,12 @@ export const isOver = ({ status }: Pick<Job, 'status'>): boolean =>
 /** Where a job is that waits for a runner. */
 export const waitingStatus = ({ decided }: Pick<Job, 'decided'>) => (decided ? 'queued' : 'validating_files');
 
+/** Into the queue, to be taken by a runner. @returns what changes of the job */
+export async function requeue(db: Database, queue: TrainingQueue, job: Job, now: Date): Promise<JobChange> {
+  await queue.put(db, job.id);
+  return { status: waitingStatus(job), waitingSince: now };
+}
+
 /** Makes the job and puts it into the queue, both or neither. @returns undefined: one of its files is gone */
 export function insertJob(
   db: Database,

@@ -5,8 +5,11 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } 
 import { sampleAdapter } from '../adapter/sample-adapter.ts';
 import { resolveModel } from '../api/invoke.ts';
 import { MAX_LOSSES } from '../db/leases.ts';
+import { waitingWork } from '../db/operations.ts';
 import { usage } from '../db/schema.ts';
 import { findJob } from '../db/training.ts';
+import { invoke } from '../functions/definition.ts';
+import { sweep } from '../functions/sweep.ts';
 import { LEASE_SECONDS } from '../functions/train.ts';
 import { counted } from './counted-metrics.ts';
 import { base, baseId, InProcess } from './in-process.ts';
@@ -587,6 +590,25 @@ describe('cancel, pause and resume', () => {
     expect(lease).toMatchObject({ jobId: job.id, validated: true, checkpoint: { step: 5 } });
     expect(await (await fetch(lease!.checkpoint!.files[0]!.url)).text()).toBe('state at 5');
     expect(await statusOf(job.id)).toBe('running');
+  });
+
+  it('waits since it was resumed, or given back, not since it was made', async () => {
+    const since = async () => (await waitingWork(api.deps.db)).find(({ name }) => name === 'train')!.since;
+    const job = await create();
+    await client.fineTuning.jobs.pause(job.id);
+    expect(await since()).toBeNull();
+    later(86_400);
+    await client.fineTuning.jobs.resume(job.id);
+    expect(await since()).toEqual(api.now);
+    await runner.take();
+    expect(await since()).toBeNull();
+    later(30);
+    await runner.release();
+    expect(await since()).toEqual(api.now);
+    await runner.take();
+    later();
+    await invoke(sweep, {}, api.deps);
+    expect(await since()).toEqual(api.now);
   });
 
   it('resume before the runner gave it up: it just goes on', async () => {

@@ -284,7 +284,7 @@ describe('working', () => {
     expect(await waitingWork(api.deps.db, ['evaluate', 'merge'])).toMatchObject([
       { name: 'train', depth: 0 },
       { name: 'verify', depth: 0 },
-      { name: 'evaluate', depth: 1, since: expect.any(Date) },
+      { name: 'evaluate', depth: 1, since: api.now }, // not since it was asked for
       { name: 'merge', depth: 0, since: null },
     ]);
     await take();

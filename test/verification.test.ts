@@ -3,6 +3,7 @@ import { eq, inArray } from 'drizzle-orm';
 import { createLocalJWKSet, decodeJwt, type JSONWebKeySet, jwtVerify } from 'jose';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { sampleAdapter } from '../adapter/sample-adapter.ts';
+import { waitingWork } from '../db/operations.ts';
 import { verifications } from '../db/schema.ts';
 import { requestVerification, unverifiedVersions } from '../db/verifications.ts';
 import { invoke } from '../functions/definition.ts';
@@ -265,7 +266,10 @@ describe('leases', () => {
       await runner(`/${leaseId}/release`, { failed: true });
     }
     const { leaseId } = await lease();
+    later(LEASE_SECONDS / 2);
     await runner(`/${leaseId}/release`, { failed: false }); // a runner that is stopped is no sign of anything
+    const waiting = await waitingWork(api.deps.db);
+    expect(waiting.find(({ name }) => name === 'verify')).toMatchObject({ depth: 1, since: api.now });
     const last = await lease();
     await runner(`/${last.leaseId}/release`, { failed: true });
     expect((await runner('', { runner: 'by hand' })).status).toBe(204);

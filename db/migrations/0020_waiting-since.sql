@@ -1,0 +1,3 @@
+ALTER TABLE "tasks" ADD COLUMN "waiting_since" timestamp (3) with time zone DEFAULT now() NOT NULL;--> statement-breakpoint
+ALTER TABLE "training_jobs" ADD COLUMN "waiting_since" timestamp (3) with time zone DEFAULT now() NOT NULL;--> statement-breakpoint
+ALTER TABLE "verifications" ADD COLUMN "waiting_since" timestamp (3) with time zone DEFAULT now() NOT NULL;

@@ -891,6 +891,10 @@ export const trainingCheckpoints = pgTable(
   (t) => [
     uniqueIndex('training_checkpoints_declared').on(t.jobId, t.step, t.leaseId),
     uniqueIndex('training_checkpoints_kept').on(t.jobId, t.step).where(sql`metrics is not null`),
+    /** What a job can go on from: its state, which is most of a checkpoint (functions/train.ts). */
+    index('training_checkpoints_state')
+      .on(t.jobId, t.step)
+      .where(sql`files @> '[{"path": "job.safetensors"}]'`),
   ],
 );
 

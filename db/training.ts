@@ -4,7 +4,9 @@ import {
   asc,
   desc,
   eq,
+  exists,
   getTableColumns,
+  gt,
   inArray,
   isNotNull,
   lt,
@@ -13,6 +15,7 @@ import {
   type SQL,
   sql,
 } from 'drizzle-orm';
+import { alias } from 'drizzle-orm/pg-core';
 import type { Database } from './open.ts';
 import type { TrainingQueue } from './queue.ts';
 import { events, files, trainingCheckpoints, trainingEvents, trainingJobs } from './schema.ts';
@@ -197,9 +200,40 @@ export function spentCheckpoints(db: Database, before: Date, limit: number): Pro
     .limit(limit);
 }
 
-/** Once they are removed. */
-export async function forgetCheckpointFiles(db: Database, id: string): Promise<void> {
-  await db.update(trainingCheckpoints).set({ files: [] }).where(eq(trainingCheckpoints.id, id));
+/** With the state of a job that will not go on from it: a later one was kept before, or the job was over. */
+export function passedCheckpoints(db: Database, before: Date, limit: number): Promise<JobCheckpoint[]> {
+  const later = alias(trainingCheckpoints, 'later');
+  const isPassed = db
+    .select({ one: sql`1` })
+    .from(later)
+    .where(
+      and(
+        eq(later.jobId, trainingCheckpoints.jobId),
+        gt(later.step, trainingCheckpoints.step),
+        isNotNull(later.metrics),
+        lt(later.createdAt, before),
+      ),
+    );
+  return db
+    .select(getTableColumns(trainingCheckpoints))
+    .from(trainingCheckpoints)
+    .innerJoin(trainingJobs, eq(trainingJobs.id, trainingCheckpoints.jobId))
+    .where(
+      and(
+        sql`${trainingCheckpoints.files} @> '[{"path": "job.safetensors"}]'`, // as its index says it
+        or(lt(trainingJobs.finishedAt, before), exists(isPassed)),
+      ),
+    )
+    .limit(limit);
+}
+
+/** Once others are removed. @param files that are left */
+export async function keepCheckpointFiles(
+  db: Database,
+  id: string,
+  files: JobCheckpoint['files'],
+): Promise<void> {
+  await db.update(trainingCheckpoints).set({ files }).where(eq(trainingCheckpoints.id, id));
 }
 
 /** Of these keys in the object store, those that a checkpoint names. */

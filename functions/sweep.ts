@@ -5,12 +5,13 @@ import { abandonedUploads, type FileRow, removeUpload } from '../db/files.ts';
 import { endExpiredLeases } from '../db/leases.ts';
 import { forgetFullBuckets } from '../db/rate-buckets.ts';
 import { endExpiredTasks, forgetTaskFiles, spentTasks } from '../db/tasks.ts';
-import { forgetCheckpointFiles, spentCheckpoints } from '../db/training.ts';
+import { keepCheckpointFiles, passedCheckpoints, spentCheckpoints } from '../db/training.ts';
 import { defineFunction, Tick } from './definition.ts';
 import { CHECKPOINTS, FILES, fileKey, TASKS, UPLOADS } from './object-keys.ts';
 import { retriesOf } from './on-runners.ts';
 import { eachPart } from './parts.ts';
 import type { Ports } from './ports.ts';
+import { STATE_FILES } from './train.ts';
 
 type SweepPorts = Pick<Ports, 'db' | 'queue' | 'blobs' | 'now'>;
 type Storage = Pick<Ports, 'db' | 'blobs'>;
@@ -19,8 +20,10 @@ const AT_ONCE = 100;
 const HOUR_MS = 3_600_000;
 /** An upload that is not over by then was left behind. */
 const UPLOAD_HOURS = 24;
-/** A job that is over is never continued; its checkpoints are kept for a while, for whoever asks what happened. */
+/** What a job was is kept for a while when it is over, for whoever asks what happened, or promotes a checkpoint. */
 const CHECKPOINT_HOURS = 7 * 24;
+/** What only serves to go on from a checkpoint, once nobody will: a database that is restored from yesterday may. */
+const STATE_HOURS = 24;
 
 export const sweep = defineFunction({
   name: 'sweep',
@@ -40,6 +43,7 @@ export const sweep = defineFunction({
     drafts: z.int(),
     uploads: z.int(),
     checkpoints: z.int(),
+    states: z.int(),
     files: z.int(),
     buckets: z.int(),
   }),
@@ -50,6 +54,7 @@ export const sweep = defineFunction({
       drafts: () => sweepDrafts(ports),
       uploads: () => sweepUploads(ports),
       checkpoints: () => sweepCheckpoints(ports),
+      states: () => sweepStates(ports),
       files: () => sweepTaskFiles(ports),
       buckets: () => forgetFullBuckets(ports.db),
     }),
@@ -101,7 +106,24 @@ function sweepCheckpoints({ db, blobs, now }: SweepPorts): Promise<number> {
     () => spentCheckpoints(db, before, AT_ONCE),
     async ({ id, files }) => {
       for (const { key } of files) await blobs.remove(key);
-      await forgetCheckpointFiles(db, id);
+      await keepCheckpointFiles(db, id, []);
+    },
+  );
+}
+
+/** Of checkpoints that a job has left behind, which are adapters all the same. */
+function sweepStates({ db, blobs, now }: SweepPorts): Promise<number> {
+  const before = hoursAgo({ now }, STATE_HOURS);
+  return inBatches(
+    () => passedCheckpoints(db, before, AT_ONCE),
+    async ({ id, files }) => {
+      const isState = ({ path }: { path: string }) => STATE_FILES.includes(path);
+      for (const { key } of files.filter(isState)) await blobs.remove(key);
+      await keepCheckpointFiles(
+        db,
+        id,
+        files.filter((file) => !isState(file)),
+      );
     },
   );
 }

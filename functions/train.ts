@@ -171,6 +171,11 @@ export const EventBatch = z.object({ events: z.array(TrainEvent).min(1).max(500)
 export type EventBatch = z.infer<typeof EventBatch>;
 
 export const DeclaredFile = z.object({ path: fileName, size: z.int().positive(), sha256 });
+/** Of a checkpoint, what a job goes on from; the others are an adapter. */
+export const JOB_FILE = 'job.safetensors';
+export const BEST_FILE = 'best.safetensors';
+export const PROGRESS_FILE = 'progress.json';
+export const STATE_FILES: readonly string[] = [JOB_FILE, BEST_FILE, PROGRESS_FILE];
 export const DeclaredCheckpoint = z.object({ step, files: z.array(DeclaredFile).min(1).max(16) });
 export type DeclaredCheckpoint = z.infer<typeof DeclaredCheckpoint>;
 

@@ -17,6 +17,18 @@ const HOUR_MS = 3_600_000;
 const text = (content: string) => new TextEncoder().encode(content);
 const sha256Of = (content: string) => createHash('sha256').update(content).digest('hex');
 
+/** What a job says that nobody looks at. */
+const JOB = {
+  model: 'parity/smollm2',
+  baseId: 'parity/smollm2',
+  target: 'alice/over',
+  trainingFile: 'file-x',
+  trainingSha256: sha256Of('x'),
+  hyperparameters: {},
+  seed: 0,
+  metadata: {},
+};
+
 describe('in the object store', () => {
   let api: InProcess;
   const good = sampleAdapter(base);
@@ -104,24 +116,13 @@ describe('in the object store', () => {
 
   it('removes the checkpoints of jobs that have been over for long, and keeps what they measured', async () => {
     const { db } = api.deps;
-    const [key, jobId] = ['checkpoints/ftjob-over/1/lease/job.safetensors', 'ftjob-over'];
+    const [key, jobId] = ['checkpoints/ftjob-over/1/lease/adapter_model.safetensors', 'ftjob-over'];
     const { id: userId } = (await db.query.user.findFirst())!;
-    await db.insert(trainingJobs).values({
-      id: jobId,
-      userId,
-      model: 'parity/smollm2',
-      baseId: 'parity/smollm2',
-      target: 'alice/over',
-      trainingFile: 'file-x',
-      trainingSha256: sha256Of('x'),
-      hyperparameters: {},
-      seed: 0,
-      metadata: {},
-      status: 'succeeded',
-      finishedAt: new Date(),
-    });
+    await db
+      .insert(trainingJobs)
+      .values({ ...JOB, id: jobId, userId, status: 'succeeded', finishedAt: new Date() });
     const metrics = { train_loss: 1 };
-    const files = [{ path: 'job.safetensors', size: 5, sha256: sha256Of('state'), key }];
+    const files = [{ path: 'adapter_model.safetensors', size: 5, sha256: sha256Of('state'), key }];
     await db
       .insert(trainingCheckpoints)
       .values({ id: 'ftckpt-x', jobId, step: 1, leaseId: 'lease', files, metrics });
@@ -133,6 +134,46 @@ describe('in the object store', () => {
     expect(await hoursLater(8 * 24, sweepCheckpoints)).toBe(0);
     expect(await api.blobs.size(key)).toBeUndefined();
     expect(await db.select().from(trainingCheckpoints)).toMatchObject([{ metrics, files: [] }]);
+  });
+
+  it('removes what a job went on from a day after it has passed it, and leaves the adapters', async () => {
+    const { db } = api.deps;
+    const { id: userId } = (await db.query.user.findFirst())!;
+    const jobId = 'ftjob-runs';
+    await db.insert(trainingJobs).values({ ...JOB, id: jobId, userId, status: 'running' });
+    const filesOf = (step: number) =>
+      ['job.safetensors', 'progress.json', 'best.safetensors', 'adapter_model.safetensors'].map((path) => {
+        return { path, size: 4, sha256: sha256Of('file'), key: `checkpoints/${jobId}/${step}/lease/${path}` };
+      });
+    const keep = async (step: number, kept: { metrics?: { train_loss: number }; createdAt?: Date }) => {
+      const files = filesOf(step);
+      await db
+        .insert(trainingCheckpoints)
+        .values({ id: `ftckpt-${step}`, jobId, step, leaseId: 'lease', files, ...kept });
+      for (const { key } of files) await api.blobs.put(key, text('file'));
+    };
+    const metrics = { train_loss: 1 };
+    const there = async () =>
+      (await Array.fromAsync(api.blobs.list(`checkpoints/${jobId}/`)))
+        .flat()
+        .map(({ key }) => key.split('/').slice(2).join('/').replace('lease/', ''))
+        .sort();
+    const all = (step: number) => filesOf(step).map(({ path }) => `${step}/${path}`);
+    const sweepStates = async () => (await invoke(sweep, {}, api.deps)).states;
+    await keep(1, { metrics });
+    await keep(3, {}); // never arrived whole
+    expect(await hoursLater(48, sweepStates)).toBe(0); // nobody has gone further
+    await keep(2, { metrics });
+    expect(await hoursLater(23, sweepStates)).toBe(0);
+    expect(await hoursLater(25, sweepStates)).toBe(1);
+    expect(await there()).toEqual(['1/adapter_model.safetensors', ...all(2), ...all(3)].sort());
+    await db
+      .update(trainingJobs)
+      .set({ status: 'cancelled', finishedAt: new Date() })
+      .where(eq(trainingJobs.id, jobId));
+    expect(await hoursLater(25, sweepStates)).toBe(2);
+    expect(await hoursLater(25, sweepStates)).toBe(0);
+    expect(await there()).toEqual([1, 2, 3].map((step) => `${step}/adapter_model.safetensors`));
   });
 });
 

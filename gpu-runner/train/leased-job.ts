@@ -3,7 +3,7 @@
  * job whose runner died goes on elsewhere and ends as it would have here.
  */
 import { createHash } from 'node:crypto';
-import type { KeptCheckpoint } from '../../functions/train.ts';
+import { BEST_FILE, JOB_FILE, type KeptCheckpoint, PROGRESS_FILE } from '../../functions/train.ts';
 import { count, observe, secondsSince } from '../../observe/metrics.ts';
 import { pastSpan } from '../../observe/trace.ts';
 import { Fault } from '../faults.ts';
@@ -19,10 +19,6 @@ import { JobRefusal } from './refusal.ts';
 import type { Sample, Samples } from './samples.ts';
 import type { Evaluation, Trainer } from './trainer.ts';
 import type { MicroBatch } from './training-session.ts';
-
-const JOB_FILE = 'job.safetensors';
-const BEST_FILE = 'best.safetensors';
-export const PROGRESS_FILE = 'progress.json';
 
 /** The data of a job, ready to be learnt from. */
 export interface JobData {

@@ -6,6 +6,7 @@ import type { Logger } from 'pino';
 import { invoke } from '../../functions/definition.ts';
 import {
   type JobFailure,
+  PROGRESS_FILE,
   type TrainLease,
   type TrainOutcome,
   train as trainFunction,
@@ -21,7 +22,7 @@ import { LeaseEnded, LeaseRefused, type RunnerApi } from '../runner-api.ts';
 import { FetchedCheckpoint } from './fetched-checkpoint.ts';
 import { CheckpointNotKept, LeaseClient } from './lease-client.ts';
 import { LeaseReporter } from './lease-reporter.ts';
-import { type AdapterFiles, conditionsBefore, declared, LeasedJob, PROGRESS_FILE } from './leased-job.ts';
+import { type AdapterFiles, conditionsBefore, declared, LeasedJob } from './leased-job.ts';
 import { Preparation, type PreparedJob, type Tell } from './prepare.ts';
 import { JobRefusal, withinMemory } from './refusal.ts';
 import { adapterFiles, receiptOf } from './result.ts';

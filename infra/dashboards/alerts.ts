@@ -49,6 +49,15 @@ export const ALERTS: readonly Alert[] = [
     summary: 'Runners fall silent while they work: out of memory, or cut off from the API.',
   },
   {
+    alert: 'PatchbayWorkGivenBack',
+    // One that is stopped gives back eight jobs at most, once. Work that goes to and fro does not grow old in its queue.
+    expr: 'sum by (instance) (increase(patchbay_training_jobs_left_total{outcome="released"}[30m])) > 10 or sum by (instance) (increase(patchbay_verifications_total{outcome="given_back"}[30m])) > 10',
+    for: '0m',
+    severity: 'ticket',
+    summary:
+      'A runner gives back what it takes, again and again: its disk, memory or network is in trouble. Its log says which.',
+  },
+  {
     alert: 'PatchbayObjectStoreFailing',
     expr: 'sum(rate(patchbay_object_store_errors_total[5m])) > 0.1',
     for: '5m',

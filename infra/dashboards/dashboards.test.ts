@@ -37,9 +37,7 @@ it('every metric is on the dashboard, or woken by', () => {
       'patchbay_runner_adapters_in_memory',
       'patchbay_runner_tokens_total',
       'patchbay_trained_tokens_total',
-      'patchbay_training_jobs_left_total',
       'patchbay_training_steps_total',
-      'patchbay_verifications_total',
     ].sort(),
   );
 });

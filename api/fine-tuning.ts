@@ -209,11 +209,12 @@ export function pauseJob(deps: TrainingDeps, principal: Principal, id: string): 
   });
 }
 
-/** @throws ApiError conflict for a job that is not paused */
+/** @throws ApiError conflict for a job that is not paused, insufficient_quota */
 export function resumeJob(deps: TrainingDeps, principal: Principal, id: string): Promise<Job> {
   return change(deps, principal, id, async (job, tx) => {
     if (job.status !== 'paused' && !job.pausing)
       throw conflict(job, `is ${job.status}; only a paused job resumes`);
+    await requireBudget(tx, principal, deps.now());
     await note(tx, job.id, 'The job was resumed');
     if (job.pausing) return { pausing: false };
     return requeue(tx, deps.queue, job, deps.now());

@@ -37,7 +37,7 @@ import { ApiError } from './errors.ts';
 import type { TrainingDeps } from './fine-tuning.ts';
 import { adapterSource, baseSource, fileSource } from './invoke.ts';
 import { expiry, sameFiles, under } from './job-lease.ts';
-import { enterTraining } from './metering.ts';
+import { enterTraining, pauseAtCap } from './metering.ts';
 import { finishPublished } from './results.ts';
 
 /** @returns undefined: nothing waits */
@@ -192,7 +192,9 @@ export async function keepDeclared(
     if (await isKept(tx, job.id, step)) return undefined;
     await keepCheckpoint(tx, declared.id, metrics, deps.now());
     await note(tx, job.id, `Checkpoint created at step ${step}`);
-    return { losses: 0, ...(await enterTraining(tx, current, trainedTokens, deps.now())) };
+    const now = deps.now();
+    const entered = await enterTraining(tx, current, trainedTokens, now);
+    return { losses: 0, ...entered, ...(await pauseAtCap(tx, current, now)) };
   });
 }
 

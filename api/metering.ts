@@ -1,20 +1,35 @@
 /** What answers and training cost, and whether there is money left for them. */
 import type { Database } from '../db/open.ts';
-import type { Job, JobChange } from '../db/training.ts';
+import { type Job, type JobChange, note } from '../db/training.ts';
 import { budgetOf, monthOf, recordUsage } from '../db/usage.ts';
 import type { GenerateEvent } from '../functions/generate.ts';
 import { count } from '../observe/metrics.ts';
 import type { Principal } from './auth.ts';
 import { ApiError } from './errors.ts';
 
+/** @returns so, in words, where this month's cap is reached; undefined: there is money left */
+async function capReached(db: Database, payer: string, now: Date): Promise<string | undefined> {
+  const { spent, cap } = await budgetOf(db, payer, monthOf(now));
+  if (cap === null || spent < cap) return undefined;
+  return `The spending cap of ${payer} for ${monthOf(now)} is reached`;
+}
+
 /** @throws ApiError insufficient_quota: this month's cap is reached */
 export async function requireBudget(db: Database, { owner }: Principal, now: Date): Promise<void> {
-  const { spent, cap } = await budgetOf(db, owner, monthOf(now));
-  if (cap !== null && spent >= cap)
-    throw new ApiError(
-      'insufficient_quota',
-      `The spending cap of ${owner} for ${monthOf(now)} is reached: raise it with PUT /api/usage/cap.`,
-    );
+  const reached = await capReached(db, owner, now);
+  if (reached) throw new ApiError('insufficient_quota', `${reached}: raise it with PUT /api/usage/cap.`);
+}
+
+const payerOf = ({ target }: Job): string => target.split('/')[0]!;
+
+/** For a job that goes on once its tokens are entered: where that reaches the cap, it pauses as if somebody had asked for it. */
+export async function pauseAtCap(tx: Database, job: Job, now: Date): Promise<JobChange> {
+  const reached = job.pausing ? undefined : await capReached(tx, payerOf(job), now);
+  if (!reached) return {};
+  const what =
+    'the job pauses where something is left to train. To go on, raise the cap with PUT /api/usage/cap and resume it.';
+  await note(tx, job.id, `${reached}: ${what}`, 'warn');
+  return { pausing: true };
 }
 
 /**
@@ -29,7 +44,7 @@ export async function enterTraining(tx: Database, job: Job, trained: number, at:
     requestId: `${job.id} from ${job.meteredTokens}`,
     kind: 'training',
     at,
-    payer: job.target.split('/')[0]!,
+    payer: payerOf(job),
     model: job.model,
     baseId: job.baseId,
     adapterIds: job.parentId ? [job.parentId] : [],

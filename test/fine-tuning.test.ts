@@ -1,5 +1,5 @@
 /** Fine-tuning through the unmodified openai client, with a runner that speaks the lease contract over HTTP. */
-import { like } from 'drizzle-orm';
+import { eq, like } from 'drizzle-orm';
 import OpenAI, { toFile } from 'openai';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
 import { sampleAdapter } from '../adapter/sample-adapter.ts';
@@ -628,6 +628,80 @@ describe('cancel, pause and resume', () => {
     later();
     expect(await new ScriptedRunner(api).take()).toBeUndefined();
     expect(await statusOf(job.id)).toBe('paused');
+  });
+});
+
+describe('a spending cap that is reached while a job is trained', () => {
+  let carol: OpenAI;
+  let key: string;
+  const setCap = (cap: number | null) => api.call('PUT', '/api/usage/cap', { cap }, key);
+  const entered = () =>
+    api.deps.db
+      .select()
+      .from(usage)
+      .where(eq(usage.payer, 'carol'))
+      .then((rows) => rows.reduce((sum, { quantity }) => sum + quantity, 0));
+
+  beforeAll(async () => {
+    await api.call('POST', '/api/prices', { kind: 'training', perMillion: 1000 }); // 0.4 for 400 tokens
+    key = await api.key('carol', ['train', 'read', 'manage']);
+    carol = clientOf(key);
+  });
+  afterAll(() => api.call('POST', '/api/prices', { kind: 'training', perMillion: 0 }));
+
+  it('pauses the job at its checkpoint, from which it goes on once the cap is raised', async () => {
+    await setCap(0.8);
+    const file = await toFile(Buffer.from(data), 'train.jsonl');
+    const { id: training_file } = await carol.files.create({ file, purpose: 'fine-tune' });
+    const { id } = await carol.fineTuning.jobs.create({ model: baseId, training_file });
+    const status = async () => (await carol.fineTuning.jobs.retrieve(id)).status;
+    await runner.take();
+    await runner.validated();
+    await runner.checkpoint(4, 'state at 4', adapter, 400);
+    expect(await runner.heartbeat()).toBe('continue');
+    for (const _again of [1, 2]) await runner.checkpoint(8, 'state at 8', adapter, 800);
+    expect(await status()).toBe('pausing');
+    expect(await runner.heartbeat()).toBe('pause');
+    await runner.release();
+    expect(await status()).toBe('paused');
+    const { data: told } = await carol.fineTuning.jobs.listEvents(id);
+    const month = api.now.toISOString().slice(0, 7);
+    expect(told.filter(({ level }) => level === 'warn').map(({ message }) => message)).toEqual([
+      `The spending cap of carol for ${month} is reached: the job pauses where something is left to train. To go on, raise the cap with PUT /api/usage/cap and resume it.`,
+    ]);
+
+    await expect(carol.fineTuning.jobs.resume(id)).rejects.toMatchObject({
+      status: 429,
+      code: 'insufficient_quota',
+    });
+    expect(await status()).toBe('paused');
+    expect(await runner.take()).toBeUndefined();
+    await setCap(100);
+    expect((await carol.fineTuning.jobs.resume(id)).status).toBe('queued');
+    const lease = await runner.take();
+    expect(lease).toMatchObject({ jobId: id, validated: true, checkpoint: { step: 8 } });
+    expect(await (await fetch(lease!.checkpoint!.files[0]!.url)).text()).toBe('state at 8');
+    await runner.checkpoint(10, 'state at 10', adapter, 1000);
+    expect(await runner.heartbeat()).toBe('continue');
+    await runner.publish(adapter);
+    expect(await status()).toBe('succeeded');
+    expect(await entered()).toBe(1234);
+  });
+
+  it('stops no job that has nothing left to train', async () => {
+    await setCap(0.000001);
+    await expect(carol.fineTuning.jobs.create({ model: baseId, training_file: 'any' })).rejects.toMatchObject(
+      { status: 429 },
+    );
+    await setCap(1.5); // 1.234 are spent
+    const file = await toFile(Buffer.from(data), 'train.jsonl');
+    const { id: training_file } = await carol.files.create({ file, purpose: 'fine-tune' });
+    const { id } = await carol.fineTuning.jobs.create({ model: baseId, training_file });
+    await runner.take();
+    await runner.validated();
+    await runner.checkpoint(30, 'state at 30', adapter, 1234);
+    await runner.publish(adapter);
+    expect((await carol.fineTuning.jobs.retrieve(id)).status).toBe('succeeded');
   });
 });
 

@@ -13,7 +13,7 @@ export interface Used {
   readonly payer: string;
   readonly model: string;
   readonly baseId: string;
-  /** Those that answered. */
+  /** Those that answered; one of which two versions did is there twice. */
   readonly adapterIds: readonly string[];
   readonly quantity: number;
 }
@@ -35,17 +35,20 @@ export function recordUsage(db: Database, used: Used): Promise<boolean> {
     if (added.length === 0) return false;
     if (charge > 0) await addSpending(tx, payer, month, charge);
     // Nobody earns by what they use themselves.
-    const paid = adapterIds.filter((id) => id.split('/')[0] !== payer);
+    const paid = Map.groupBy(
+      adapterIds.filter((id) => id.split('/')[0] !== payer),
+      (id) => id,
+    );
     const amount = Math.floor((charge * (price?.ownersShare ?? 0)) / Math.max(1, adapterIds.length));
-    if (amount > 0 && paid.length > 0)
+    if (amount > 0 && paid.size > 0)
       await tx.insert(earnings).values(
-        paid.map((adapterId) => ({
+        [...paid].map(([adapterId, { length: times }]) => ({
           requestId,
           kind,
           adapterId,
           payee: adapterId.split('/')[0]!,
           month,
-          amount,
+          amount: amount * times,
         })),
       );
     return true;

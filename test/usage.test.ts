@@ -76,6 +76,21 @@ describe('the ledger', () => {
     );
   });
 
+  it('pays an adapter for each of its versions that answered', async () => {
+    await price({ kind: 'prompt', perMillion: 2, ownersShare: 0.5 });
+    const used = {
+      requestId: 'two versions',
+      kind: 'prompt' as const,
+      at: api.now,
+      payer: 'mixer',
+      model: 'm',
+    };
+    const adapterIds = ['olga/two', 'olga/two', 'otto/one'];
+    expect(await recordUsage(api.deps.db, { ...used, baseId, adapterIds, quantity: 900 })).toBe(true);
+    expect(await earningsOf(api.deps.db, 'olga', month())).toMatchObject([{ amount: 600_000 }]);
+    expect(await earningsOf(api.deps.db, 'otto', month())).toMatchObject([{ amount: 300_000 }]);
+  });
+
   it('has the prompt of a request that was broken off, and as much of the answer as was given', async () => {
     async function* answer(): AsyncGenerator<GenerateEvent> {
       yield { type: 'start', promptTokens: 11 };

@@ -23,7 +23,7 @@ import { expiry, leaseOver, sameFiles } from './job-lease.ts';
 import { userFile } from './leases.ts';
 import { reproduction } from './reproduction.ts';
 import { joinParts, missingParts, partSizeOf, viewFile } from './staged-files.ts';
-import { EVALUATION_FILE, enterReproduction, ORDERS, type Order } from './tasks.ts';
+import { EVALUATION_FILE, enterTask, ORDERS, type Order } from './tasks.ts';
 import type { PublishDeps } from './versions.ts';
 
 /** What a task made can be fetched for so long. */
@@ -185,7 +185,7 @@ export async function finishTask(deps: PublishDeps, leaseId: string, result: unk
   for (const file of task.files) await arrived(deps, leaseId, file);
   await under(deps, leaseId, async (current, tx) => {
     const now = deps.now();
-    await enterReproduction(tx, current, true, now);
+    await enterTask(tx, current, checked.data, now);
     return {
       status: 'succeeded',
       result: toStorable(checked.data),
@@ -215,7 +215,7 @@ async function arrived(deps: PublishDeps, leaseId: string, file: TaskFile): Prom
 export async function failTask(deps: PublishDeps, leaseId: string, failure: TaskFailure): Promise<void> {
   await under(deps, leaseId, async (task, tx) => {
     const now = deps.now();
-    await enterReproduction(tx, task, false, now);
+    await enterTask(tx, task, undefined, now);
     return {
       status: 'failed',
       error: toStorable(failure),

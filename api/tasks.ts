@@ -4,7 +4,8 @@ import { filesOfBase } from '../db/bases.ts';
 import type { Database } from '../db/open.ts';
 import { nameOf } from '../db/people.ts';
 import { changeTask, countOpen, findByKey, findTask, insertTask, isOver, type Task } from '../db/tasks.ts';
-import { recordUsage } from '../db/usage.ts';
+import { recordUsage, type Used } from '../db/usage.ts';
+import { EvaluateResult } from '../functions/evaluate.ts';
 import { count } from '../observe/metrics.ts';
 import type { Principal, Scope } from './auth.ts';
 import { ApiError } from './errors.ts';
@@ -177,25 +178,39 @@ export async function ownTask(
   throw new ApiError('not_found', `There is no task ${id}.`);
 }
 
-/** Enters what a task trained, once it is over. It keeps nothing on its way: what a runner loses begins anew, and is not entered. */
-export async function enterReproduction(tx: Database, task: Task, isWhole: boolean, at: Date): Promise<void> {
-  if (task.function !== 'reproduce') return;
-  const { model, base, parent, trainedTokens } = ORDERS.reproduce.parse(task.order);
-  const { what, done, total } = task.progress ?? { what: '', done: 0, total: 1 };
-  const part = isWhole ? 1 : what === 'steps' ? done / total : 0;
-  const quantity = Math.round(trainedTokens * part);
-  if (quantity === 0) return;
-  await recordUsage(tx, {
-    requestId: task.id,
-    kind: 'training',
-    at,
-    payer: await nameOf(tx, task.userId),
-    model,
-    baseId: base,
-    adapterIds: parent ? [parent.id] : [],
-    quantity,
-  });
-  count('patchbay_trained_tokens_total', quantity);
+/**
+ * What a task has used once it is over. Rows that are measured are read: by the base, and again by the model. Training again keeps nothing
+ * on its way: what a runner loses begins anew, and is not counted. To merge costs nothing.
+ * @param result as the function says; undefined: it came to none
+ */
+function usedBy(task: Task, result: unknown): Pick<Used, 'kind' | 'quantity' | 'adapterIds'> | undefined {
+  if (task.function === 'evaluate' && result !== undefined) {
+    const { tokens, model } = EvaluateResult.parse(result);
+    const { adapters } = ORDERS.evaluate.parse(task.order);
+    return {
+      kind: 'prompt',
+      quantity: model ? 2 * tokens : tokens,
+      adapterIds: adapters.map(({ id }) => id),
+    };
+  }
+  if (task.function === 'reproduce') {
+    const { parent, trainedTokens } = ORDERS.reproduce.parse(task.order);
+    const { what, done, total } = task.progress ?? { what: '', done: 0, total: 1 };
+    const part = result !== undefined ? 1 : what === 'steps' ? done / total : 0;
+    const quantity = Math.round(trainedTokens * part);
+    return { kind: 'training', quantity, adapterIds: parent ? [parent.id] : [] };
+  }
+  return undefined;
+}
+
+/** @param result undefined: it came to none */
+export async function enterTask(tx: Database, task: Task, result: unknown, at: Date): Promise<void> {
+  const used = usedBy(task, result);
+  if (!used || used.quantity === 0) return;
+  const { model, base } = Model.parse(task.order);
+  const payer = await nameOf(tx, task.userId);
+  await recordUsage(tx, { ...used, requestId: task.id, at, payer, model, baseId: base });
+  if (used.kind === 'training') count('patchbay_trained_tokens_total', used.quantity);
 }
 
 /** A runner at work on it learns so from its next call. @throws ApiError not_found, conflict */
@@ -205,7 +220,7 @@ export async function cancelTask(deps: PublishDeps, principal: Principal, id: st
     if (task.status === 'cancelled') return undefined;
     if (isOver(task)) throw new ApiError('conflict', `The task ${id} is over: it ${task.status}.`);
     const now = deps.now();
-    await enterReproduction(tx, task, false, now);
+    await enterTask(tx, task, undefined, now);
     return { status: 'cancelled', finishedAt: now, leaseExpiresAt: null, filesExpireAt: now };
   });
   return changed!;

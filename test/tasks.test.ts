@@ -49,6 +49,9 @@ const later = (seconds: number) => {
   api.now = new Date(api.now.getTime() + seconds * 1000);
 };
 
+/** What the ledger holds of a task. */
+const entered = (id: string) => api.deps.db.select().from(usage).where(eq(usage.requestId, id));
+
 /** A runner, by hand. */
 const runner = (path: string, body: object = {}) =>
   api.call('POST', `/api/runner/tasks${path}`, body, runnerToken);
@@ -315,6 +318,47 @@ describe('working', () => {
   });
 });
 
+describe('what is measured is in the books, once it is known', () => {
+  const measure = async (model: string, key: string, result: EvaluateResult) => {
+    const { id } = await json(evaluate({ model, file: await upload(key) }, key));
+    const { leaseId } = (await take())!;
+    expect(await entered(id)).toEqual([]);
+    for (let again = 0; again < 2; again++)
+      expect((await runner(`/${leaseId}/result`, { result })).status).toBe(204);
+    return id;
+  };
+
+  it('read by the base, and again by the model, whose owner has a share', async () => {
+    await api.call('POST', '/api/prices', { kind: 'prompt', perMillion: 2, ownersShare: 0.5 });
+    const id = await measure('alice/public', bob, evaluated);
+    const charge = 180 * 2000;
+    expect(await entered(id)).toMatchObject([
+      { kind: 'prompt', payer: 'bob', model: 'alice/public', quantity: 180, charge },
+    ]);
+    const earned = await json(get('/api/earnings'));
+    expect(earned.items).toEqual([{ adapter: 'alice/public', kind: 'prompt', amount: charge / 2 / 1e9 }]);
+    await api.call('POST', '/api/prices', { kind: 'prompt', perMillion: 0 });
+  });
+
+  it('by the base alone where that was asked about', async () => {
+    const id = await measure(baseId, alice, { ...evaluated, model: null, gain: null });
+    expect(await entered(id)).toMatchObject([
+      { kind: 'prompt', payer: 'alice', model: baseId, quantity: 90 },
+    ]);
+  });
+
+  it('not where it came to nothing', async () => {
+    const { id } = await json(evaluate());
+    const { leaseId } = (await take())!;
+    await runner(`/${leaseId}/heartbeat`, { progress: { what: 'rows', done: 8, total: 9 } });
+    await runner(`/${leaseId}/failed`, { code: 'rows_unreadable', message: 'line 2' });
+    const cancelled = await json(evaluate());
+    await take();
+    await post(`/api/tasks/${cancelled.id}/cancel`);
+    expect([...(await entered(id)), ...(await entered(cancelled.id))]).toEqual([]);
+  });
+});
+
 describe('what a task makes', () => {
   const files = [
     ['config.json', '{"model_type":"llama"}'],
@@ -361,6 +405,7 @@ describe('what a task makes', () => {
       expect(await (await fetch(answer.headers.get('location')!)).text()).toBe(content);
     }
     expect((await get(`/api/tasks/${id}/files/other`)).status).toBe(404);
+    expect(await entered(id)).toEqual([]);
     const before = api.now;
     later(8 * 86_400);
     expect((await invoke(sweep, {}, api.deps)).files).toBe(1);
@@ -417,7 +462,6 @@ describe('what a task makes', () => {
 });
 
 describe('training again', () => {
-  const entered = (id: string) => api.deps.db.select().from(usage).where(eq(usage.requestId, id));
   const rows = '{"text":"what it was trained on"}\n';
   const held = '{"text":"what it was measured with"}\n';
   const digestOf = (content: string) => createHash('sha256').update(content).digest('hex');

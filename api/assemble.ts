@@ -7,6 +7,7 @@ import type { Database } from '../db/open.ts';
 import type { TrainingQueue } from '../db/queue.ts';
 import { liveRunners } from '../db/runners.ts';
 import { COLD_START_MS, SILENT_MS } from '../functions/fleet.ts';
+import { addressOf } from './address.ts';
 import { type AppDeps, createApp, type Log } from './app.ts';
 import { createAuth } from './auth.ts';
 import type { BlobStore } from './blob-store.ts';
@@ -110,12 +111,3 @@ export async function assemble(parts: Parts): Promise<Marketplace> {
   };
   return { app: createApp(deps), deps };
 }
-
-/** Of IPv6, with a zone. What a proxy hands on may be anything. */
-const LONGEST_ADDRESS = 64;
-
-/** The address that a request came from; the one that the proxy in front saw, where there is one. */
-const addressOf = (trustProxy: boolean, peerOf: Parts['peerOf']) => (c: Context<AppEnv>) => {
-  const forwarded = trustProxy ? c.req.header('x-forwarded-for')?.split(',').at(-1)?.trim() : undefined;
-  return (forwarded || peerOf(c) || 'unknown').slice(0, LONGEST_ADDRESS);
-};

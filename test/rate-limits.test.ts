@@ -2,6 +2,7 @@
 import { sql } from 'drizzle-orm';
 import { Hono } from 'hono';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { addressOf } from '../api/address.ts';
 import type { AppEnv } from '../api/context.ts';
 import { asApiError } from '../api/errors.ts';
 import { Limits } from '../api/limits.ts';
@@ -98,6 +99,15 @@ describe('keys that are not valid, and attempts to sign in', () => {
   });
 });
 
+/** An API of one route, with limits. */
+function limitedApp({ requests }: Limits) {
+  const app = new Hono<AppEnv>();
+  app.use(requests);
+  app.get('/api/bases', (c) => c.text('ok'));
+  app.onError((error) => new Response(null, { status: asApiError(error).status }));
+  return app;
+}
+
 describe.each(['PGlite', 'Postgres'])('buckets in %s', (kind) => {
   let server: PostgresForTests | undefined;
   let database: OpenDatabase;
@@ -147,6 +157,25 @@ describe.each(['PGlite', 'Postgres'])('buckets in %s', (kind) => {
     expect((await draw(1)).granted).toBe(0);
   });
 
+  it('are one for all addresses of a line', async () => {
+    const from = addressOf(true, () => undefined);
+    const app = limitedApp(new Limits(database.db, 0.001, from)); // 3 of 3,000
+    const ask = async (...addresses: string[]) => {
+      const statuses: number[] = [];
+      for (const address of addresses) {
+        const headers = { 'x-forwarded-for': `192.0.2.1, ${address}` };
+        statuses.push((await app.request('/api/bases', { headers })).status);
+      }
+      return statuses;
+    };
+    const line = ['2001:db8:1:2::1', '2001:db8:1:2::2', '2001:db8:1:2:ffff::', '2001:DB8:1:2:3:4:5:6'];
+    expect(await ask(...line)).toEqual([200, 200, 200, 429]);
+    expect(await ask('2001:db8:1:3::1')).toEqual([200]);
+    const mapped = ['203.0.113.7', '::ffff:203.0.113.7', '203.0.113.7', '::ffff:203.0.113.7'];
+    expect(await ask(...mapped)).toEqual([200, 200, 200, 429]);
+    expect(await ask('203.0.113.8')).toEqual([200]);
+  });
+
   it('are shared by processes, which draw ahead no more than a hundredth', async () => {
     let statements = 0;
     const counting = new Proxy(database.db, {
@@ -155,13 +184,7 @@ describe.each(['PGlite', 'Postgres'])('buckets in %s', (kind) => {
         return Reflect.get(target, name);
       },
     });
-    const processOf = () => {
-      const app = new Hono<AppEnv>();
-      app.use(new Limits(counting, 0.4, () => '192.0.2.1').requests); // 1,200 of 3,000
-      app.get('/api/bases', (c) => c.text('ok'));
-      app.onError((error) => new Response(null, { status: asApiError(error).status }));
-      return app;
-    };
+    const processOf = () => limitedApp(new Limits(counting, 0.4, () => '192.0.2.1')); // 1,200 of 3,000
     const processes = [processOf(), processOf(), processOf()];
     let taken = 0;
     const began = performance.now();

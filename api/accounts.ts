@@ -32,7 +32,6 @@ export const ACCOUNT_ROUTES = [
   { method: 'POST', path: '/sign-in/email' },
   { method: 'POST', path: '/sign-in/social' },
   { method: 'GET', path: '/callback/:id' },
-  { method: 'GET', path: '/error' },
   { method: 'POST', path: '/sign-out' },
   { method: 'POST', path: '/change-password' },
 ] as const;
@@ -45,6 +44,8 @@ export function openAccounts(db: Database, settings: AccountSettings) {
     telemetry: { enabled: false },
     rateLimit: { enabled: false }, // limits.ts counts, by the address that our proxy saw
     logger: { disabled: true },
+    // Where a browser ends that GitHub sent back and that cannot be let in: the page says why, by the code in `error`.
+    onAPIError: { errorURL: '/sign-in' },
     // Pages of this server, under whichever of its names a browser came by.
     trustedOrigins: (request) => (request ? [new URL(request.url).origin] : []),
     emailAndPassword: { enabled: true, disableSignUp: !settings.signUp },
@@ -77,9 +78,15 @@ export function openAccounts(db: Database, settings: AccountSettings) {
 async function named<T extends { name: string }>(db: Database, person: T): Promise<{ data: T }> {
   const checked = ownerName.safeParse(person.name);
   if (!checked.success)
-    throw new APIError('BAD_REQUEST', { message: `name: ${checked.error.issues[0]!.message}` });
+    throw new APIError('BAD_REQUEST', {
+      code: 'name_invalid',
+      message: `name: ${checked.error.issues[0]!.message}`,
+    });
   if (await isTaken(db, person.name))
-    throw new APIError('CONFLICT', { message: `name: ${person.name} is taken; choose another one.` });
+    throw new APIError('CONFLICT', {
+      code: 'name_taken',
+      message: `name: ${person.name} is taken; choose another one.`,
+    });
   return { data: person };
 }
 

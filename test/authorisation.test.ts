@@ -228,7 +228,6 @@ const RULES: Readonly<Record<string, Rule>> = {
     body: () => ({ provider: 'github' }),
   },
   'GET /api/auth/callback/:id': {},
-  'GET /api/auth/error': {},
   'POST /api/auth/sign-out': { body: () => ({}) },
   'POST /api/auth/change-password': {
     refuses: 401,

@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { type ServerType, serve } from '@hono/node-server';
 import { type BaseConfig, parseBaseConfig } from '../adapter/base-config.ts';
+import type { AccountSettings } from '../api/accounts.ts';
 import { createApp } from '../api/app.ts';
 import { type Auth, createAuth, type Scope } from '../api/auth.ts';
 import { type BlobStore, createBlobStore } from '../api/blob-store.ts';
@@ -81,6 +82,7 @@ interface Parts {
   readonly publicUrl: string | undefined;
   readonly storageQuota: number | undefined;
   readonly smallBodies: boolean;
+  readonly github: AccountSettings['github'];
 }
 
 export class InProcess {
@@ -129,6 +131,7 @@ export class InProcess {
     publicUrl,
     storageQuota,
     smallBodies,
+    github,
   }: Parts) {
     this.folder = folder;
     this.s3 = s3;
@@ -141,7 +144,7 @@ export class InProcess {
       secret: 'secret-of-the-test-secret-of-the-test',
       baseUrl: 'http://localhost',
       signUp: true,
-      github: undefined,
+      github,
     });
     this.fleet = createFleet({
       token: runnerToken,
@@ -185,6 +188,7 @@ export class InProcess {
       publicUrl,
       storageQuota,
       smallBodies = false,
+      github,
       onQueueError = (error) => {
         throw error;
       },
@@ -198,6 +202,7 @@ export class InProcess {
       publicUrl?: string;
       storageQuota?: number;
       smallBodies?: boolean;
+      github?: AccountSettings['github'];
       onQueueError?: (error: Error) => void;
       startObjects?: (folder: string) => Promise<ObjectsForTests>;
       /** Whether the database has the base already. */
@@ -222,6 +227,7 @@ export class InProcess {
       publicUrl,
       storageQuota,
       smallBodies,
+      github,
     });
     await api.blobs.prepare();
     api.admin = await api.key('admin', ['read', 'publish', 'infer', 'train', 'admin']);

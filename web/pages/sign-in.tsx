@@ -8,6 +8,7 @@ import { placeWithin } from '../own-path.ts';
 import { Failure } from '../parts/action.tsx';
 import { Field } from '../parts/field.tsx';
 import { Submit } from '../parts/submit.tsx';
+import { refusalOf } from '../refusals.ts';
 import type { Asked } from '../routes.tsx';
 
 export const loader = ({ api }: Asked) => dataOf(api.GET('/api/sign-in'));
@@ -23,7 +24,8 @@ export function Component() {
   const { signUp, github } = useLoaded<typeof loader>();
   const [params] = useSearchParams();
   const [isNew, setNew] = useState(params.has('new'));
-  const [failure, setFailure] = useState<unknown>();
+  const refused = params.get('error');
+  const [failure, setFailure] = useState<unknown>(refused === null ? undefined : refusalOf(refused));
   const [busy, setBusy] = useState(false);
   const to = () => placeWithin(location.origin, params.get('to') ?? '/');
 

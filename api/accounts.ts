@@ -60,6 +60,7 @@ export function openAccounts(db: Database, settings: AccountSettings) {
       : {},
     databaseHooks: {
       user: { create: { before: (person) => named(db, person) }, update: { before: keepsName } },
+      account: { create: { before: withoutTokens }, update: { before: withoutTokens } },
     },
     plugins: [
       apiKey({
@@ -94,4 +95,9 @@ async function named<T extends { name: string }>(db: Database, person: T): Promi
 async function keepsName({ name }: { name?: string | undefined }): Promise<void> {
   if (name !== undefined)
     throw new APIError('BAD_REQUEST', { message: 'name: it cannot be changed; make another account.' });
+}
+
+/** Who somebody is was read by then, and nothing else ever is: a database that is stolen opens nobody's account at GitHub. */
+async function withoutTokens<T extends object>(held: T) {
+  return { data: { ...held, accessToken: null, refreshToken: null, idToken: null } };
 }

@@ -1,8 +1,9 @@
 /** Signing in with GitHub, all the way that a browser goes. */
+import { eq } from 'drizzle-orm';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { openAccounts } from '../api/accounts.ts';
 import { noEmail } from '../db/people.ts';
-import { user } from '../db/schema.ts';
+import { account, user } from '../db/schema.ts';
 import { refusalOf } from '../web/refusals.ts';
 import { InProcess } from './in-process.ts';
 import { GithubForTests, type GithubUser } from './servers/github.ts';
@@ -133,6 +134,21 @@ describe('who comes from GitHub', () => {
     expect(made.status).toBe(201);
     const { key } = (await made.json()) as { key: string };
     expect((await api.call('GET', '/api/whoami', undefined, key)).status).toBe(200);
+  });
+
+  it('leaves nothing here that opens their account there', async () => {
+    const guest = somebody('guest');
+    for (const _again of [1, 2]) await new Browser().signIn(guest);
+    const [held] = await api.deps.db
+      .select()
+      .from(account)
+      .where(eq(account.accountId, String(guest.id)));
+    expect(held).toMatchObject({
+      providerId: 'github',
+      accessToken: null,
+      refreshToken: null,
+      idToken: null,
+    });
   });
 });
 

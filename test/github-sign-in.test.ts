@@ -150,6 +150,11 @@ describe('who comes from GitHub', () => {
       idToken: null,
     });
   });
+
+  it('comes back to this server alone', async () => {
+    const body = { provider: 'github', callbackURL: 'https://evil.example/' };
+    expect((await new Browser().ask('POST', '/api/auth/sign-in/social', body)).status).toBe(403);
+  });
 });
 
 describe('nobody is let in', () => {

@@ -11,8 +11,9 @@ const LONGEST = 64;
 /** @returns an IPv4 address as it is, also one that is written as IPv6; of IPv6 the network, which is somebody's line */
 export function countedAs(address: string): string {
   if (!ipaddr.isValid(address)) return address.slice(0, LONGEST);
-  const parsed = ipaddr.process(address);
+  const parsed = ipaddr.parse(address);
   if (!(parsed instanceof ipaddr.IPv6)) return parsed.toString();
+  if (parsed.isIPv4MappedAddress()) return parsed.toIPv4Address().toString();
   const network = parsed.parts.map((part, i) => (i < NETWORK_PARTS ? part : 0));
   return `${new ipaddr.IPv6(network)}/64`;
 }

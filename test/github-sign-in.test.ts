@@ -2,6 +2,7 @@
 import { eq } from 'drizzle-orm';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { openAccounts } from '../api/accounts.ts';
+import { openSite } from '../api/embedded/site.ts';
 import { noEmail } from '../db/people.ts';
 import { account, user } from '../db/schema.ts';
 import { refusalOf } from '../web/refusals.ts';
@@ -16,7 +17,7 @@ let api: InProcess;
 beforeAll(async () => {
   github = await GithubForTests.start();
   vi.stubGlobal('fetch', github.reaching(fetch));
-  api = await InProcess.open({ memory: true }, { github: github.application });
+  api = await InProcess.open({ memory: true }, { github: github.application, site: await openSite() });
 });
 afterAll(async () => {
   expect(api.unexpected).toEqual([]);
@@ -276,14 +277,13 @@ describe('an account with the same e-mail address', () => {
   });
 });
 
-it.each([
-  'access_denied',
-  'account_not_linked',
-  'email_not_found',
-  'name_invalid',
-  'name_taken',
-  'signup_disabled',
-  'state_mismatch',
-])('the page has words for %s', (code) => {
-  expect(refusalOf(code)).not.toBe(refusalOf('anything else'));
+it('the page for signing in says why, and nothing that somebody wrote into its address', async () => {
+  const codes = ['access_denied', 'account_not_linked', 'email_not_found', 'name_invalid', 'name_taken'];
+  for (const code of [...codes, 'signup_disabled', 'state_mismatch']) {
+    const place = `/sign-in?error=${code}&error_description=call+this+number`;
+    const page = await (await api.app.request(place, { headers: { accept: 'text/html' } })).text();
+    expect(refusalOf(code)).not.toBe(refusalOf('anything else'));
+    expect(page).toContain(refusalOf(code));
+    expect(page).not.toContain('this number');
+  }
 });

@@ -200,6 +200,19 @@ describe('a gated adapter', () => {
     expect(await json('GET', `/api/models/${id}`, bob)).toMatchObject({ gated: 'manual', private: false });
   });
 
+  it('is for persons: of an organisation, its members are to be named', async () => {
+    const id = await publish('alice', alice, { gate: 'manual' });
+    expect(await status('POST', '/api/organisations', alice, { name: 'gated-lab' })).toBe(201);
+    const named = await api.call(
+      'PUT',
+      `/api/adapters/${id}/access/gated-lab`,
+      { status: 'accepted' },
+      alice,
+    );
+    expect(named.status).toBe(400);
+    expect((await named.json()).detail).toContain('gated-lab is an organisation');
+  });
+
   it('lets in whoever asks, where it is gated so', async () => {
     const id = await publish('alice', alice, { gate: 'auto' });
     expect(await use(id, bob)).toEqual([403, 403]);

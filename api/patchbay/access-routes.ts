@@ -105,6 +105,10 @@ export function accessRoutes(app: App, { db }: { readonly db: Database }): void 
       requireRole(principal, adapter.id, 'write');
       const person = await findPerson(db, user);
       if (!person) throw new ApiError('not_found', `There is nobody called ${user}.`);
+      if (person.kind === 'organisation')
+        throw new ApiError('invalid_request', `${user} is an organisation: let its members in one by one.`, {
+          field: 'user',
+        });
       const { status } = c.req.valid('json');
       await decideAccess(db, { adapterId: adapter.id, userId: person.id, status, actor: principal.userId });
       return c.body(null, 204);

@@ -1,13 +1,13 @@
 /** Files that users upload: streamed into the object store part by part, hashed on the way, never held whole. */
 
-import { deleteFile, findFile, finishUpload, insertUpload, type UserFile } from '../db/files.ts';
+import { deleteFile, findFile, finishFile, insertFile, type UserFile } from '../db/files.ts';
 import { fileKey } from '../functions/object-keys.ts';
 import { removeAbandoned } from '../functions/sweep.ts';
 import type { Principal } from './auth.ts';
 import { ApiError } from './errors.ts';
 import type { Part } from './multipart.ts';
 import { noRoom, roomOf } from './room.ts';
-import { PART_SIZE } from './staged-files.ts';
+import { type Stored, storeStream } from './store-stream.ts';
 import type { PublishDeps } from './versions.ts';
 
 /** OpenAI's limit. */
@@ -17,37 +17,47 @@ export const PURPOSE = 'fine-tune';
 const MAX_FIELD_SIZE = 1024;
 const MAX_FILENAME = 255;
 
-interface Received {
-  readonly filename: string;
-  readonly size: number;
-  readonly sha256: string;
-}
-
-interface Destination {
-  readonly key: string;
-  readonly uploadId: string;
-  readonly owner: string;
-  /** Bytes that fit under the owner's name. */
-  readonly room: number;
-}
+/** What a file is, once all of it has come. */
+export type FileFacts = Stored & Pick<UserFile, 'filename' | 'purpose'>;
 
 /** Takes the fields `file` and `purpose`, in any order. @throws ApiError naming the field; then nothing is kept */
 export async function receiveFile(
   deps: PublishDeps,
-  principal: Principal,
+  { owner, userId }: Principal,
   parts: AsyncGenerator<Part>,
 ): Promise<UserFile> {
-  const { owner } = principal;
   const room = await roomOf(deps, owner);
+  const check = (size: number) => {
+    requireFileSize(size, 'file');
+    if (size > room) throw noRoom(owner, room, size);
+  };
+  return keepFile(
+    deps,
+    userId,
+    (to) => readForm(parts, (content) => storeStream(deps, to, content, check)),
+    (id, facts) => finishFile(deps.db, id, facts),
+  );
+}
+
+/**
+ * A file has a row before it has bytes, so that what breaks off is found again.
+ * @param receive sends the bytes into the object store's upload. @param finish writes down that they are there
+ * @throws what these throw; then nothing is kept
+ */
+export async function keepFile(
+  deps: PublishDeps,
+  userId: string,
+  receive: (to: { key: string; uploadId: string }) => Promise<FileFacts>,
+  finish: (id: string, facts: FileFacts) => Promise<UserFile>,
+): Promise<UserFile> {
   const id = `file-${crypto.randomUUID()}`;
   const key = fileKey(id);
   const uploadId = await deps.blobs.startUpload(key);
-  const { userId } = principal;
-  await insertUpload(deps.db, { id, userId, filename: '', purpose: '', uploadId, createdAt: deps.now() });
+  await insertFile(deps.db, { id, userId, filename: '', purpose: '', uploadId, createdAt: deps.now() });
   try {
-    const { file, purpose } = await readForm(deps, { key, uploadId, owner, room }, parts);
+    const facts = await receive({ key, uploadId });
     await deps.blobs.finishUpload(key, uploadId);
-    return await finishUpload(deps.db, id, { ...file, purpose });
+    return await finish(id, facts);
   } catch (error) {
     await removeAbandoned(deps, { id, uploadId });
     throw error;
@@ -55,25 +65,48 @@ export async function receiveFile(
 }
 
 async function readForm(
-  deps: PublishDeps,
-  to: Destination,
   parts: AsyncGenerator<Part>,
-): Promise<{ file: Received; purpose: string }> {
-  let file: Received | undefined;
+  store: (content: Part['content']) => Promise<Stored>,
+): Promise<FileFacts> {
+  let file: (Stored & { filename: string }) | undefined;
   let purpose: string | undefined;
   for await (const part of parts) {
     if (part.name === 'purpose') purpose = await readField(part);
     else if (part.name === 'file' && file) throw wrong('file', 'is there twice; send one file at a time');
-    else if (part.name === 'file') file = await storeFile(deps, to, part);
-    else if (/^expires_after/.test(part.name)) throw wrong('expires_after', 'is not supported; leave it out');
+    else if (part.name === 'file') {
+      if (!part.filename) throw wrong('file', 'must be a file with a name');
+      const filename = asFilename(part.filename, 'file');
+      file = { filename, ...(await store(part.content)) };
+      if (file.size === 0) throw wrong('file', 'is empty');
+    } else if (/^expires_after/.test(part.name))
+      throw wrong('expires_after', 'is not supported; leave it out');
   }
   if (!file) throw wrong('file', 'is missing');
-  if (purpose !== PURPOSE) throw wrong('purpose', `must be \`${PURPOSE}\``);
-  return { file, purpose };
+  return { ...file, purpose: asPurpose(purpose) };
 }
 
-const wrong = (field: string, what: string) =>
+export const wrong = (field: string, what: string) =>
   new ApiError('invalid_request', `${field} ${what}.`, { field });
+
+/** @throws ApiError */
+export function asPurpose(purpose: string | undefined): string {
+  if (purpose !== PURPOSE) throw wrong('purpose', `must be \`${PURPOSE}\``);
+  return purpose;
+}
+
+/** The last of a path, as some clients send one. @throws ApiError */
+export function asFilename(path: string, field: string): string {
+  const name = path.slice(path.search(/[^/\\]*$/)).slice(0, MAX_FILENAME);
+  if (name === '' || !name.isWellFormed() || name.includes('\0'))
+    throw wrong(field, 'must have a name that is text');
+  return name;
+}
+
+/** @throws ApiError too_large */
+export function requireFileSize(size: number, field: string): void {
+  if (size > MAX_FILE_SIZE)
+    throw new ApiError('too_large', `${field} is larger than ${MAX_FILE_SIZE} bytes.`, { field });
+}
 
 async function readField({ name, content }: Part): Promise<string> {
   let text = '';
@@ -83,40 +116,6 @@ async function readField({ name, content }: Part): Promise<string> {
     if (text.length > MAX_FIELD_SIZE) throw wrong(name, 'is too long');
   }
   return text + decoder.decode();
-}
-
-async function storeFile(
-  { blobs, createHasher }: PublishDeps,
-  { key, uploadId, owner, room }: Destination,
-  { filename, content }: Part,
-): Promise<Received> {
-  if (!filename) throw wrong('file', 'must be a file with a name');
-  const name = filename.slice(filename.search(/[^/\\]*$/)).slice(0, MAX_FILENAME);
-  if (name === '' || !name.isWellFormed() || name.includes('\0'))
-    throw wrong('file', 'must have a name that is text');
-  const hasher = createHasher();
-  const part = new Uint8Array(PART_SIZE);
-  let [filled, size, number] = [0, 0, 0];
-  for await (const chunk of content) {
-    size += chunk.length;
-    if (size > MAX_FILE_SIZE) {
-      throw new ApiError('too_large', `file is larger than ${MAX_FILE_SIZE} bytes.`, { field: 'file' });
-    }
-    if (size > room) throw noRoom(owner, room, size);
-    hasher.update(chunk);
-    for (let at = 0; at < chunk.length; ) {
-      const taken = chunk.subarray(at, at + part.length - filled);
-      part.set(taken, filled);
-      filled += taken.length;
-      at += taken.length;
-      if (filled < part.length) continue;
-      await blobs.putPart(key, uploadId, ++number, part);
-      filled = 0;
-    }
-  }
-  if (size === 0) throw wrong('file', 'is empty');
-  if (filled > 0) await blobs.putPart(key, uploadId, ++number, part.subarray(0, filled));
-  return { filename: name, size, sha256: hasher.digest() };
 }
 
 /** @throws ApiError not_found */

@@ -7,11 +7,11 @@ export type FileRow = typeof files.$inferSelect;
 /** A file whose bytes are all there. */
 export type UserFile = FileRow & { readonly size: number; readonly sha256: string };
 
-export async function insertUpload(db: Database, file: typeof files.$inferInsert): Promise<void> {
+export async function insertFile(db: Database, file: typeof files.$inferInsert): Promise<void> {
   await db.insert(files).values(file);
 }
 
-export async function finishUpload(
+export async function finishFile(
   db: Database,
   id: string,
   facts: { filename: string; purpose: string; size: number; sha256: string },
@@ -105,13 +105,18 @@ export async function uploadedFiles(db: Database, keys: readonly string[]): Prom
 }
 
 /** Uploads that began before `before` and are not over: their client or the server went away. */
-export function abandonedUploads(db: Database, before: Date): Promise<FileRow[]> {
+export function abandonedFiles(db: Database, before: Date): Promise<FileRow[]> {
   return db
     .select()
     .from(files)
     .where(and(isNull(files.sha256), lt(files.createdAt, before)));
 }
 
-export async function removeUpload(db: Database, id: string): Promise<void> {
+/** @returns whether it is none whose bytes are all there */
+export async function isAbandoned(db: Database, id: string): Promise<boolean> {
+  return (await db.$count(files, and(eq(files.id, id), isNotNull(files.sha256)))) === 0;
+}
+
+export async function removeUnfinished(db: Database, id: string): Promise<void> {
   await db.delete(files).where(and(eq(files.id, id), isNull(files.sha256)));
 }

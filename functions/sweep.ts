@@ -1,7 +1,7 @@
 /** Every minute: takes back what somebody left behind who will not come again. What it looks for, it finds by its row. */
 import { z } from 'zod';
 import { type DraftFile, deleteDraft, expiredDrafts, findDraft } from '../db/drafts.ts';
-import { abandonedUploads, type FileRow, removeUpload } from '../db/files.ts';
+import { abandonedFiles, type FileRow, isAbandoned, removeUnfinished } from '../db/files.ts';
 import { endExpiredLeases } from '../db/leases.ts';
 import { forgetFullBuckets } from '../db/rate-buckets.ts';
 import { endExpiredTasks, forgetTaskFiles, spentTasks } from '../db/tasks.ts';
@@ -86,17 +86,19 @@ export async function removeStaged(
 
 /** Uploads that broke off together with the server. */
 async function sweepUploads(ports: SweepPorts): Promise<number> {
-  const abandoned = await abandonedUploads(ports.db, hoursAgo(ports, UPLOAD_HOURS));
+  const abandoned = await abandonedFiles(ports.db, hoursAgo(ports, UPLOAD_HOURS));
   for (const upload of abandoned) await removeAbandoned(ports, upload);
   return abandoned.length;
 }
 
+/** Not one that was finished after all: of a commit, the answer may be lost with the connection. */
 export async function removeAbandoned(
   { db, blobs }: Storage,
   { id, uploadId }: Pick<FileRow, 'id' | 'uploadId'>,
 ): Promise<void> {
+  if (!(await isAbandoned(db, id))) return;
   if (uploadId) await blobs.abortUpload(fileKey(id), uploadId);
-  await removeUpload(db, id);
+  await removeUnfinished(db, id);
 }
 
 /** Of jobs that have been over for long; what they measured stays. */

@@ -4,16 +4,15 @@ import { z } from 'zod';
 import { listFiles, type UserFile } from '../../db/files.ts';
 import { fileKey } from '../../functions/object-keys.ts';
 import { type AppEnv, requirePrincipal } from '../context.ts';
-import { ApiError } from '../errors.ts';
 import { readMultipart } from '../multipart.ts';
 import { parseInput } from '../request.ts';
-import { MAX_FILE_SIZE, ownFile, receiveFile, removeFile } from '../user-files.ts';
+import { ownFile, receiveFile, removeFile, requireFileSize } from '../user-files.ts';
 import type { PublishDeps } from '../versions.ts';
 import { listOf, pageQuery, seconds } from './paging.ts';
 import { isResultFile, readResultFile } from './result-file.ts';
 
 /** What a multipart body holds besides the file. */
-const FORM_OVERHEAD = 64 * 1024;
+export const FORM_OVERHEAD = 64 * 1024;
 const DEFAULT_LIMIT = 100;
 
 const ListQuery = z.object({
@@ -27,9 +26,7 @@ export function fileRoutes(deps: PublishDeps) {
 
   app.post('/files', async (c) => {
     const principal = requirePrincipal(c, 'train');
-    if (Number(c.req.header('content-length') ?? 0) > MAX_FILE_SIZE + FORM_OVERHEAD) {
-      throw new ApiError('too_large', `file is larger than ${MAX_FILE_SIZE} bytes.`, { field: 'file' });
-    }
+    requireFileSize(Number(c.req.header('content-length') ?? 0) - FORM_OVERHEAD, 'file');
     return c.json(viewFile(await receiveFile(deps, principal, readMultipart(c.req.raw))));
   });
 
@@ -72,7 +69,7 @@ export function fileRoutes(deps: PublishDeps) {
   return app;
 }
 
-function viewFile({ id, size, createdAt, filename, purpose }: UserFile) {
+export function viewFile({ id, size, createdAt, filename, purpose }: UserFile) {
   return {
     id,
     object: 'file',

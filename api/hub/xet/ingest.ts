@@ -6,12 +6,12 @@
 import { type DraftFile, findContentDraft, findStaged, insertDraft } from '../../../db/drafts.ts';
 import { UPLOADS } from '../../../functions/object-keys.ts';
 import type { Principal } from '../../auth.ts';
-import type { BlobStore } from '../../blob-store.ts';
 import { ADAPTER_FILES } from '../../declared-files.ts';
 import { ApiError } from '../../errors.ts';
 import { DRAFT_HOURS } from '../../publish.ts';
 import { noRoom, roomOf } from '../../room.ts';
 import { PART_SIZE } from '../../staged-files.ts';
+import { storeStream } from '../../store-stream.ts';
 import type { PublishDeps } from '../../versions.ts';
 import { readShard, type ShardFile, XetError, XORB_PREFIX, Xorb } from './formats.ts';
 
@@ -117,10 +117,12 @@ async function stage(
   const key = `${UPLOADS}${id}/content`;
   const uploadId = await deps.blobs.startUpload(key);
   try {
-    const written = await write(deps, { key, uploadId }, content, (size) => {
+    const written = await storeStream(deps, { key, uploadId }, content, (size) => {
       if (size > limit) throw new ApiError('too_large', `More than ${limit} bytes came.`);
       if (size > room) throw noRoom(owner, room, size);
     });
+    if (written.size === 0) throw new ApiError('invalid_request', 'The body is empty.');
+    await deps.blobs.finishUpload(key, uploadId);
     const expiresAt = new Date(deps.now().getTime() + DRAFT_HOURS * 3_600_000);
     const draft = {
       id,
@@ -136,35 +138,4 @@ async function stage(
     await deps.blobs.abortUpload(key, uploadId);
     throw error;
   }
-}
-
-async function write(
-  { blobs, createHasher }: { blobs: BlobStore; createHasher: PublishDeps['createHasher'] },
-  { key, uploadId }: { key: string; uploadId: string },
-  content: AsyncIterable<Uint8Array>,
-  check: (size: number) => void,
-): Promise<Pick<DraftFile, 'size' | 'sha256'>> {
-  const hasher = createHasher();
-  const part = new Uint8Array(PART_SIZE);
-  let [filled, number, size] = [0, 0, 0];
-  const send = async () => {
-    await blobs.putPart(key, uploadId, ++number, part.slice(0, filled));
-    filled = 0;
-  };
-  for await (const chunk of content) {
-    size += chunk.length;
-    check(size);
-    hasher.update(chunk);
-    for (let at = 0; at < chunk.length; ) {
-      const piece = chunk.subarray(at, at + PART_SIZE - filled);
-      part.set(piece, filled);
-      filled += piece.length;
-      at += piece.length;
-      if (filled === PART_SIZE) await send();
-    }
-  }
-  if (size === 0) throw new ApiError('invalid_request', 'The body is empty.');
-  if (filled > 0) await send();
-  await blobs.finishUpload(key, uploadId);
-  return { size, sha256: hasher.digest() };
 }

@@ -17,6 +17,7 @@ import { describeOpenai } from './openai/describe.ts';
 import { fileRoutes } from './openai/files.ts';
 import { fineTuningRoutes } from './openai/fine-tuning.ts';
 import { openaiError, openaiRoutes } from './openai/routes.ts';
+import { uploadRoutes } from './openai/uploads.ts';
 import { type PatchbayDeps, patchbayRoutes } from './patchbay/routes.ts';
 import { referencePage } from './reference-page.ts';
 import { type RunnerDeps, runnerRoutes } from './runner/routes.ts';
@@ -104,6 +105,7 @@ export function createApp(deps: AppDeps) {
   app.route('/api', patchbayRoutes(deps));
   app.route('/v1', openaiRoutes(deps));
   app.route('/v1', fileRoutes(deps));
+  app.route('/v1', uploadRoutes(deps, deps.smallBodies ?? false));
   app.route('/v1', fineTuningRoutes(deps));
   app.route('/', hubRoutes({ ...deps, believed }));
   describeOpenai(app);

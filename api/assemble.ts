@@ -12,7 +12,7 @@ import { type AppDeps, createApp, type Log } from './app.ts';
 import { createAuth } from './auth.ts';
 import type { BlobStore } from './blob-store.ts';
 import type { Config } from './config.ts';
-import type { Hasher } from './content.ts';
+import type { CreateHasher } from './content.ts';
 import type { AppEnv } from './context.ts';
 import { DownloadCounter } from './downloads.ts';
 import { Demand } from './fleet/demand.ts';
@@ -41,7 +41,7 @@ export interface Parts {
   /** Where the runner of this very process listens, while it does; absent: all are elsewhere. */
   readonly embeddedRunner?: (() => string | undefined) | undefined;
   readonly site: Site | undefined;
-  readonly createHasher: () => Hasher;
+  readonly createHasher: CreateHasher;
   /** The address at the other end of a request's connection. */
   readonly peerOf: (c: Context<AppEnv>) => string | undefined;
   readonly outlive: Outlive;

@@ -26,11 +26,15 @@ export function contentInMemory(path: string, sha256: string, bytes: Uint8Array<
   return { path, size: bytes.length, sha256, key: '', store: { read }, bytes };
 }
 
-/** An incremental sha256; the Node entry brings the native one, the edge a portable one. */
+/** Incremental. */
 export interface Hasher {
   update(chunk: Uint8Array): void;
+  /** As hexadecimal digits. */
   digest(): string;
 }
+
+/** @param algorithm sha256, unless a protocol asks for another one */
+export type CreateHasher = (algorithm?: 'sha256' | 'md5') => Hasher;
 
 /** @param scan looks at the same bytes, which are read once */
 export async function hashOf(

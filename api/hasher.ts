@@ -1,8 +1,8 @@
-/** sha256 by the runtime's own code; workerd has node:crypto, too. */
+/** Digests by the runtime's own code; workerd has node:crypto, too. */
 import { createHash } from 'node:crypto';
-import type { Hasher } from './content.ts';
+import type { CreateHasher } from './content.ts';
 
-export function createHasher(): Hasher {
-  const hash = createHash('sha256');
+export const createHasher: CreateHasher = (algorithm = 'sha256') => {
+  const hash = createHash(algorithm);
   return { update: (chunk) => hash.update(chunk), digest: () => hash.digest('hex') };
-}
+};

@@ -4,6 +4,7 @@ import { deleteFile, findFile, finishFile, insertFile, type UserFile } from '../
 import { fileKey } from '../functions/object-keys.ts';
 import { removeAbandoned } from '../functions/sweep.ts';
 import type { Principal } from './auth.ts';
+import { isStorable } from './content.ts';
 import { ApiError } from './errors.ts';
 import type { Part } from './multipart.ts';
 import { noRoom, roomOf } from './room.ts';
@@ -97,8 +98,7 @@ export function asPurpose(purpose: string | undefined): string {
 /** The last of a path, as some clients send one. @throws ApiError */
 export function asFilename(path: string, field: string): string {
   const name = path.slice(path.search(/[^/\\]*$/)).slice(0, MAX_FILENAME);
-  if (name === '' || !name.isWellFormed() || name.includes('\0'))
-    throw wrong(field, 'must have a name that is text');
+  if (name === '' || !isStorable(name)) throw wrong(field, 'must have a name that is text');
   return name;
 }
 
@@ -125,7 +125,7 @@ export async function ownFile(
   id: string,
   field = 'file_id',
 ): Promise<UserFile> {
-  const file = await findFile(deps.db, principal.userId, id);
+  const file = isStorable(id) ? await findFile(deps.db, principal.userId, id) : undefined;
   if (!file) throw new ApiError('not_found', `There is no file ${id}.`, { field });
   return file;
 }

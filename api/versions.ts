@@ -24,14 +24,21 @@ import { inSpan } from '../observe/trace.ts';
 import type { Principal } from './auth.ts';
 import type { BlobStore } from './blob-store.ts';
 import { CardError, readCard } from './card.ts';
-import { type Content, checkStorable, type Hasher, readHeaderOf, readText, scanWeights } from './content.ts';
+import {
+  type Content,
+  type CreateHasher,
+  checkStorable,
+  readHeaderOf,
+  readText,
+  scanWeights,
+} from './content.ts';
 import { ApiError, asApiError, type Problem, refusedFor } from './errors.ts';
 import { requireRoom } from './room.ts';
 
 export interface PublishDeps {
   readonly db: Database;
   readonly blobs: BlobStore;
-  readonly createHasher: () => Hasher;
+  readonly createHasher: CreateHasher;
   readonly now: () => Date;
   /** Bytes that may be stored under one name; undefined: no limit. */
   readonly storageQuota?: number | undefined;

@@ -767,6 +767,47 @@ export const files = pgTable(
   (t) => [index('files_user').on(t.userId, t.createdAt, t.id)],
 );
 
+export const UPLOAD_STATUSES = ['pending', 'completed', 'cancelled', 'expired'] as const;
+export type UploadStatus = (typeof UPLOAD_STATUSES)[number];
+
+/** Files that come in parts, each in a request of its own. The parts' bytes are under parts/<upload>/, until some time after it is closed. */
+export const uploads = pgTable(
+  'uploads',
+  {
+    id: text('id').primaryKey(),
+    userId: text('user_id')
+      .notNull()
+      .references(() => user.id),
+    filename: text('filename').notNull(),
+    purpose: text('purpose').notNull(),
+    /** As declared. */
+    size: long('size').notNull(),
+    status: text('status').notNull().default('pending').$type<UploadStatus>(),
+    /** What it became; null when completed: deleted since. */
+    fileId: text('file_id').references(() => files.id, { onDelete: 'set null' }),
+    /** When it expires, or was completed or cancelled. */
+    closesAt: time('closes_at').notNull(),
+    /** Whether the bytes of its parts are swept. */
+    swept: boolean('swept').notNull().default(false),
+    createdAt: time('created_at').notNull().default(now),
+  },
+  (t) => [index('uploads_user').on(t.userId), index('uploads_file').on(t.fileId)],
+);
+
+/** Those whose bytes are all there. */
+export const uploadParts = pgTable(
+  'upload_parts',
+  {
+    id: text('id').primaryKey(),
+    uploadId: text('upload_id')
+      .notNull()
+      .references(() => uploads.id, { onDelete: 'cascade' }),
+    size: long('size').notNull(),
+    createdAt: time('created_at').notNull().default(now),
+  },
+  (t) => [index('upload_parts_upload').on(t.uploadId)],
+);
+
 // --- training --------------------------------------------------------------------------------------------------------
 
 export const JOB_STATUSES = [

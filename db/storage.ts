@@ -1,13 +1,13 @@
 /** What is stored, and under whose name. */
 import { and, eq, inArray, isNotNull, isNull, ne, type SQL, sql } from 'drizzle-orm';
 import type { Database } from './open.ts';
-import { adapters, draftFiles, drafts, files, tasks, user, versions } from './schema.ts';
+import { adapters, draftFiles, drafts, files, tasks, uploads, user, versions } from './schema.ts';
 
 /** Versions that were refused or withdrawn are nobody's any more. */
 const counts = inArray(versions.status, ['pending', 'passed']);
 const sum = (size: SQL | typeof versions.size) => sql<number>`coalesce(sum(${size}), 0)::float8`;
 
-/** Bytes under a name: of versions, of what is on its way to become some, of files, and of what tasks made. */
+/** Bytes under a name: of versions, of what is on its way to become some, of files, of those that come in parts, and of what tasks made. */
 export async function storedBytes(db: Database, owner: string): Promise<number> {
   const parts = await Promise.all([
     db
@@ -32,6 +32,11 @@ export async function storedBytes(db: Database, owner: string): Promise<number> 
       .from(files)
       .innerJoin(user, eq(user.id, files.userId))
       .where(eq(user.name, owner)),
+    db
+      .select({ bytes: sum(sql`${uploads.size}`) })
+      .from(uploads)
+      .innerJoin(user, eq(user.id, uploads.userId))
+      .where(and(eq(user.name, owner), eq(uploads.status, 'pending'))),
     db
       .select({ bytes: sum(sql`(file->>'size')::bigint`) })
       .from(tasks)

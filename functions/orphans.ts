@@ -2,7 +2,7 @@
  * Every hour: walks the object store and removes what no row names. Such objects are left by servers that died between the store
  * and the database, and by a database that was restored from an older day. None that is younger than the grace period is touched.
  *
- * Staged uploads, users' files and checkpoints lie under keys that are used once: what no row has named by then, nobody ever will.
+ * Staged uploads, users' files, their parts and checkpoints lie under keys that are used once: what no row has named by then, nobody ever will.
  * Checked content lies under its digest: an orphan of last month may be the very content that somebody publishes at this moment. So
  * whoever puts content in place announces it first (db/blobs.ts), and it is removed with its announcement locked: one of the two
  * waits for the other.
@@ -14,8 +14,9 @@ import { uploadedFiles } from '../db/files.ts';
 import type { Database } from '../db/open.ts';
 import { taskFilesOf } from '../db/tasks.ts';
 import { checkpointsOf } from '../db/training.ts';
+import { uploadsOf } from '../db/uploads.ts';
 import { defineFunction, Tick } from './definition.ts';
-import { BLOBS, CHECKPOINTS, FILES, PREFIXES, TASKS, UPLOADS } from './object-keys.ts';
+import { BLOBS, CHECKPOINTS, FILES, PARTS, PREFIXES, TASKS, UPLOADS } from './object-keys.ts';
 import { eachPart } from './parts.ts';
 import type { ListedObject, Ports } from './ports.ts';
 
@@ -40,6 +41,7 @@ export const orphans = defineFunction({
     blobs: z.int(),
     uploads: z.int(),
     files: z.int(),
+    parts: z.int(),
     checkpoints: z.int(),
     tasks: z.int(),
   }),
@@ -48,6 +50,7 @@ export const orphans = defineFunction({
       blobs: () => removeOrphanBlobs(ports),
       uploads: () => removeOrphans(ports, UPLOADS, draftsOf),
       files: () => removeOrphans(ports, FILES, uploadedFiles),
+      parts: () => removeOrphans(ports, PARTS, uploadsOf),
       checkpoints: () => removeOrphans(ports, CHECKPOINTS, checkpointsOf),
       tasks: () => removeOrphans(ports, TASKS, taskFilesOf),
     }),

@@ -6,8 +6,9 @@ import { endExpiredLeases } from '../db/leases.ts';
 import { forgetFullBuckets } from '../db/rate-buckets.ts';
 import { endExpiredTasks, forgetTaskFiles, spentTasks } from '../db/tasks.ts';
 import { keepCheckpointFiles, passedCheckpoints, spentCheckpoints } from '../db/training.ts';
+import { closedUploads, forgetParts, forgetUploads } from '../db/uploads.ts';
 import { defineFunction, Tick } from './definition.ts';
-import { CHECKPOINTS, FILES, fileKey, TASKS, UPLOADS } from './object-keys.ts';
+import { CHECKPOINTS, FILES, fileKey, PARTS, partsKey, TASKS, UPLOADS } from './object-keys.ts';
 import { retriesOf } from './on-runners.ts';
 import { eachPart } from './parts.ts';
 import type { Ports } from './ports.ts';
@@ -17,9 +18,14 @@ type SweepPorts = Pick<Ports, 'db' | 'queue' | 'blobs' | 'now'>;
 type Storage = Pick<Ports, 'db' | 'blobs'>;
 
 const AT_ONCE = 100;
-const HOUR_MS = 3_600_000;
+const MINUTE_MS = 60_000;
+const HOUR_MS = 60 * MINUTE_MS;
 /** An upload that is not over by then was left behind. */
 const UPLOAD_HOURS = 24;
+/** Nothing that is at work when an upload in parts is closed reads its parts for longer: no Lambda lives so long. */
+const CLOSED_MINUTES = 15;
+/** For so long it is told what became of an upload in parts. */
+const TOLD_HOURS = 24;
 /** What a job was is kept for a while when it is over, for whoever asks what happened, or promotes a checkpoint. */
 const CHECKPOINT_HOURS = 7 * 24;
 /** What only serves to go on from a checkpoint, once nobody will: a database that is restored from yesterday may. */
@@ -34,7 +40,7 @@ export const sweep = defineFunction({
     timeoutSeconds: 300,
     retries: 0,
     concurrency: 1,
-    removes: [UPLOADS, FILES, CHECKPOINTS, TASKS], // what was published is not for it
+    removes: [UPLOADS, FILES, PARTS, CHECKPOINTS, TASKS], // what was published is not for it
   },
   event: Tick,
   result: z.object({
@@ -42,6 +48,7 @@ export const sweep = defineFunction({
     tasks: z.int(),
     drafts: z.int(),
     uploads: z.int(),
+    parts: z.int(),
     checkpoints: z.int(),
     states: z.int(),
     files: z.int(),
@@ -53,6 +60,7 @@ export const sweep = defineFunction({
       tasks: () => endExpiredTasks(ports.db, retriesOf, ports.now()),
       drafts: () => sweepDrafts(ports),
       uploads: () => sweepUploads(ports),
+      parts: () => sweepParts(ports),
       checkpoints: () => sweepCheckpoints(ports),
       states: () => sweepStates(ports),
       files: () => sweepTaskFiles(ports),
@@ -99,6 +107,20 @@ export async function removeAbandoned(
   if (!(await isAbandoned(db, id))) return;
   if (uploadId) await blobs.abortUpload(fileKey(id), uploadId);
   await removeUnfinished(db, id);
+}
+
+/** Of uploads that were completed, cancelled, or have expired: all that lies under their names, whether it has a row or not. */
+async function sweepParts({ db, blobs, now }: SweepPorts): Promise<number> {
+  const before = new Date(now().getTime() - CLOSED_MINUTES * MINUTE_MS);
+  const swept = await inBatches(
+    () => closedUploads(db, before, AT_ONCE),
+    async (id) => {
+      for await (const page of blobs.list(partsKey(id))) for (const { key } of page) await blobs.remove(key);
+      await forgetParts(db, id);
+    },
+  );
+  await forgetUploads(db, hoursAgo({ now }, TOLD_HOURS));
+  return swept;
 }
 
 /** Of jobs that have been over for long; what they measured stays. */

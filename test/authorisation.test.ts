@@ -83,6 +83,7 @@ let made = 0;
 /** Runners show a token of their own. */
 const RUNNERS: Rule = { refuses: 401 };
 const HUB_WRITES: Rule = { scope: ['publish', 'admin'], role: 'write', body: () => ({}) };
+const UPLOAD = { purpose: 'fine-tune', filename: 'rows.jsonl', bytes: 1, mime_type: 'text/jsonl' };
 const JOB: Rule = { scope: ['train'], own: 'alone' };
 const CAS = '/cas/:owner/:name/:session';
 const NOTHING = { status: 404, saying: 'There is nothing here' };
@@ -240,6 +241,10 @@ const RULES: Readonly<Record<string, Rule>> = {
   'GET /v1/files/:id': { scope: ['train'], own: 'alone' },
   'GET /v1/files/:id/content': { scope: ['train'], own: 'alone' },
   'DELETE /v1/files/:id': { scope: ['train'], own: 'alone' },
+  'POST /v1/uploads': { scope: ['train'], body: () => UPLOAD },
+  'POST /v1/uploads/:id/parts': { scope: ['train'], own: 'alone' },
+  'POST /v1/uploads/:id/complete': { scope: ['train'], own: 'alone', body: () => ({}) },
+  'POST /v1/uploads/:id/cancel': { scope: ['train'], own: 'alone' },
   'POST /v1/fine_tuning/jobs': {
     scope: ['train'],
     see: ['train'],
@@ -362,6 +367,7 @@ let api: InProcess;
 const keys = new Map<string, string>();
 let operations: string[] = [];
 let job = '';
+let upload = '';
 
 async function keyOf(caller: Caller, asked: readonly Scope[], target: Target = 'public'): Promise<string> {
   if (caller === 'nobody') return '';
@@ -429,6 +435,17 @@ async function uploadedFile(): Promise<string> {
   return ((await answer.json()) as { id: string }).id;
 }
 
+/** The writer's, the same one until it is cancelled: nobody may have many of them open. */
+async function openUpload(operation: string): Promise<string> {
+  if (!upload || operation.endsWith('/cancel'))
+    upload = (
+      (await (await api.call('POST', '/v1/uploads', UPLOAD, await keyOf('writer', []))).json()) as {
+        id: string;
+      }
+    ).id;
+  return upload;
+}
+
 let unhook: () => Promise<unknown> = async () => undefined;
 
 /** A path with everything in it, made anew where it is used up. */
@@ -474,6 +491,7 @@ async function pathFor(operation: string, target: Target): Promise<string> {
     webhooks: webhook,
     keys: key,
     files: uploadedFile,
+    uploads: () => openUpload(operation),
     jobs: () => job,
   };
   const kind = operation.split('/:id')[0]!.split('/').at(-1)!;

@@ -53,7 +53,7 @@ describe('in the object store', () => {
     });
   }
   const removeOrphans = () => invoke(orphans, {}, api.deps);
-  const NOTHING = { blobs: 0, uploads: 0, files: 0, checkpoints: 0, tasks: 0 };
+  const NOTHING = { blobs: 0, uploads: 0, files: 0, parts: 0, checkpoints: 0, tasks: 0 };
 
   it('keeps what is younger than the grace period', async () => {
     expect(await hoursLater(GRACE_HOURS - 1, removeOrphans)).toEqual(NOTHING);
@@ -99,6 +99,7 @@ describe('in the object store', () => {
     for (const key of [
       'uploads/nobody/LICENSE',
       'files/file-nobody',
+      'parts/upload_nobody/part_x/0',
       'checkpoints/ftjob-nobody/1/lease/x',
       'tasks/task-nobody/lease/x',
     ])
@@ -107,6 +108,7 @@ describe('in the object store', () => {
       blobs: 0,
       uploads: 1,
       files: 1,
+      parts: 1,
       checkpoints: 1,
       tasks: 1,
     });

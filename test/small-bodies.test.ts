@@ -1,11 +1,13 @@
 /** Where a request may have a few megabytes only, as in Lambda: what is larger goes straight to the object store. */
 import { uploadFiles } from '@huggingface/hub';
+import OpenAI, { toFile } from 'openai';
 import { afterAll, afterEach, beforeAll, expect, it } from 'vitest';
 import { sampleAdapter, sampleConfig } from '../adapter/sample-adapter.ts';
 import { base, baseId, InProcess } from './in-process.ts';
 
 /** 6 MB, as base64. */
 const LAMBDA = (6_000_000 * 3) / 4;
+const MIB = 2 ** 20;
 let api: InProcess;
 let url: string;
 let key: string;
@@ -44,6 +46,28 @@ it('a commit holds the smallest files, as many as a request may have', async () 
   expect(await plan(2e6, 1e5)).toEqual(['regular', 'regular']);
   expect(await plan(3e6, 1e5)).toEqual(['lfs', 'regular']);
   expect(await plan(2e6, 15e5, 1e6)).toEqual(['lfs', 'regular', 'regular']);
+});
+
+it('a part of a file may have 4 MiB, and the refusal of a larger one says so', async () => {
+  const client = new OpenAI({
+    apiKey: await api.key('carol', ['train']),
+    baseURL: `${url}/v1`,
+    maxRetries: 0,
+  });
+  const content = Buffer.alloc(9 * MIB, '{"text":"row"}\n');
+  const more = { purpose: 'fine-tune', filename: 'rows.jsonl', mime_type: 'text/jsonl' } as const;
+  const { id } = await client.uploads.create({ ...more, bytes: content.length });
+  const send = async (from: number, to: number) =>
+    (await client.uploads.parts.create(id, { data: await toFile(content.subarray(from, to)) })).id;
+  await expect(send(0, 4 * MIB + 1)).rejects.toMatchObject({
+    status: 413,
+    param: 'data',
+    message: expect.stringContaining(`A part may have ${4 * MIB} bytes here`),
+  });
+  sizes.length = 0;
+  const part_ids = [await send(0, 4 * MIB), await send(4 * MIB, 8 * MIB), await send(8 * MIB, 9 * MIB)];
+  expect(Math.max(...sizes)).toBeLessThan(LAMBDA);
+  expect((await client.uploads.complete(id, { part_ids })).file?.bytes).toBe(content.length);
 });
 
 it('@huggingface/hub publishes what would not fit into requests', async () => {

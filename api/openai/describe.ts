@@ -4,14 +4,15 @@ import type { Scope } from '../auth.ts';
 import type { AppEnv } from '../context.ts';
 import { SEEING } from './routes.ts';
 import { ChatBody, CompletionBody } from './schemas.ts';
+import { PartForm, UploadBody, UploadCompletion } from './uploads.ts';
 
 export function describeOpenai(app: OpenAPIHono<AppEnv>): void {
   const answer = {
     200: { description: "OpenAI's answer, or server-sent events where `stream` is true" },
     default: { description: "OpenAI's error shape" },
   };
-  const body = (schema: z.ZodType) => ({
-    body: { required: true, content: { 'application/json': { schema } } },
+  const body = (schema: z.ZodType, type = 'application/json') => ({
+    body: { required: true, content: { [type]: { schema } } },
   });
   const register = (
     method: 'get' | 'post',
@@ -41,5 +42,26 @@ export function describeOpenai(app: OpenAPIHono<AppEnv>): void {
     summary: 'Continue a text',
     scopes: ['infer'],
     request: body(CompletionBody),
+  });
+  const upload = { params: z.object({ id: z.string() }) };
+  register('post', '/v1/uploads', {
+    summary: 'Begin a file that comes in parts',
+    scopes: ['train'],
+    request: body(UploadBody),
+  });
+  register('post', '/v1/uploads/{id}/parts', {
+    summary: 'Send a part: several at a time, in any order',
+    scopes: ['train'],
+    request: { ...upload, ...body(PartForm, 'multipart/form-data') },
+  });
+  register('post', '/v1/uploads/{id}/complete', {
+    summary: 'Make a file of the parts, in the order that is given',
+    scopes: ['train'],
+    request: { ...upload, ...body(UploadCompletion) },
+  });
+  register('post', '/v1/uploads/{id}/cancel', {
+    summary: 'Send no more parts, and make no file of them',
+    scopes: ['train'],
+    request: upload,
   });
 }

@@ -148,7 +148,7 @@ describe('the stack', () => {
       'ApiFunctionServiceRoleDefaultPolicy',
       'SetupTaskTaskRoleDefaultPolicy',
     ]);
-    for (const { resources } of writers) expect(resources).toHaveLength(5);
+    for (const { resources } of writers) expect(resources).toHaveLength(6);
     const runners = statements.filter(({ policy }) => /^Runners(Serving|Training)TaskTaskRole/.test(policy));
     expect(runners).toEqual([]);
   });

@@ -20,6 +20,8 @@ const question = {
   content: 'Table books(title, author, price). List the title of all books.',
 };
 const answer = 'SELECT title FROM books';
+/** What every runtime takes. */
+const SMALL_PART = 4 * 2 ** 20;
 const sha256 = (bytes: Uint8Array) => createHash('sha256').update(bytes).digest('hex');
 
 const because = (reason: string | undefined) => (reason ? `: ${reason}` : '');
@@ -180,6 +182,28 @@ describe.each(RUNTIMES)('through $name', ({ name, open, gaps }) => {
     const made = (await job()).fine_tuned_model!;
     expect(made).toBe(`admin/${own}@v1`);
     expect((await ask(made)).usage?.completion_tokens).toBeGreaterThan(0);
+  });
+
+  it('a file comes in parts', async () => {
+    const rows = Buffer.from('{"text":"row"}\n'.repeat(600_000)); // three parts
+    const client = server.openai();
+    const { id } = await client.uploads.create({
+      purpose: 'fine-tune',
+      filename: 'rows.jsonl',
+      bytes: rows.length,
+      mime_type: 'text/jsonl',
+    });
+    const starts = Array.from({ length: Math.ceil(rows.length / SMALL_PART) }, (_, i) => i * SMALL_PART);
+    const parts = await Promise.all(
+      starts.map(async (start) => {
+        const data = await toFile(rows.subarray(start, start + SMALL_PART));
+        return (await client.uploads.parts.create(id, { data })).id;
+      }),
+    );
+    const md5 = createHash('md5').update(rows).digest('hex');
+    const { file } = await client.uploads.complete(id, { part_ids: parts, md5 });
+    const content = await (await client.files.content(file!.id)).arrayBuffer();
+    expect(sha256(new Uint8Array(content))).toBe(sha256(rows));
   });
 
   it('the site shows an adapter, compressed for whoever reads that, and its files', async () => {

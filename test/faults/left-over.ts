@@ -3,7 +3,7 @@
  * server runs. What is left then is named by a row, and every row finds what it names.
  */
 import { openTrainingQueue } from '../../db/queue.ts';
-import { BLOBS, CHECKPOINTS, FILES, UPLOADS } from '../../functions/object-keys.ts';
+import { BLOBS, CHECKPOINTS, FILES, PARTS, UPLOADS } from '../../functions/object-keys.ts';
 import { GRACE_HOURS, orphans } from '../../functions/orphans.ts';
 import { sweep } from '../../functions/sweep.ts';
 import type { Deployment } from './deployment.ts';
@@ -46,7 +46,10 @@ async function compare({ database, store }: Deployment): Promise<string[]> {
   );
   const named = new Set([...rows, ...declared].map(({ key }) => key));
   for (const key of there.keys())
-    if (!named.has(key) && [BLOBS, UPLOADS, FILES, CHECKPOINTS].some((prefix) => key.startsWith(prefix)))
+    if (
+      !named.has(key) &&
+      [BLOBS, UPLOADS, FILES, PARTS, CHECKPOINTS].some((prefix) => key.startsWith(prefix))
+    )
       found.push(`${key} belongs to nothing`);
   return found;
 }

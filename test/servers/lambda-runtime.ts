@@ -10,7 +10,7 @@ import { Writable } from 'node:stream';
 const HANDLER_STREAMING = Symbol.for('aws.lambda.runtime.handler.streaming');
 const CONTENT_TYPE = 'application/vnd.awslambda.http-integration-response';
 const DELIMITER = Buffer.alloc(8);
-/** Of a request; AWS answers the longer ones itself. */
+/** Of a request, its body in base64; AWS answers the longer ones itself. */
 const MAX_PAYLOAD = 6 * 2 ** 20;
 
 interface Prelude {
@@ -111,7 +111,7 @@ function eventOf(request: IncomingMessage, body: Buffer): object {
 
 async function serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
   const body = await read(request);
-  if (body.length > MAX_PAYLOAD) {
+  if ((body.length * 4) / 3 > MAX_PAYLOAD) {
     response.writeHead(413, { 'content-type': 'application/json' }).end('{"Message":"Request Too Long"}');
     return;
   }

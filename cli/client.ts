@@ -137,15 +137,8 @@ export class Client {
     return this.read(schema, await this.send('POST', path, body, undefined, headers));
   }
 
-  /** Sends what is no JSON. */
-  async upload<T extends z.ZodType>(
-    schema: T,
-    path: string,
-    body: ReadableStream<Uint8Array>,
-    contentType: string,
-  ): Promise<z.infer<T>> {
-    const init = { body, headers: { 'content-type': contentType }, duplex: 'half' as const };
-    return this.read(schema, await this.request('POST', path, init));
+  async postForm<T extends z.ZodType>(schema: T, path: string, form: FormData): Promise<z.infer<T>> {
+    return this.read(schema, await this.request('POST', path, { body: form }));
   }
 
   async delete(path: string): Promise<void> {

@@ -1,4 +1,7 @@
-/** Work that goes on at the server is asked after until it is over, also where the server is away for a while. */
+/**
+ * Where the server is away for a while: work that goes on there is asked after until it is over, and what is sent there is sent
+ * again.
+ */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { CliError, EXIT } from './errors.ts';
 
@@ -6,6 +9,9 @@ import { CliError, EXIT } from './errors.ts';
 const PATIENCE_MS = 5 * 60_000;
 const FIRST_PAUSE_MS = 1_000;
 const LONGEST_PAUSE_MS = 20_000;
+/** Of what is sent. With doubling delays from the first one on, 16 seconds: longer than a server takes to start again. */
+const ATTEMPTS = 7;
+const FIRST_RETRY_MS = 250;
 export const NOT_REACHABLE = 'The server is not reachable; trying again.';
 
 export interface Waiting<T> {
@@ -53,5 +59,30 @@ class Away {
     const pause = Math.min(FIRST_PAUSE_MS * 2 ** this.pauses++, LONGEST_PAUSE_MS);
     this.waited += pause;
     return pause;
+  }
+}
+
+/**
+ * @param what does not get through, in the end. @param again how to go on with it later
+ * @throws CliError what the server said, or that nothing got there
+ */
+export async function persistently<T>(
+  what: string,
+  again: string,
+  send: (attempt: number) => Promise<T>,
+): Promise<T> {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return await send(attempt);
+    } catch (error) {
+      if (error instanceof CliError && error.exitCode !== EXIT.unavailable) throw error;
+      if (attempt === ATTEMPTS)
+        throw new CliError(
+          EXIT.unavailable,
+          `${what} did not get through: ${(error as Error).message}`,
+          again,
+        );
+      await sleep(FIRST_RETRY_MS * 2 ** (attempt - 1));
+    }
   }
 }

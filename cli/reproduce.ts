@@ -4,8 +4,9 @@ import { single } from './browse.ts';
 import { AdapterDetail, type Client, VersionDetail } from './client.ts';
 import { CliError, EXIT } from './errors.ts';
 import type { Output } from './output.ts';
+import { sendFile } from './send-file.ts';
 import { finished, startTask, tell } from './tasks.ts';
-import { sha256Of, uploadFile } from './train.ts';
+import { sha256Of } from './train.ts';
 
 const ReceiptFile = z.object({ sha256: z.string() });
 const Trained = VersionDetail.extend({
@@ -63,5 +64,5 @@ async function upload(
       EXIT.usage,
       `${path} is not the file of the receipt: its sha256 is ${actual}, not ${expected}`,
     );
-  return uploadFile(client, output, path);
+  return sendFile(client, output, path);
 }

@@ -8,7 +8,7 @@ import { CliError, EXIT } from './errors.ts';
 import { onInterrupt } from './interrupt.ts';
 import { bytes, note, type Output, result, table } from './output.ts';
 import { NOT_REACHABLE, untilOver } from './patience.ts';
-import { uploadFile } from './train.ts';
+import { sendFile } from './send-file.ts';
 
 const ASK_EVERY_MS = 500;
 const SHOWN = 50;
@@ -53,7 +53,7 @@ export async function evaluate(
   model: string,
   data: string | undefined,
 ): Promise<void> {
-  const file = data === undefined ? {} : { file: await uploadFile(client, output, data) };
+  const file = data === undefined ? {} : { file: await sendFile(client, output, data) };
   tell(output, await finished(client, output, await startTask(client, 'evaluate', { model, ...file })));
 }
 

@@ -1,17 +1,13 @@
 /** `patchbay train`: upload the rows, start a job, and watch it. */
 import { createHash } from 'node:crypto';
-import { createReadStream, openAsBlob } from 'node:fs';
-import { stat } from 'node:fs/promises';
-import { basename } from 'node:path';
-import { z } from 'zod';
+import { createReadStream } from 'node:fs';
 import type { Client } from './client.ts';
 import { CliError, EXIT } from './errors.ts';
 import { follow } from './follow.ts';
 import { described, Job } from './jobs.ts';
 import { number } from './options.ts';
-import { note, type Output, progress, result } from './output.ts';
-
-const UploadedFile = z.looseObject({ id: z.string() });
+import { note, type Output, result } from './output.ts';
+import { sendFile, sizeOf } from './send-file.ts';
 
 export interface TrainOptions {
   readonly base: string;
@@ -37,8 +33,8 @@ export async function train(
 ): Promise<void> {
   const hyperparameters = hyperparametersOf(options); // before anything is sent
   const seed = number('--seed', options.seed);
-  const training_file = await uploadFile(client, output, data);
-  const validation_file = options.validation && (await uploadFile(client, output, options.validation));
+  const training_file = await sendFile(client, output, data);
+  const validation_file = options.validation && (await sendFile(client, output, options.validation));
   const job = await startJob(client, {
     model: options.base,
     training_file,
@@ -93,41 +89,6 @@ function assignment(text: string): [string, unknown] {
   } catch {
     return [key, value];
   }
-}
-
-/** @returns the id of the file on the server */
-export async function uploadFile(client: Client, output: Output, path: string): Promise<string> {
-  const size = await sizeOf(path);
-  const form = new FormData();
-  form.set('purpose', 'fine-tune');
-  form.set('file', await openAsBlob(path), basename(path));
-  const encoded = new Response(form);
-  const bar = progress(output, `uploading ${basename(path)}`, size);
-  const counted = encoded.body!.pipeThrough(
-    new TransformStream<Uint8Array, Uint8Array>({
-      transform: (chunk, controller) => {
-        bar.add(chunk.length);
-        controller.enqueue(chunk);
-      },
-    }),
-  );
-  try {
-    const { id } = await client.upload(
-      UploadedFile,
-      '/v1/files',
-      counted,
-      encoded.headers.get('content-type')!,
-    );
-    return id;
-  } finally {
-    bar.done();
-  }
-}
-
-async function sizeOf(path: string): Promise<number> {
-  const info = await stat(path).catch(() => undefined);
-  if (!info?.isFile()) throw new CliError(EXIT.usage, `there is no file ${path}`);
-  return info.size;
 }
 
 export async function sha256Of(path: string): Promise<string> {

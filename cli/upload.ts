@@ -12,12 +12,10 @@ import { type Client, Completed, Draft } from './client.ts';
 import { CliError, Conflict, EXIT } from './errors.ts';
 import { onInterrupt } from './interrupt.ts';
 import { note, type Output, progress } from './output.ts';
+import { persistently } from './patience.ts';
 import { cacheFolder } from './settings.ts';
 
-const PARTS_AT_ONCE = 4;
-/** With doubling delays from the first one on, 16 seconds: longer than a server takes to start again. */
-const ATTEMPTS = 7;
-const FIRST_RETRY_MS = 250;
+export const PARTS_AT_ONCE = 4;
 const AGAIN = 'Run the same command again: it goes on from here.';
 /** With Node's 64 KiB, asking for the next piece takes longer than reading and digesting it. */
 const READ_AT_ONCE = 2 ** 20;
@@ -168,24 +166,10 @@ interface Part {
 }
 
 async function uploadPart(client: Client, draftId: string, source: Source, part: Part): Promise<void> {
-  let { url } = part;
-  for (let attempt = 1; ; attempt++) {
-    try {
-      if (attempt > 1) url = await freshUrl(client, draftId, part); // the old one may have expired
-      if (url === undefined) return;
-      return await sendPart(url, await readPart(source, part));
-    } catch (error) {
-      if (error instanceof CliError && error.exitCode !== EXIT.unavailable) throw error;
-      if (attempt === ATTEMPTS) {
-        throw new CliError(
-          EXIT.unavailable,
-          `part ${part.number} of ${part.path} did not get through: ${(error as Error).message}`,
-          AGAIN,
-        );
-      }
-      await new Promise((resolve) => setTimeout(resolve, FIRST_RETRY_MS * 2 ** (attempt - 1)));
-    }
-  }
+  await persistently(`part ${part.number} of ${part.path}`, AGAIN, async (attempt) => {
+    const url = attempt === 1 ? part.url : await freshUrl(client, draftId, part); // the old one may have expired
+    if (url !== undefined) await sendPart(url, await readPart(source, part));
+  });
 }
 
 async function readPart({ folder, instead }: Source, { path, size, offset }: Part) {

@@ -1,4 +1,9 @@
 /** Where a request may have a few megabytes only, as in Lambda: what is larger goes straight to the object store. */
+import { execFile } from 'node:child_process';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
 import { uploadFiles } from '@huggingface/hub';
 import OpenAI, { toFile } from 'openai';
 import { afterAll, afterEach, beforeAll, expect, it } from 'vitest';
@@ -68,6 +73,39 @@ it('a part of a file may have 4 MiB, and the refusal of a larger one says so', a
   const part_ids = [await send(0, 4 * MIB), await send(4 * MIB, 8 * MIB), await send(8 * MIB, 9 * MIB)];
   expect(Math.max(...sizes)).toBeLessThan(LAMBDA);
   expect((await client.uploads.complete(id, { part_ids })).file?.bytes).toBe(content.length);
+});
+
+it('patchbay train sends a larger file in parts, again where one does not get through', async () => {
+  const folder = await mkdtemp(join(tmpdir(), 'patchbay-parts-'));
+  const path = join(folder, 'rows.jsonl');
+  const content = Buffer.alloc(9 * MIB, '{"text":"row"}\n');
+  await writeFile(path, content);
+  const { intercept } = api;
+  let failures = 0;
+  api.intercept = async (request, next) => {
+    const answer = await intercept(request, next);
+    const isFirst = /\/(parts|complete)$/.test(request.url) && failures++ < 2;
+    return isFirst ? new Response('', { status: 503 }) : answer; // it was done, and nobody hears of it
+  };
+  sizes.length = 0;
+  const trainKey = await api.key('dave', ['train']);
+  const command = [
+    join(import.meta.dirname, '../cli/bin/patchbay.js'),
+    '--json',
+    'train',
+    path,
+    '--base',
+    baseId,
+  ];
+  const env = { ...process.env, PATCHBAY_URL: url, PATCHBAY_KEY: trainKey, XDG_CACHE_HOME: folder };
+  const { stdout } = await promisify(execFile)('node', command, { env });
+  const headers = { authorization: `Bearer ${trainKey}` };
+  const sent = await fetch(`${url}/v1/files/${JSON.parse(stdout).training_file}/content`, { headers });
+  expect(Buffer.from(await sent.arrayBuffer()).equals(content)).toBe(true);
+  expect(failures).toBeGreaterThan(2);
+  expect(Math.max(...sizes)).toBeLessThan(LAMBDA);
+  api.intercept = intercept;
+  await rm(folder, { recursive: true });
 });
 
 it('@huggingface/hub publishes what would not fit into requests', async () => {

@@ -19,7 +19,7 @@ const cache = process.env.XDG_CACHE_HOME || join(homedir(), '.cache');
 module.enableCompileCache(join(cache, 'patchbay', 'compiled'));
 // Node's own ends the process when a server closes a connection whose last bytes wait for a slow reader:
 // github.com/nodejs/undici/issues/5360, mended in this one.
-const { Agent, fetch, setGlobalDispatcher } = await import('undici');
+const { Agent, fetch, FormData, setGlobalDispatcher } = await import('undici');
 setGlobalDispatcher(new Agent()); // else it shares Node's own, if that was there first
-globalThis.fetch = fetch;
+Object.assign(globalThis, { fetch, FormData }); // it knows no form but its own
 await import('../main.ts');

@@ -13,6 +13,7 @@ import { Advanced, hyperparametersOf, PRESETS, type Preset } from '../parts/trai
 import { checkRows, type RowsReport } from '../parts/train/check-rows.ts';
 import { Estimate } from '../parts/train/estimate.tsx';
 import type { Asked } from '../routes.tsx';
+import { sendFile } from '../send-file.ts';
 
 export const personal = true;
 
@@ -70,10 +71,10 @@ export function Component() {
     setSending(true);
     setFailure(undefined);
     try {
-      const uploaded = await openai().files.create({ file: file!, purpose: 'fine-tune' });
+      const training_file = await sendFile(openai(), file!);
       const job = await openai().fineTuning.jobs.create({
         model: text('model'),
-        training_file: uploaded.id,
+        training_file,
         ...(text('suffix') ? { suffix: text('suffix') } : {}),
         ...(text('visibility') ? { visibility: text('visibility') } : {}), // more than OpenAI's client knows of
         ...(text('seed') ? { seed: Number(text('seed')) } : {}),

@@ -3,6 +3,7 @@ import { useState } from 'react';
 import { dataOf, type Schemas } from '../../api.ts';
 import { openai } from '../../openai.ts';
 import { browserApi } from '../../routes.tsx';
+import { sendFile } from '../../send-file.ts';
 import { Failure } from '../action.tsx';
 import { DropZone } from '../drop-zone.tsx';
 import { signed } from '../format.ts';
@@ -16,8 +17,7 @@ export function Measure({ reference }: { reference: string }) {
     if (!file) return;
     setFailure(undefined);
     try {
-      const { id } = await openai().files.create({ file, purpose: 'fine-tune' });
-      const body = { model: reference, file: id };
+      const body = { model: reference, file: await sendFile(openai(), file) };
       await start(dataOf(browserApi().POST('/api/tasks/evaluate', { body })));
     } catch (error) {
       setFailure(error);

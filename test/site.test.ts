@@ -162,6 +162,27 @@ describe.skipIf(!chromiumPath)('the site', { timeout: 180_000 }, () => {
     await page.close();
   });
 
+  it('sends a file in parts that one request may not hold', async () => {
+    const page = await opened('/train');
+    const parts: string[] = [];
+    page.on('response', (response) => {
+      if (/\/v1\/uploads\/\w[^/]+\/parts$/.test(response.url())) parts.push(String(response.status()));
+    });
+    // What is asked for then; no job is made of it.
+    const job = new Promise<{ training_file: string }>((resolve) =>
+      page.route('**/v1/fine_tuning/jobs', (route) => resolve(route.request().postDataJSON())),
+    );
+    const buffer = Buffer.from(`${JSON.stringify({ text: 'word '.repeat(1000) })}\n`.repeat(900));
+    await page
+      .locator('input[type=file]')
+      .setInputFiles([{ name: 'rows.jsonl', mimeType: 'text/plain', buffer }]);
+    await page.getByText(/rows of text/).waitFor();
+    await page.getByRole('button', { name: 'Start training' }).click();
+    expect(await job).toMatchObject({ training_file: expect.stringMatching(/^file-/) });
+    expect(parts).toEqual(['200', '200']);
+    await page.close();
+  });
+
   it('trains one while its curve grows, and takes it away', async () => {
     const page = await opened('/train');
     const rows = join(seedFolder, 'adapters/sentiment/eval.jsonl');

@@ -129,12 +129,24 @@ describe('an interrupted command', () => {
     const half = signalled((_request, response) => response.writeHead(200).write('wei'));
     answers['GET /api/adapters/alice/sql/versions/1'] = [json(version(1))];
     answers['GET /api/adapters/alice/sql/versions/1/files/'] = [half.answer];
-    const { child, ended } = start('pull', 'alice/sql@1', 'here');
+    const { child, ended } = start('pull', 'alice/sql@1', 'new/here');
     await half.asked;
-    expect(await readdir(join(folder, 'here'))).toEqual([expect.stringMatching(/^\.pull-/)]);
+    expect(await readdir(join(folder, 'new/here'))).toEqual([expect.stringMatching(/^\.pull-/)]);
     child.kill('SIGINT');
     expect((await ended).code).toBe(130);
-    expect(await readdir(join(folder, 'here'))).toEqual([]);
+    expect(await readdir(folder)).not.toContain('new');
+  });
+
+  it('leaves a folder that was there before it', async () => {
+    await mkdir(join(folder, 'own'));
+    const half = signalled((_request, response) => response.writeHead(200).write('wei'));
+    answers['GET /api/adapters/alice/sql/versions/1'] = [json(version(1))];
+    answers['GET /api/adapters/alice/sql/versions/1/files/'] = [half.answer];
+    const { child, ended } = start('pull', 'alice/sql@1', 'own');
+    await half.asked;
+    child.kill('SIGINT');
+    expect((await ended).code).toBe(130);
+    expect(await readdir(join(folder, 'own'))).toEqual([]);
   });
 
   it.each([

@@ -1,8 +1,8 @@
 /** Files that the API gives out, compared with what it says of them. */
 import { createHash } from 'node:crypto';
-import { createWriteStream, rmSync } from 'node:fs';
-import { mkdir, mkdtemp, rename, rm } from 'node:fs/promises';
-import { join } from 'node:path';
+import { createWriteStream, rmdirSync, rmSync } from 'node:fs';
+import { mkdir, mkdtemp, rename } from 'node:fs/promises';
+import { dirname, join, resolve } from 'node:path';
 import { Readable, Transform } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import type { z } from 'zod';
@@ -21,10 +21,14 @@ export async function downloadInto(
   files: readonly FileFacts[],
   routeOf: (path: string) => string,
 ): Promise<void> {
-  await mkdir(folder, { recursive: true });
+  const made = await mkdir(folder, { recursive: true });
   // Beside where they will be, so that a rename is enough; nothing has its name before all of it is verified.
   const arriving = await mkdtemp(join(folder, '.pull-'));
-  using _ = onInterrupt(() => rmSync(arriving, { recursive: true, force: true }));
+  const undo = () => {
+    rmSync(arriving, { recursive: true, force: true });
+    if (made !== undefined) removeEmpty(resolve(folder), resolve(made));
+  };
+  using _ = onInterrupt(undo);
   const bar = progress(
     output,
     'downloading',
@@ -36,8 +40,18 @@ export async function downloadInto(
     for (const { path } of files) await rename(join(arriving, path), join(folder, path));
   } finally {
     bar.done();
-    await rm(arriving, { recursive: true, force: true });
+    undo();
   }
+}
+
+/** From the inside out, as far as there is nothing in them. @param first the outermost */
+function removeEmpty(folder: string, first: string): void {
+  try {
+    rmdirSync(folder);
+  } catch {
+    return; // somebody put something into it
+  }
+  if (folder !== first) removeEmpty(dirname(folder), first);
 }
 
 /** @throws CliError when it is not what the server says */

@@ -86,6 +86,29 @@ describe.skipIf(!chromiumPath)('a catalog of five thousand', () => {
     await page.close();
   });
 
+  it('shows what else there is to choose from, without a script too', async () => {
+    const plain = await browser.newContext({ javaScriptEnabled: false });
+    for (const width of [1280, 390]) {
+      const page = await plain.newPage();
+      await page.setViewportSize({ width, height: 900 });
+      await page.goto(url);
+      if (width === 390) await page.getByText('Filters', { exact: true }).click();
+      const tags = page.getByRole('region', { name: 'Tag' });
+      expect(await tags.getByRole('link').count()).toBe(8); // what is hidden has no role
+      await tags.getByText('3 more').click();
+      expect(await tags.getByRole('link').count()).toBe(11);
+      await tags.getByRole('link').last().click();
+      await page.waitForURL('**tag=tag-*');
+      if (width === 390) await page.getByText('Filters', { exact: true }).click();
+      await page
+        .getByRole('region', { name: 'Tag' })
+        .getByRole('link', { name: /chosen/ })
+        .waitFor();
+      await page.close();
+    }
+    await plain.close();
+  });
+
   it('is paged through without a gap or a repetition, though others publish meanwhile', async () => {
     const page = await browser.newPage();
     await page.goto(url);

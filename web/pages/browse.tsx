@@ -190,8 +190,7 @@ function Chosen() {
 function Facets({ page }: { page: Page }) {
   const [params] = useSearchParams();
   const facets = Object.entries(FACETS).map(([name, label]) => {
-    const values = page.counts?.facets[name as Facet] ?? [];
-    return { name, label, values: values.slice(0, SHOWN_VALUES) };
+    return { name, label, values: page.counts?.facets[name as Facet] ?? [] };
   });
   return (
     <div className="flex flex-col gap-5 text-sm">
@@ -205,21 +204,47 @@ function Facets({ page }: { page: Page }) {
         .map(({ name, label, values }) => (
           <section key={name} aria-label={label}>
             <h2 className="eyebrow mb-1">{label}</h2>
-            <ul>
-              {values.map(({ value, count: matches }) => (
-                <li key={value}>
-                  <FacetValue
-                    to={chosen(params, name, value)}
-                    label={said(name, value)}
-                    matches={matches}
-                    active={params.get(name) === value}
-                  />
-                </li>
-              ))}
-            </ul>
+            <FacetValues name={name} values={values.slice(0, SHOWN_VALUES)} />
+            {values.length > SHOWN_VALUES && (
+              // What is chosen among them is seen without opening it.
+              <details
+                key={params.get(name)}
+                open={values.slice(SHOWN_VALUES).some(({ value }) => value === params.get(name))}
+              >
+                <summary className="cursor-pointer py-0.5 text-quiet hover:text-ink">
+                  {values.length - SHOWN_VALUES} more
+                  <span className="sr-only"> of {label}</span>
+                </summary>
+                <FacetValues name={name} values={values.slice(SHOWN_VALUES)} />
+              </details>
+            )}
           </section>
         ))}
     </div>
+  );
+}
+
+function FacetValues({
+  name,
+  values,
+}: {
+  name: string;
+  values: readonly { readonly value: string; readonly count: number }[];
+}) {
+  const [params] = useSearchParams();
+  return (
+    <ul>
+      {values.map(({ value, count: matches }) => (
+        <li key={value}>
+          <FacetValue
+            to={chosen(params, name, value)}
+            label={said(name, value)}
+            matches={matches}
+            active={params.get(name) === value}
+          />
+        </li>
+      ))}
+    </ul>
   );
 }
 

@@ -346,6 +346,30 @@ describe.skipIf(!chromiumPath)('the site', { timeout: 180_000 }, () => {
     await page.close();
   });
 
+  it('says how to go on where a name is to be private that everybody sees, and sends nothing', async () => {
+    const page = await opened('/publish');
+    const sent: string[] = [];
+    page.on('request', (request) => request.method() !== 'GET' && sent.push(request.url()));
+    await page.locator('input[type=file]').setInputFiles(await filesOf(adapterFolder));
+    await page.getByLabel('Name').fill('moods');
+    await page.getByLabel('Who may see it').selectOption('private');
+    await page.getByRole('button', { name: 'Publish' }).click();
+    const said = page.getByRole('alert').getByText(/^Everybody sees dora\/moods already/);
+    await said.waitFor();
+
+    await page.goto(`${server.url}/train`, { waitUntil: 'networkidle' });
+    await page.locator('input[type=file]').setInputFiles(join(seedFolder, 'adapters/sentiment/eval.jsonl'));
+    await page.getByLabel('Name').fill('moods');
+    await page.getByLabel('Who may see it').selectOption('private');
+    await page.getByRole('button', { name: 'Start training' }).click();
+    await said.waitFor();
+    expect(sent).toEqual([]);
+    await page.getByRole('link', { name: 'make it private in its settings' }).click();
+    await page.waitForURL('**/adapters/dora/moods/manage');
+    expect(await page.getByLabel('Who may see it').inputValue()).toBe('public');
+    await page.close();
+  });
+
   it('refuses a folder that does not fit before it sends anything', async () => {
     const page = await opened('/publish');
     const sent: string[] = [];

@@ -11,6 +11,7 @@ import { bytes } from '../parts/format.ts';
 import { checkFit, type Folder, filesFor, readFolder } from '../parts/publish/check.ts';
 import { type Doing, forget, interrupted, publish, type Target } from '../parts/publish/upload.ts';
 import { Submit } from '../parts/submit.tsx';
+import { isOfPublicName, PublicAlready, refusePublic, VisibilityField } from '../parts/visibility.tsx';
 import { type Asked, browserApi } from '../routes.tsx';
 
 const ASK_AGAIN_MS = 1_000;
@@ -24,6 +25,7 @@ export const loader = async ({ api, viewer }: Asked) => {
 };
 
 type Outcome =
+  | { readonly state: 'public'; readonly id: string }
   | { readonly state: 'failed'; readonly reasons: readonly string[] }
   /** Sent, and then nothing more could be heard of it. */
   | { readonly state: 'sent'; readonly version: Schemas['Version']; readonly reasons: readonly string[] }
@@ -41,12 +43,18 @@ export function Component() {
 
   const start = async (target: Target) => {
     setOutcome(undefined);
+    const { owner, name, visibility } = target;
     try {
+      if (visibility) await refusePublic(owner, name);
       const files = await filesFor(folder!.files, target.base);
       const version = await publish(browserApi(), account, target, files, setDoing);
       setOutcome(await decided(version, target, setDoing));
     } catch (error) {
-      setOutcome({ state: 'failed', reasons: reasonsOf(error) });
+      setOutcome(
+        isOfPublicName(error)
+          ? { state: 'public', id: `${owner}/${name}` }
+          : { state: 'failed', reasons: reasonsOf(error) },
+      );
     }
     setDoing(undefined);
   };
@@ -249,12 +257,7 @@ function TargetForm({
         <Field label="Name" className="min-w-48 flex-1" hint={wrong && `It ${wrong}.`}>
           <input name="name" required maxLength={64} aria-invalid={wrong !== undefined} />
         </Field>
-        <Field label="Who may see it" className="min-w-48" hint="Of a new one; it can be changed later">
-          <select name="visibility">
-            <option value="public">everybody</option>
-            <option value="private">those who work on it</option>
-          </select>
-        </Field>
+        <VisibilityField className="min-w-48" hint="Of a new one; it can be changed later" />
       </div>
       {fit === undefined && <p className="text-quiet">Checking names and shapes…</p>}
       {fit?.length === 0 && <p className="text-good">Its names and shapes fit {base}.</p>}
@@ -292,6 +295,7 @@ const SAID = {
 } as const;
 
 function Result({ outcome }: { outcome: Outcome }) {
+  if (outcome.state === 'public') return <PublicAlready id={outcome.id} />;
   if (outcome.state === 'failed')
     return (
       <section>

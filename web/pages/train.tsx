@@ -12,6 +12,7 @@ import { Submit } from '../parts/submit.tsx';
 import { Advanced, hyperparametersOf, PRESETS, type Preset } from '../parts/train/advanced.tsx';
 import { checkRows, type RowsReport } from '../parts/train/check-rows.ts';
 import { Estimate } from '../parts/train/estimate.tsx';
+import { isOfPublicName, PublicAlready, refusePublic, VisibilityField } from '../parts/visibility.tsx';
 import type { Asked } from '../routes.tsx';
 import { sendFile } from '../send-file.ts';
 
@@ -39,7 +40,7 @@ export function Component() {
   const form = useRef<HTMLFormElement>(null);
   const [chosen, setChosen] = useState({
     model: params.get('model') ?? bases[0],
-    visibility: '',
+    isPrivate: false,
     asked: {},
   });
   // What is given in the form, in whichever of its fields.
@@ -48,7 +49,7 @@ export function Component() {
     const given = new FormData(form.current);
     setChosen({
       model: String(given.get('model')),
-      visibility: String(given.get('visibility')),
+      isPrivate: given.get('visibility') === 'private',
       asked: hyperparametersOf(given, preset),
     });
   };
@@ -56,7 +57,7 @@ export function Component() {
   const base = own.find(({ id }) => id === chosen.model)?.base ?? chosen.model;
   const price = training.find((one) => one.base === base) ?? training.find((one) => one.base === null);
   const [sending, setSending] = useState(false);
-  const [failure, setFailure] = useState<unknown>();
+  const [failure, setFailure] = useState<{ readonly of: unknown; readonly id: string }>();
 
   const take = async ([first]: File[]) => {
     if (!first) return;
@@ -68,15 +69,17 @@ export function Component() {
     event.preventDefault();
     const form = new FormData(event.currentTarget);
     const text = (name: string) => String(form.get(name) ?? '').trim();
+    const isPrivate = text('visibility') === 'private';
     setSending(true);
     setFailure(undefined);
     try {
+      if (isPrivate && text('suffix')) await refusePublic(account, text('suffix'));
       const training_file = await sendFile(openai(), file!);
       const job = await openai().fineTuning.jobs.create({
         model: text('model'),
         training_file,
         ...(text('suffix') ? { suffix: text('suffix') } : {}),
-        ...(text('visibility') ? { visibility: text('visibility') } : {}), // more than OpenAI's client knows of
+        ...(isPrivate ? { visibility: 'private' } : {}), // more than OpenAI's client knows of
         ...(text('seed') ? { seed: Number(text('seed')) } : {}),
         // More than OpenAI's client knows of.
         method: {
@@ -86,7 +89,7 @@ export function Component() {
       });
       await navigate(`/jobs/${job.id}`);
     } catch (error) {
-      setFailure(error);
+      setFailure({ of: error, id: `${account}/${text('suffix')}` });
       setSending(false);
     }
   };
@@ -130,12 +133,7 @@ export function Component() {
           >
             <input name="suffix" maxLength={64} pattern="[a-z0-9][a-z0-9._\-]*" placeholder="my-adapter" />
           </Field>
-          <Field label="Who may see it" hint="Of a new one; it can be changed later" className="min-w-48">
-            <select name="visibility">
-              <option value="">everybody</option>
-              <option value="private">those who work on it</option>
-            </select>
-          </Field>
+          <VisibilityField className="min-w-48" hint="Of a new one; it can be changed later" />
         </div>
         <fieldset className="grid gap-3 sm:grid-cols-3">
           <legend className="mb-1 text-sm font-medium">How thoroughly</legend>
@@ -160,7 +158,11 @@ export function Component() {
         </fieldset>
         <Advanced />
         {usable && <Estimate report={report} asked={chosen.asked} perMillion={price?.perMillion} />}
-        <Failure of={failure} />
+        {failure && isOfPublicName(failure.of) ? (
+          <PublicAlready id={failure.id} />
+        ) : (
+          <Failure of={failure?.of} />
+        )}
         <div className="flex flex-wrap items-center gap-3">
           <Submit className="button button-primary" disabled={!usable || sending}>
             {sending ? 'Sending…' : 'Start training'}
@@ -168,7 +170,7 @@ export function Component() {
           <span className="text-sm text-quiet">
             {!usable && (report ? 'The file cannot be used as it is. ' : 'Choose a file first. ')}
             What it makes passes the publish gate, and is then listed under {account}
-            {chosen.visibility ? ' for those who work on it alone.' : ' for everybody.'}
+            {chosen.isPrivate ? ' for those who work on it alone.' : ' for everybody.'}
           </span>
         </div>
       </form>

@@ -10,7 +10,7 @@ export function Field({
   label: string;
   hint?: string | undefined;
   children: ReactNode;
-  className?: string;
+  className?: string | undefined;
 }) {
   return (
     // biome-ignore lint/a11y/noLabelWithoutControl: the control is handed in

@@ -7,6 +7,7 @@ import { ActionButton, Failure, useAction } from '../action.tsx';
 import { Field } from '../field.tsx';
 import { date } from '../format.ts';
 import { Table } from '../table.tsx';
+import { VisibilityField } from '../visibility.tsx';
 
 type Adapter = Schemas['AdapterDetail'];
 
@@ -65,16 +66,11 @@ function Access({ adapter: { owner, name, visibility, gate } }: { adapter: Adapt
     );
   return (
     <section className="panel flex flex-wrap gap-6 p-4">
-      <Field label="Who may see it">
-        <select
-          value={visibility}
-          disabled={busy}
-          onChange={(event) => change({ visibility: event.target.value as Adapter['visibility'] })}
-        >
-          <option value="public">everybody</option>
-          <option value="private">those who work on it</option>
-        </select>
-      </Field>
+      <VisibilityField
+        value={visibility}
+        disabled={busy}
+        onChange={(event) => change({ visibility: event.target.value as Adapter['visibility'] })}
+      />
       <Field label="Who may have its weights and answers">
         <select
           value={gate ?? 'open'}

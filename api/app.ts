@@ -21,7 +21,7 @@ import { uploadRoutes } from './openai/uploads.ts';
 import { type PatchbayDeps, patchbayRoutes } from './patchbay/routes.ts';
 import { referencePage } from './reference-page.ts';
 import { type RunnerDeps, runnerRoutes } from './runner/routes.ts';
-import { type Site, siteRoutes } from './site.ts';
+import { type Site, siteFiles, sitePages } from './site.ts';
 
 export interface Log {
   info(fields: object, message: string): void;
@@ -88,6 +88,7 @@ export function createApp(deps: AppDeps) {
 
   // Runners have a token of their own, which is nobody's key.
   app.route('/api/runner', runnerRoutes(deps));
+  if (deps.site) app.route('/', siteFiles(deps.site));
   app.use(async (c, next) => {
     const { headers } = c.req.raw;
     const principal = await inSpan('authenticate', {}, async () => {
@@ -119,7 +120,8 @@ export function createApp(deps: AppDeps) {
   app.get('/docs', (c) => c.html(referencePage(app.getOpenAPI31Document({ openapi: '3.1.0', info }))));
   // RFC 7517: what verification records are checked with.
   app.get('/.well-known/jwks.json', (c) => c.json(deps.signer.keys));
-  if (deps.site) app.route('/', siteRoutes(deps.site, app, deps.blobs.endpoint));
+  const pages = deps.site && sitePages(deps.site, app, deps.blobs.endpoint);
+  if (pages) app.route('/', pages.routes);
   else app.get('/', (c) => c.redirect('/docs'));
 
   app.notFound((c) =>
@@ -132,7 +134,7 @@ export function createApp(deps: AppDeps) {
       ),
     ),
   );
-  app.onError((error, c) => {
+  app.onError(async (error, c) => {
     const requestId = c.get('requestId') ?? '';
     const known = asApiError(error);
     if (known.status >= 500 && known !== error) {
@@ -151,7 +153,7 @@ export function createApp(deps: AppDeps) {
         { requestId, method: c.req.method, path: c.req.path, status: known.status, code: known.code },
         'refused',
       );
-    return render(c.req.path, requestId, known);
+    return (await pages?.refusal(c, known, requestId)) ?? render(c.req.path, requestId, known);
   });
   return app;
 }

@@ -35,11 +35,11 @@ interface ExecutionContext {
   waitUntil(work: Promise<unknown>): void;
 }
 
-/** @param renderPage the site's, as built */
-export function createWorker(renderPage: Site['page']) {
+/** @param pages the site's, as built */
+export function createWorker(pages: Omit<Site, 'asset'>) {
   let opened: Promise<Edge> | undefined;
   const edge = (bindings: EdgeBindings, context: ExecutionContext): Promise<Edge> => {
-    opened ??= Edge.open(bindings, renderPage, context).catch((error: Error) => {
+    opened ??= Edge.open(bindings, pages, context).catch((error: Error) => {
       opened = undefined; // the next request tries again
       throw error;
     });
@@ -90,7 +90,7 @@ class Edge {
   /** @throws Error naming the setting that is missing or wrong, or what cannot be reached */
   static async open(
     bindings: EdgeBindings,
-    renderPage: Site['page'],
+    pages: Omit<Site, 'asset'>,
     context: ExecutionContext,
   ): Promise<Edge> {
     const config = configOf(bindings);
@@ -108,7 +108,7 @@ class Edge {
         db,
         queue: await joinTrainingQueue(db),
         blobs: createBlobStore(store),
-        site: { page: renderPage, asset: builtFiles(bindings.ASSETS) },
+        site: { ...pages, asset: builtFiles(bindings.ASSETS) },
         createHasher,
         // workerd does not say; a proxy in front does (PATCHBAY_TRUST_PROXY).
         peerOf: () => undefined,

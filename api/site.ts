@@ -1,42 +1,71 @@
 /** The site: pages that ask this API for what they show, as a browser would, and are sent as HTML. */
 import { type Context, Hono } from 'hono';
 import { compress } from 'hono/compress';
+import { matchedRoutes } from 'hono/route';
 import { type AppEnv, absolute } from './context.ts';
 import { ApiError } from './errors.ts';
 
 type Ask = (request: Request) => Promise<Response>;
 
+/** Why there is no page, for people to read. */
+export interface Refusal {
+  readonly status: number;
+  readonly message: string;
+  readonly retryAfterSeconds?: number | undefined;
+}
+
 export interface Site {
   /** @param ask how the page asks the API */
   page(request: Request, ask: Ask): Promise<Response>;
+  /** In place of a page, with nothing asked. */
+  refusal(request: Request, why: Refusal): Promise<Response>;
   /** A built file; its name holds a digest of its content. @returns undefined: there is none */
   asset(request: Request): Promise<Response | undefined>;
 }
 
-/** @param app whom the pages ask. @param storeUrl where files are sent to and fetched from */
-export function siteRoutes(
-  { page, asset }: Site,
-  app: { fetch(request: Request, env: unknown): Response | Promise<Response> },
-  storeUrl: string,
-) {
-  const site = new Hono<AppEnv>();
-  const policy = securityPolicy(new URL(storeUrl).origin);
-
-  site.get('/assets/*', async (c) => {
+/** The same for everybody: for them nobody is looked up, and nothing is counted. */
+export function siteFiles({ asset }: Site) {
+  return new Hono<AppEnv>().get('/assets/*', async (c) => {
     const found = await asset(c.req.raw);
     if (!found) throw new ApiError('not_found', `There is no ${c.req.path}.`);
     return found;
   });
+}
 
-  site.get('*', compress(), async (c, next) => {
-    if (!c.req.header('accept')?.includes('text/html')) return next();
-    const answer = await page(new Request(absolute(c), c.req.raw), async (asked) =>
-      app.fetch(asSameCaller(asked, c), c.env),
-    );
-    for (const [name, value] of Object.entries(policy)) answer.headers.set(name, value);
+/** @param app whom the pages ask. @param storeUrl where files are sent to and fetched from */
+export function sitePages(
+  { page, refusal }: Site,
+  app: { fetch(request: Request, env: unknown): Response | Promise<Response> },
+  storeUrl: string,
+) {
+  const policy = Object.entries(securityPolicy(new URL(storeUrl).origin));
+  const guarded = (answer: Response): Response => {
+    for (const [name, value] of policy) answer.headers.set(name, value);
     return answer;
+  };
+  const routes = new Hono<AppEnv>().get('*', compress(), async (c, next) => {
+    if (!wantsPage(c)) return next();
+    const asked = new Request(absolute(c), c.req.raw);
+    return guarded(await page(asked, async (request) => app.fetch(asSameCaller(request, c), c.env)));
   });
-  return site;
+  return {
+    routes,
+    /** What went wrong before a page could say so. @returns undefined: no page was asked for */
+    async refusal(c: Context<AppEnv>, why: Refusal, requestId: string): Promise<Response | undefined> {
+      if (!wantsPage(c) || !isOfPages(c)) return undefined;
+      const answer = guarded(await refusal(c.req.raw, why));
+      answer.headers.set('x-request-id', requestId);
+      return answer;
+    },
+  };
+}
+
+const wantsPage = (c: Context<AppEnv>): boolean => c.req.header('accept')?.includes('text/html') ?? false;
+
+/** Whether no other route would have answered, but for those that stand before all. */
+function isOfPages(c: Context<AppEnv>): boolean {
+  const answering = matchedRoutes(c).filter(({ method }) => method !== 'ALL');
+  return answering.length > 0 && answering.every(({ path }) => path === '/*');
 }
 
 /** The page may see what whoever looks at it may see. */

@@ -12,7 +12,7 @@ beforeAll(async () => {
     const bases = await ask(new Request(new URL('/api/bases', request.url)));
     return new Response(`${request.url} ${bases.status}`);
   };
-  const site = { page, asset: async () => undefined };
+  const site = { page, refusal: async () => new Response(), asset: async () => undefined };
   api = await InProcess.open({ memory: true }, { publicUrl: PUBLIC, site });
   token = await api.key('carol', ['read', 'publish']);
 });

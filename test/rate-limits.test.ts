@@ -4,6 +4,7 @@ import { Hono } from 'hono';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { addressOf } from '../api/address.ts';
 import type { AppEnv } from '../api/context.ts';
+import { openSite } from '../api/embedded/site.ts';
 import { asApiError } from '../api/errors.ts';
 import { Limits } from '../api/limits.ts';
 import { type OpenDatabase, openDatabase } from '../db/open.ts';
@@ -40,6 +41,63 @@ describe('limits of requests', () => {
     const key = await limited.key('bob', ['read']);
     expect((await ask(key)).headers.get('ratelimit')).toMatch(/^"api";r=9;/);
     for (let i = 0; i < 20; i++) expect((await ask(limited.admin)).status).toBe(200);
+  });
+});
+
+describe('a browser that comes for a page', () => {
+  const PAGES = ['/', '/adapters/admin/any', '/settings', '/jobs', '/nothing/here'];
+  const browser = { accept: 'text/html,application/xhtml+xml,*/*;q=0.8' };
+  const ask = (api: InProcess, path: string, headers: Record<string, string> = browser) =>
+    api.app.request(path, { headers });
+
+  it('over the limit reads when to come again, and finds the page’s files', async () => {
+    const limited = await InProcess.open({ memory: true }, { limitFactor: 0.001, site: await openSite() });
+    const style = /href="(\/assets\/[^"]+\.css)"/.exec(await (await ask(limited, '/sign-in')).text())?.[1];
+    const seen: string[] = [];
+    for (let i = 0; i < 4; i++) {
+      const answer = await ask(limited, '/');
+      if (answer.status === 200) continue; // what a page asks for counts as well
+      expect(answer.status).toBe(429);
+      expect(answer.headers.get('retry-after')).toMatch(/^(100|99)$/);
+      seen.push(await answer.text());
+    }
+    expect(seen.length).toBeGreaterThan(1);
+    for (const path of PAGES) {
+      const answer = await ask(limited, path);
+      expect(answer.status, path).toBe(429);
+      expect(answer.headers.get('retry-after'), path).toMatch(/^(100|99)$/);
+      expect(answer.headers.get('content-type'), path).toMatch(/^text\/html/);
+      expect(answer.headers.get('content-security-policy'), path).toContain("default-src 'self'");
+      seen.push(await answer.text());
+    }
+    for (const html of seen) expect(html).toMatch(/<h1[^>]*>Too much at once.*the next may come in \d+ s\./s);
+    expect((await ask(limited, style!)).status).toBe(200);
+    for (const path of ['/api/bases', '/v1/models', '/openapi.json', '/admin/any/resolve/main/x'])
+      expect((await ask(limited, path)).headers.get('content-type'), path).not.toMatch(/html/);
+    const program = await ask(limited, '/', { accept: '*/*' });
+    expect(program.headers.get('content-type')).toBe('application/problem+json');
+    await limited.close();
+  });
+
+  it('while the database is away reads so', async () => {
+    const api = await InProcess.open({ memory: true }, { site: await openSite() });
+    const { session } = api.deps.db as unknown as {
+      session: { prepareQuery(...args: unknown[]): unknown };
+    };
+    const prepare = session.prepareQuery.bind(session);
+    session.prepareQuery = () => {
+      throw Object.assign(new Error('connect ECONNREFUSED'), { code: 'ECONNREFUSED' });
+    };
+    const signedIn = { ...browser, cookie: 'better-auth.session_token=any' };
+    for (const path of PAGES)
+      for (const headers of [browser, signedIn]) {
+        const answer = await ask(api, path, headers);
+        expect(answer.status, path).toBe(503);
+        expect(answer.headers.get('retry-after'), path).toBe('2');
+        expect(await answer.text(), path).toMatch(/<h1[^>]*>Away for a moment.*cannot be reached right now/s);
+      }
+    session.prepareQuery = prepare;
+    await api.close();
   });
 });
 

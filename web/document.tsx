@@ -3,19 +3,16 @@ import type { ReactNode } from 'react';
 
 export const STATE = 'state';
 
+/** @param run what takes the page over in the browser; absent: it stays as it is */
 export function Document({
-  scripts,
-  entry,
   styles,
   fonts,
-  state,
+  run,
   children,
 }: {
-  scripts: readonly string[];
-  entry: string;
   styles: readonly string[];
   fonts: readonly string[];
-  state: object;
+  run?: { readonly scripts: readonly string[]; readonly entry: string; readonly state: object };
   children: ReactNode;
 }) {
   return (
@@ -39,20 +36,22 @@ export function Document({
         {styles.map((file) => (
           <link key={file} rel="stylesheet" href={`/${file}`} />
         ))}
-        {scripts.map((file) => (
+        {run?.scripts.map((file) => (
           // The page can be read before they are there.
           <link key={file} rel="modulepreload" href={`/${file}`} fetchPriority="low" />
         ))}
-        <script type="module" src={entry} fetchPriority="low" />
+        {run && <script type="module" src={run.entry} fetchPriority="low" />}
       </head>
       <body>
         <div id="app">{children}</div>
-        <script
-          type="application/json" // data, not a script
-          id={STATE}
-          // biome-ignore lint/security/noDangerouslySetInnerHtml: JSON, in which no element can begin or end
-          dangerouslySetInnerHTML={{ __html: JSON.stringify(state).replaceAll('<', '\\u003c') }}
-        />
+        {run && (
+          <script
+            type="application/json" // data, not a script
+            id={STATE}
+            // biome-ignore lint/security/noDangerouslySetInnerHtml: JSON, in which no element can begin or end
+            dangerouslySetInnerHTML={{ __html: JSON.stringify(run.state).replaceAll('<', '\\u003c') }}
+          />
+        )}
       </body>
     </html>
   );

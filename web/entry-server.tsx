@@ -7,8 +7,9 @@ import {
   isRouteErrorResponse,
   StaticRouterProvider,
 } from 'react-router';
-import { createApi } from './api.ts';
+import { createApi, Problem } from './api.ts';
 import { Document } from './document.tsx';
+import { RefusalPage } from './error-page.tsx';
 import { type Handle, routesOf, viewerOf } from './routes.tsx';
 
 interface Chunk {
@@ -27,6 +28,38 @@ export async function renderPage(
   ask: (request: Request) => Promise<Response>,
   chunks: Manifest,
 ): Promise<Response> {
+  try {
+    return await rendered(request, ask, chunks);
+  } catch (error) {
+    if (error instanceof Problem) return renderRefusal(request, error, chunks); // not even who asks could be told
+    throw error;
+  }
+}
+
+/** In place of a page, when nothing can be asked: it asks for nothing, and runs no script. */
+export async function renderRefusal(
+  request: Request,
+  why: { readonly status: number; readonly message: string; readonly retryAfterSeconds?: number | undefined },
+  chunks: Manifest,
+): Promise<Response> {
+  const html = await renderToReadableStream(
+    <StrictMode>
+      <Document styles={chunks[ENTRY]?.css ?? []} fonts={fontsOf(chunks)}>
+        <RefusalPage url={new URL(request.url)} status={why.status}>
+          {why.message}
+        </RefusalPage>
+      </Document>
+    </StrictMode>,
+  );
+  const after = why.retryAfterSeconds;
+  return page(html, why.status, after === undefined ? null : String(after));
+}
+
+async function rendered(
+  request: Request,
+  ask: (request: Request) => Promise<Response>,
+  chunks: Manifest,
+): Promise<Response> {
   const api = createApi(new URL(request.url).origin, ask);
   const viewer = request.headers.get('cookie')?.includes('better-auth') ? await viewerOf(api) : null;
   const { query, dataRoutes } = createStaticHandler(routesOf(api, viewer));
@@ -39,11 +72,13 @@ export async function renderPage(
   const html = await renderToReadableStream(
     <StrictMode>
       <Document
-        scripts={[...new Set(files.flatMap((file) => withImports(chunks, file)))]}
-        entry={`/${chunks[ENTRY]!.file}`}
         styles={[...new Set(files.flatMap((file) => chunks[file]?.css ?? []))]}
-        fonts={(chunks[ENTRY]!.assets ?? []).filter((file) => file.endsWith('.woff2'))}
-        state={{ loaderData, errors: told(errors) }}
+        fonts={fontsOf(chunks)}
+        run={{
+          scripts: [...new Set(files.flatMap((file) => withImports(chunks, file)))],
+          entry: `/${chunks[ENTRY]!.file}`,
+          state: { loaderData, errors: told(errors) },
+        }}
       >
         <StaticRouterProvider router={router} context={context} hydrate={false} />
       </Document>
@@ -52,11 +87,17 @@ export async function renderPage(
     { progressiveChunkSize: Number.POSITIVE_INFINITY },
   );
   await html.allReady;
-  return new Response(html, {
-    status: context.statusCode,
-    headers: { 'content-type': 'text/html; charset=utf-8' },
-  });
+  const after = Object.values(context.loaderHeaders).map((headers) => headers.get('retry-after'));
+  return page(html, context.statusCode, after.find((seconds) => seconds !== null) ?? null);
 }
+
+function page(html: ReadableStream, status: number, retryAfter: string | null): Response {
+  const headers = new Headers({ 'content-type': 'text/html; charset=utf-8' });
+  if (retryAfter !== null) headers.set('retry-after', retryAfter);
+  return new Response(html, { status, headers });
+}
+
+const fontsOf = (chunks: Manifest) => (chunks[ENTRY]?.assets ?? []).filter((file) => file.endsWith('.woff2'));
 
 /** Refusals are told to the browser as they are; what is unexpected stays here. */
 function told(errors: Record<string, unknown> | null) {

@@ -1,6 +1,7 @@
 /** What is shown instead of a page: what happened, and where to go from here. */
 import { isRouteErrorResponse, Link, useLocation, useRouteError } from 'react-router';
 import { ownPath } from './own-path.ts';
+import { Mark } from './parts/mark.tsx';
 
 export function ErrorPage() {
   const error = useRouteError();
@@ -8,7 +9,7 @@ export function ErrorPage() {
   const status = isRouteErrorResponse(error) ? error.status : undefined;
   const said = isRouteErrorResponse(error) && typeof error.data === 'string' ? error.data : undefined;
   return (
-    <Message title={status === 404 ? 'There is nothing here' : 'That did not work'}>
+    <Message title={titleOf(status)}>
       <p className="text-quiet">
         {said ?? 'The page could not be shown. Is the server still running? Try again in a moment.'}
       </p>
@@ -23,6 +24,43 @@ export function ErrorPage() {
     </Message>
   );
 }
+
+/** Where there is no more than this: nobody and nothing could be asked. */
+export function RefusalPage({
+  url: { pathname, search },
+  status,
+  children,
+}: {
+  url: URL;
+  status: number;
+  children: string;
+}) {
+  return (
+    <div className="px-4 py-6">
+      <a href="/" className="mx-auto flex max-w-xl items-center gap-2 text-lg font-bold tracking-tight">
+        <Mark />
+        Patchbay
+      </a>
+      <main>
+        <Message title={titleOf(status)}>
+          <p className="text-quiet">{children}</p>
+          <p className="mt-4">
+            <a className="button" href={ownPath(pathname) + search}>
+              Try again
+            </a>
+          </p>
+        </Message>
+      </main>
+    </div>
+  );
+}
+
+const TITLES: Readonly<Record<number, string>> = {
+  404: 'There is nothing here',
+  429: 'Too much at once',
+  503: 'Away for a moment',
+};
+const titleOf = (status: number | undefined): string => TITLES[status ?? 0] ?? 'That did not work';
 
 function Message({ title, children }: { title: string; children: React.ReactNode }) {
   return (

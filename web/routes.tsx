@@ -111,7 +111,9 @@ const asPage =
     } catch (error) {
       if (!(error instanceof Problem)) throw error;
       if (error.status === 401) throw redirectDocument(signIn); // the session has ended meanwhile: all of the page is another one's
-      throw data(error.message, { status: error.status });
+      const after = error.retryAfterSeconds;
+      const headers = after === undefined ? {} : { 'retry-after': String(after) };
+      throw data(error.message, { status: error.status, headers });
     }
   };
 

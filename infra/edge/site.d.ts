@@ -5,6 +5,11 @@ declare module 'site:pages' {
     ask: (request: Request) => Promise<Response>,
     manifest: object,
   ): Promise<Response>;
+  export function renderRefusal(
+    request: Request,
+    why: import('../../api/site.ts').Refusal,
+    manifest: object,
+  ): Promise<Response>;
 }
 
 declare module 'site:manifest' {

@@ -301,6 +301,82 @@ describe.skipIf(!chromiumPath)('the site', { timeout: 180_000 }, () => {
     await page.close();
   });
 
+  it('says of what it sent whether it is there, is not, or has to be looked for', async () => {
+    const page = await opened('/publish');
+    const completing = '**/api/drafts/*/complete';
+    const refusal = (status: number, detail: string) => ({
+      status,
+      contentType: 'application/problem+json',
+      body: JSON.stringify({ status, code: 'any', detail }),
+    });
+    // Not as it ships: what the server has already is not sent.
+    const files = await contentsOf(adapterFolder);
+    const weights = files.find(({ name }) => name.endsWith('.safetensors'))!.buffer;
+    weights.writeUInt8(weights.at(-4)! ^ 1, weights.length - 4);
+    const publish = async (name: string) => {
+      await page.goto(`${server.url}/publish`, { waitUntil: 'networkidle' });
+      await page.locator('input[type=file]').setInputFiles(files);
+      await page.getByLabel('Name').fill(name);
+      await page.getByRole('button', { name: 'Publish' }).click();
+    };
+    await page.route(completing, (route) => route.fulfill(refusal(409, 'Another one is being published.')));
+    await publish('contended');
+    await page.getByRole('heading', { name: 'It was not published' }).waitFor();
+    await page.getByRole('alert').getByText('Another one is being published.').waitFor();
+
+    // Parts that were lost to the store that joins them are sent again.
+    await page.unrouteAll();
+    let asked = 0;
+    await page.route(completing, (route) =>
+      asked++ === 0 ? route.fulfill(refusal(409, 'Parts are missing.')) : route.continue(),
+    );
+    await page.route('**/api/drafts/*', async (route) => {
+      const answer = await route.fetch();
+      const draft = await answer.json();
+      for (const { parts = [] } of draft.files) for (const part of parts) part.done = false;
+      await route.fulfill({ response: answer, json: draft });
+    });
+    await publish('contended');
+    await page.getByRole('heading', { name: 'dora/contended@1 is listed' }).waitFor({ timeout: 120_000 });
+    expect(asked).toBe(2);
+
+    // It is taken, nobody hears of it, and then the session is over.
+    await page.unrouteAll();
+    let lost = false;
+    await page.route(completing, async (route) => {
+      if (lost) return route.fulfill(refusal(401, 'Sign in.'));
+      lost = true;
+      await route.fetch();
+      await route.abort();
+    });
+    await publish('unheard');
+    await page.getByRole('heading', { name: 'It was sent, but the answer was lost' }).waitFor();
+    expect(await page.getByText('It was not published').count()).toBe(0);
+    await page.unrouteAll();
+    await page.getByRole('link', { name: 'Look' }).click();
+    await page.getByRole('heading', { level: 1, name: 'Sentiment label' }).first().waitFor();
+    await page.getByRole('link', { name: '1', exact: true }).waitFor();
+
+    // It is taken, and what the gate says of it cannot be heard.
+    await page.route(completing, async (route) => {
+      const answer = await route.fetch();
+      const taken = await answer.json();
+      await route.fulfill({
+        response: answer,
+        json: { ...taken, version: { ...taken.version, status: 'pending' } },
+      });
+    });
+    await page.route('**/api/adapters/dora/unjudged/versions/1', (route) =>
+      route.fulfill(refusal(401, 'Sign in.')),
+    );
+    await publish('unjudged');
+    await page.getByRole('heading', { name: 'dora/unjudged@1 was sent, and is being verified' }).waitFor();
+    await page.getByRole('alert').getByText('Your session is over.').waitFor();
+    await page.unrouteAll();
+    complaints.length = 0; // the browser says what was refused and lost
+    await page.close();
+  });
+
   it('finds work again that was asked for before a reload, and asks before a job is cancelled', async () => {
     const page = await opened('/adapters/dora/moods/files');
     await page.getByRole('button', { name: 'Merge it' }).click();
@@ -366,6 +442,7 @@ describe.skipIf(!chromiumPath)('the site', { timeout: 180_000 }, () => {
     expect(sent).toEqual([]);
     await page.getByRole('link', { name: 'make it private in its settings' }).click();
     await page.waitForURL('**/adapters/dora/moods/manage');
+    await page.getByLabel('Who may have its weights and answers').waitFor();
     expect(await page.getByLabel('Who may see it').inputValue()).toBe('public');
     await page.close();
   });

@@ -9,7 +9,14 @@ import { DropZone } from '../parts/drop-zone.tsx';
 import { Field } from '../parts/field.tsx';
 import { bytes } from '../parts/format.ts';
 import { checkFit, type Folder, filesFor, readFolder } from '../parts/publish/check.ts';
-import { type Doing, forget, interrupted, publish, type Target } from '../parts/publish/upload.ts';
+import {
+  AnswerLost,
+  type Doing,
+  forget,
+  interrupted,
+  publish,
+  type Target,
+} from '../parts/publish/upload.ts';
 import { Submit } from '../parts/submit.tsx';
 import { isOfPublicName, PublicAlready, refusePublic, VisibilityField } from '../parts/visibility.tsx';
 import { type Asked, browserApi } from '../routes.tsx';
@@ -27,6 +34,8 @@ export const loader = async ({ api, viewer }: Asked) => {
 type Outcome =
   | { readonly state: 'public'; readonly id: string }
   | { readonly state: 'failed'; readonly reasons: readonly string[] }
+  /** Sent, and whether it was taken is not known. */
+  | { readonly state: 'lost'; readonly id: string; readonly reasons: readonly string[] }
   /** Sent, and then nothing more could be heard of it. */
   | { readonly state: 'sent'; readonly version: Schemas['Version']; readonly reasons: readonly string[] }
   | {
@@ -50,11 +59,7 @@ export function Component() {
       const version = await publish(browserApi(), account, target, files, setDoing);
       setOutcome(await decided(version, target, setDoing));
     } catch (error) {
-      setOutcome(
-        isOfPublicName(error)
-          ? { state: 'public', id: `${owner}/${name}` }
-          : { state: 'failed', reasons: reasonsOf(error) },
-      );
+      setOutcome(outcomeOf(error, `${owner}/${name}`));
     }
     setDoing(undefined);
   };
@@ -94,6 +99,12 @@ export function Component() {
       {outcome && <Result outcome={outcome} />}
     </div>
   );
+}
+
+function outcomeOf(error: unknown, id: string): Outcome {
+  if (isOfPublicName(error)) return { state: 'public', id };
+  const reasons = reasonsOf(error);
+  return error instanceof AnswerLost ? { state: 'lost', id, reasons } : { state: 'failed', reasons };
 }
 
 /** Waits for the publish gate, however long it takes, and through whatever passes by itself. */
@@ -247,7 +258,7 @@ function TargetForm({
             ))}
           </select>
         </Field>
-        <Field label="Under" className="min-w-32">
+        <Field label="Under" className="min-w-32 flex-1">
           <select name="owner">
             {owners.map((name) => (
               <option key={name}>{name}</option>
@@ -257,7 +268,7 @@ function TargetForm({
         <Field label="Name" className="min-w-48 flex-1" hint={wrong && `It ${wrong}.`}>
           <input name="name" required maxLength={64} aria-invalid={wrong !== undefined} />
         </Field>
-        <VisibilityField className="min-w-48" hint="Of a new one; it can be changed later" />
+        <VisibilityField className="min-w-48 flex-1" hint="Of a new one; it can be changed later" />
       </div>
       {fit === undefined && <p className="text-quiet">Checking names and shapes…</p>}
       {fit?.length === 0 && <p className="text-good">Its names and shapes fit {base}.</p>}
@@ -296,6 +307,20 @@ const SAID = {
 
 function Result({ outcome }: { outcome: Outcome }) {
   if (outcome.state === 'public') return <PublicAlready id={outcome.id} />;
+  if (outcome.state === 'lost')
+    return (
+      <section className="panel flex flex-col gap-2 border-warn p-4">
+        <h2>It was sent, but the answer was lost</h2>
+        <p>
+          It may be there already: <strong className="break-all">{outcome.id}</strong> shows it among its
+          versions. Look before you publish it again.
+        </p>
+        <Reasons reasons={outcome.reasons} />
+        <Link className="button self-start" to={`/adapters/${outcome.id}/versions`}>
+          Look
+        </Link>
+      </section>
+    );
   if (outcome.state === 'failed')
     return (
       <section>

@@ -6,7 +6,7 @@ import { sha256 } from '@noble/hashes/sha2.js';
 import { bytesToHex } from '@noble/hashes/utils.js';
 import pLimit from 'p-limit';
 import { type Api, dataOf, Problem, type Schemas } from '../../api.ts';
-import { patiently } from '../../failure.ts';
+import { patiently, said } from '../../failure.ts';
 
 const PARTS_AT_ONCE = 4;
 /** With doubling delays from the first one on, 16 seconds: longer than a server takes to start again. */
@@ -108,14 +108,27 @@ async function sendAndComplete(
   }
 }
 
-/** However often it is asked, it is done once: an answer that was lost on its way is asked for again. */
+/** All of it was sent, and whether it was taken cannot be told. */
+export class AnswerLost extends Error {}
+
+/**
+ * However often it is asked, it is done once: an answer that was lost on its way is asked for again.
+ * @throws AnswerLost where then it is another one, which says nothing of the first
+ */
 async function complete(api: Api, id: string, tell: (doing: Doing) => void): Promise<Schemas['Version']> {
   const verifying = { what: 'verifying', done: 0, of: 0 } as const;
+  let isLost = false;
   tell(verifying);
   const completed = await patiently(
     () => dataOf(api.POST('/api/drafts/{id}/complete', { params: { path: { id } } })),
-    (trouble) => tell({ ...verifying, trouble }),
-  );
+    (trouble) => {
+      isLost = true;
+      tell({ ...verifying, trouble });
+    },
+  ).catch((error: unknown) => {
+    const isDecided = error instanceof Problem && [409, 422].includes(error.status);
+    throw isLost && !isDecided ? new AnswerLost(said(error), { cause: error }) : error;
+  });
   if (completed.kind !== 'adapter') throw new Error('The server listed something else.');
   return completed.version;
 }

@@ -402,6 +402,82 @@ describe.skipIf(!chromiumPath)('the site', { timeout: 180_000 }, () => {
     await page.close();
   });
 
+  it('lists one’s jobs, tasks and files, also to whom runs no script, and cancels and deletes', async () => {
+    const plain = await browser.newContext({
+      javaScriptEnabled: false,
+      storageState: await context.storageState(),
+    });
+    const read = await opened('/tasks', plain);
+    const merge = read.getByRole('row', { name: /dora\/moods@2/ });
+    await merge.getByText('succeeded').waitFor();
+    await merge.getByText(/^\d+ files, /).click();
+    const config = await merge.getByRole('link', { name: 'config.json', exact: true }).getAttribute('href');
+    const fetched = await plain.request.get(server.url + config);
+    expect(await fetched.json()).toMatchObject({ model_type: 'llama' });
+    await read.getByRole('link', { name: 'Training jobs' }).click();
+    await read
+      .getByRole('row', { name: /dora\/trained@v\d/ })
+      .getByText('succeeded')
+      .waitFor();
+    await read
+      .getByRole('row', { name: /dora\/dropped/ })
+      .getByText('cancelled')
+      .waitFor();
+    await read.getByRole('link', { name: 'Files', exact: true }).click();
+    expect(await read.getByRole('link', { name: 'eval.jsonl' }).count()).toBe(2);
+    await plain.close();
+
+    const page = await opened('/files');
+    await page.getByRole('button', { name: 'Delete eval.jsonl' }).first().click();
+    await page.getByRole('alertdialog').getByRole('button', { name: 'Delete it' }).click();
+    await expect.poll(() => page.getByRole('link', { name: 'eval.jsonl' }).count()).toBe(1);
+
+    // Where nothing takes it from the queue meanwhile, and there is more than one page.
+    const task = (i: number, more: object) => ({
+      id: `task-${i}`,
+      function: 'evaluate',
+      model: `dora/moods@${i}`,
+      base: 'patchbay/tiny',
+      versions: [{ version: `dora/moods@${i}`, weight: 1 }],
+      file: null,
+      status: 'running',
+      progress: { what: 'rows', done: 3, total: 9 },
+      result: null,
+      filesExpireAt: null,
+      error: null,
+      createdAt: '2026-11-01T00:00:00Z',
+      startedAt: null,
+      finishedAt: null,
+      ...more,
+    });
+    let isCancelled = false;
+    await page.route(/\/api\/tasks\?/, (route) => {
+      const first = isCancelled ? { status: 'cancelled', progress: null } : {};
+      const isSecond = route.request().url().includes('after=task-1');
+      const answer = isSecond
+        ? {
+            tasks: [task(2, { status: 'failed', error: { code: 'any', message: 'No such row.' } })],
+            next: null,
+          }
+        : { tasks: [task(1, first)], next: 'task-1' };
+      return route.fulfill({ json: answer });
+    });
+    await page.route('**/api/tasks/task-1/cancel', (route) => {
+      isCancelled = true;
+      return route.fulfill({ json: task(1, { status: 'cancelled' }) });
+    });
+    await page.getByRole('link', { name: 'Tasks' }).click();
+    const row = page.getByRole('row', { name: /dora\/moods@1/ });
+    await row.getByText('rows: 3 of 9').waitFor();
+    await row.getByRole('button', { name: /^Cancel/ }).click();
+    await row.getByText('cancelled').waitFor();
+    await page.getByRole('link', { name: 'Next page' }).click();
+    await page.getByText('No such row.').waitFor();
+    await page.getByRole('link', { name: 'First page' }).click();
+    await row.waitFor();
+    await page.close();
+  });
+
   it('knows an organisation as soon as it is made, and hides what is published under it', async () => {
     const page = await opened('/settings/organisations');
     await page.getByLabel('Make an organisation').fill('crew');
@@ -600,6 +676,8 @@ describe.skipIf(!chromiumPath)('the site', { timeout: 180_000 }, () => {
       '/publish',
       '/train',
       '/jobs',
+      '/tasks',
+      '/files',
       '/settings',
       '/settings/organisations',
       '/settings/usage',

@@ -28,7 +28,9 @@ const throwProblems: Middleware = {
   async onResponse({ response }) {
     if (response.ok) return;
     const after = Number(response.headers.get('retry-after')) || undefined;
-    throw new Problem(await response.json().catch(() => ({})), response.status, after);
+    const body = await response.json().catch(() => ({}));
+    // OpenAI's shape, on their routes.
+    throw new Problem(body.error ? { detail: body.error.message } : body, response.status, after);
   },
 };
 

@@ -78,7 +78,7 @@ export function Layout() {
             {viewer ? (
               <>
                 <Link to="/jobs" className="text-quiet hover:text-ink">
-                  Jobs
+                  Your work
                 </Link>
                 <Link to="/settings" className="max-w-40 truncate font-medium hover:underline">
                   {viewer.name}
@@ -106,7 +106,9 @@ export function Layout() {
       </main>
       <footer className="border-t border-line text-sm text-quiet">
         <div className="mx-auto flex max-w-7xl flex-wrap gap-x-6 gap-y-1 px-4 py-4">
-          <span className="mr-auto">One frozen base, thousands of small adapters.</span>
+          <span className="mr-auto basis-full sm:basis-auto">
+            One frozen base, thousands of small adapters.
+          </span>
           <a className="hover:underline" href="/docs">
             API
           </a>

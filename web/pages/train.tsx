@@ -107,7 +107,7 @@ export function Component() {
           </p>
         </div>
         <Link className="button" to="/jobs">
-          Your jobs
+          Your work
         </Link>
       </header>
       <DropZone
@@ -133,7 +133,7 @@ export function Component() {
           >
             <input name="suffix" maxLength={64} pattern="[a-z0-9][a-z0-9._\-]*" placeholder="my-adapter" />
           </Field>
-          <VisibilityField className="min-w-48" hint="Of a new one; it can be changed later" />
+          <VisibilityField className="min-w-48 flex-1" hint="Of a new one; it can be changed later" />
         </div>
         <fieldset className="grid gap-3 sm:grid-cols-3">
           <legend className="mb-1 text-sm font-medium">How thoroughly</legend>

@@ -9,7 +9,7 @@ import { ActionButton, Failure } from '../action.tsx';
 type Task = Schemas['Task'];
 
 const ASK_AGAIN_MS = 1_000;
-const isOver = ({ status }: Task): boolean => status !== 'queued' && status !== 'running';
+export const isOver = ({ status }: Task): boolean => status !== 'queued' && status !== 'running';
 
 /** What is known of a task; nothing at first. */
 export interface Followed {

@@ -42,12 +42,14 @@ interface Metrics {
   tokens_per_second?: number;
 }
 
-export const isOver = ({ status }: Pick<FineTuningJob, 'status'>): boolean =>
+export const isOver = ({ status }: { readonly status: string }): boolean =>
   ['succeeded', 'failed', 'cancelled'].includes(status);
 
 /** What it trains, as owner/name; the version, once there is one. */
-export function nameOf(job: FineTuningJob): string {
-  const { user_provided_suffix: suffix } = job as FineTuningJob & { user_provided_suffix?: string };
+export function nameOf(
+  job: Pick<FineTuningJob, 'id' | 'fine_tuned_model' | 'organization_id'> & { user_provided_suffix?: string },
+): string {
+  const { user_provided_suffix: suffix } = job;
   return job.fine_tuned_model ?? (suffix ? `${job.organization_id}/${suffix}` : job.id);
 }
 

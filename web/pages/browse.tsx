@@ -33,8 +33,10 @@ const SAID: Readonly<Record<string, string>> = {
   publisher: 'its publisher’s rows',
   base: 'the base’s standard rows',
 };
-const said = (facet: string, value: string): string =>
-  facet === 'evaluated' ? (SAID[value] ?? value) : value;
+const said = (facet: string, value: string): string => {
+  if (facet === 'size') return value.replace(/(?<=\d)(?=[A-Z])/, ' '); // as sizes are written elsewhere
+  return facet === 'evaluated' ? (SAID[value] ?? value) : value;
+};
 const SORTS = {
   relevance: 'Most relevant',
   newest: 'Newest',

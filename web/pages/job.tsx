@@ -68,7 +68,7 @@ function Headline({ job, series, totalSteps }: History) {
       <div className="flex flex-wrap items-start gap-3">
         <div className="min-w-0 flex-1 basis-full sm:basis-0">
           <h1 className="break-words">{nameOf(job)}</h1>
-          <p className="text-sm break-all text-quiet">
+          <p className="text-sm break-words text-quiet">
             {job.id}, on {job.model}
           </p>
         </div>

@@ -48,7 +48,7 @@ export function Component() {
     <div className="flex flex-col gap-6">
       <title>Operator · Patchbay</title>
       <h1>Operator</h1>
-      <form method="post" onSubmit={submit} className="panel flex flex-wrap items-end gap-3 p-4">
+      <form method="post" onSubmit={submit} className="panel fields p-4">
         <Field
           label="A key with the scope admin"
           hint="As the first start printed it. It stays in this page."

@@ -41,7 +41,8 @@ export function Component() {
       <header>
         <h1 className="break-all">{name}</h1>
         <p className="text-quiet">
-          {counts?.total.toLocaleString('en')} adapters · {count(downloads)} downloads in 30 days
+          {counts?.total.toLocaleString('en')} {counts?.total === 1 ? 'adapter' : 'adapters'} ·{' '}
+          {count(downloads)} downloads in 30 days
         </p>
       </header>
       {adapters.length === 0 && <p className="empty">Nothing is listed under this name.</p>}
@@ -78,7 +79,7 @@ function Members({
             <th scope="row">{name}</th>
             <td>{kind}</td>
             <td>{role}</td>
-            <td>{date(since)}</td>
+            <td className="whitespace-nowrap">{date(since)}</td>
             {mayChange && (
               <td>
                 <ActionButton
@@ -134,7 +135,7 @@ function AddForm({
     if (await run(() => add(name, role))) form.reset();
   };
   return (
-    <form onSubmit={submit} className="panel flex flex-1 flex-wrap items-end gap-3 p-4">
+    <form onSubmit={submit} className="panel fields flex-1 p-4">
       <Field label={what} hint={hint} className="min-w-40 flex-1">
         <input name="name" required maxLength={64} />
       </Field>

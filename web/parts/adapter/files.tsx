@@ -36,7 +36,7 @@ export function Files({ adapter, version: { number, reference, status, files } }
                 <td className="whitespace-nowrap">{bytes(size)}</td>
                 <td>
                   <span className="flex items-center gap-2 font-mono text-xs">
-                    <span className="break-all">{sha256}</span>
+                    <span className="min-w-40 break-all">{sha256}</span>
                     <CopyButton text={sha256} what={`the digest of ${path}`} />
                   </span>
                 </td>

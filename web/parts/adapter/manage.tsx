@@ -27,7 +27,7 @@ export function Manage({ adapter }: Shown) {
             <tr key={number}>
               <th scope="row">{number}</th>
               <td>{status}</td>
-              <td>{date(createdAt)}</td>
+              <td className="whitespace-nowrap">{date(createdAt)}</td>
               <td>
                 {status !== 'withdrawn' && (
                   <ActionButton
@@ -118,7 +118,7 @@ function Requests({ adapter: { owner, name } }: { adapter: Adapter }) {
             <tr key={user}>
               <th scope="row">{user}</th>
               <td className="break-words">{message}</td>
-              <td>{date(createdAt)}</td>
+              <td className="whitespace-nowrap">{date(createdAt)}</td>
               <td>{status}</td>
               <td className="flex gap-2">
                 <ActionButton label={`Accept ${user}`} act={decide(user, 'accepted')}>

@@ -40,7 +40,7 @@ function MergedFiles({ id, result, filesExpireAt }: Schemas['Task']) {
               </a>
             </th>
             <td className="whitespace-nowrap">{bytes(size)}</td>
-            <td className="font-mono text-xs break-all">{sha256}</td>
+            <td className="min-w-56 font-mono text-xs break-all">{sha256}</td>
           </tr>
         ))}
       </Table>

@@ -32,7 +32,7 @@ export function Versions({ adapter, version, other }: Shown) {
                   {branch && <span className="font-normal"> on {branch}</span>}
                 </th>
                 <td>{status}</td>
-                <td>{date(createdAt)}</td>
+                <td className="whitespace-nowrap">{date(createdAt)}</td>
                 <td>{rank}</td>
                 <td>{bytes(size)}</td>
                 <td>{lineage || receipt ? 'trained here' : 'uploaded'}</td>

@@ -15,8 +15,8 @@ export function Audit({ events, next }: { events: readonly Schemas['AuditEvent']
                 <time dateTime={at}>{at.slice(0, 19).replace('T', ' ')}</time>
               </td>
               <th scope="row">{kind}</th>
-              <td className="break-all">{subject}</td>
-              <td className="font-mono text-xs break-all">{JSON.stringify(data)}</td>
+              <td className="min-w-40 break-words">{subject}</td>
+              <td className="min-w-80 font-mono text-xs break-all">{JSON.stringify(data)}</td>
             </tr>
           ))}
         </Table>

@@ -40,7 +40,7 @@ export function Keys({ keys }: { keys: readonly Schemas['Key'][] }) {
                 {scopes.join(', ')}
                 {adapters && <span className="block text-quiet">for {adapters.join(', ')} alone</span>}
               </td>
-              <td>{date(createdAt)}</td>
+              <td className="whitespace-nowrap">{date(createdAt)}</td>
               <td>{expiresAt ? date(expiresAt) : 'never'}</td>
               <td>
                 <ActionButton

@@ -28,7 +28,7 @@ export function Organisations({ organisations }: Pick<Schemas['Whoami'], 'organi
         ))}
       </ul>
       {organisations.length === 0 && <p className="text-quiet">You belong to none.</p>}
-      <form onSubmit={submit} className="panel flex flex-wrap items-end gap-3 p-4">
+      <form onSubmit={submit} className="panel fields p-4">
         <Field label="Make an organisation" hint="You are its first admin" className="min-w-40 flex-1">
           <input name="name" required maxLength={64} pattern="[a-z0-9][a-z0-9._\-]*" />
         </Field>

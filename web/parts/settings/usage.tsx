@@ -21,7 +21,7 @@ export function Usage({
   const [params] = useSearchParams();
   return (
     <section className="flex flex-col gap-6">
-      <Form className="flex items-end gap-3">
+      <Form className="flex flex-wrap items-end gap-3">
         <Field label="Month">
           <select
             name="month"
@@ -104,7 +104,7 @@ function Cap({ cap }: { cap: number | null }) {
     void run(() => browserApi().PUT('/api/usage/cap', { body: { cap: text === '' ? null : Number(text) } }));
   };
   return (
-    <form onSubmit={submit} className="panel flex flex-wrap items-end gap-3 p-4">
+    <form onSubmit={submit} className="panel fields p-4">
       <Field
         label="Most that may be spent in a month, in dollars"
         hint="Empty: no limit. Beyond it, answers and training are refused."

@@ -28,7 +28,7 @@ export function Webhooks({ webhooks }: { webhooks: readonly WebhookLog[] }) {
       {webhooks.map(({ webhook, deliveries }) => (
         <section key={webhook.id} className="panel flex flex-col gap-3 p-4">
           <header className="flex flex-wrap items-center gap-3">
-            <h2 className="min-w-0 flex-1 text-base break-all">{webhook.url}</h2>
+            <h2 className="min-w-0 flex-1 basis-60 text-base break-all">{webhook.url}</h2>
             {webhook.disabled && <span className="chip border-bad text-bad">answered 410: told no more</span>}
             <span className="text-sm text-quiet">since {date(webhook.createdAt)}</span>
             <ActionButton
@@ -50,7 +50,7 @@ export function Webhooks({ webhooks }: { webhooks: readonly WebhookLog[] }) {
                   <td>{subject}</td>
                   <td className={status === 'failed' ? 'text-bad' : ''}>{status}</td>
                   <td>{attempts}</td>
-                  <td className="break-words">{answer}</td>
+                  <td className="min-w-48 break-words">{answer}</td>
                   <td>
                     <ActionButton
                       label={`Tell ${kind} of ${subject} again`}

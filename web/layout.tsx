@@ -80,7 +80,7 @@ export function Layout() {
                 <Link to="/jobs" className="text-quiet hover:text-ink">
                   Your work
                 </Link>
-                <Link to="/settings" className="max-w-40 truncate font-medium hover:underline">
+                <Link to="/settings" className="max-w-28 truncate font-medium hover:underline sm:max-w-40">
                   {viewer.name}
                 </Link>
               </>

@@ -45,6 +45,8 @@ export interface Parts {
   /** The address at the other end of a request's connection. */
   readonly peerOf: (c: Context<AppEnv>) => string | undefined;
   readonly outlive: Outlive;
+  /** Aborted when a server begins to stop. */
+  readonly stopping?: AbortSignal | undefined;
   /** Aborted when a server that stops waits for its answers no longer; absent where the platform sees to that. */
   readonly ending?: AbortSignal | undefined;
   /** Whether a request may have a few megabytes only. */
@@ -65,7 +67,7 @@ export interface Marketplace {
 
 export async function assemble(parts: Parts): Promise<Marketplace> {
   const { config, secrets, db, queue, blobs, embeddedRunner, site } = parts;
-  const { createHasher, peerOf, outlive, ending, now, log, scrape } = parts;
+  const { createHasher, peerOf, outlive, stopping, ending, now, log, scrape } = parts;
   const auth = createAuth(db, {
     secret: secrets.auth,
     baseUrl: config.publicUrl ?? `http://${config.host}:${config.port}`,
@@ -105,6 +107,7 @@ export async function assemble(parts: Parts): Promise<Marketplace> {
     metrics: scrape && { scrape, token: config.metricsToken },
     createHasher,
     outlive,
+    stopping,
     ending,
     now,
     log,

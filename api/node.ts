@@ -15,7 +15,7 @@ import { startTelemetry } from '../observe/start.ts';
 import { assemble } from './assemble.ts';
 import { type Auth, SCOPES } from './auth.ts';
 import { type Config, readConfig } from './config.ts';
-import { closeServer } from './embedded/close-server.ts';
+import { type Closing, closeServer } from './embedded/close-server.ts';
 import { openDataFolder, StartError } from './embedded/data-folder.ts';
 import { openBlobs, openDatabaseOf, reason, startRunner, startTrainRunner } from './embedded/open-parts.ts';
 import { safePost } from './embedded/safe-post.ts';
@@ -83,7 +83,7 @@ async function open(config: Config, log: Logger, shutdown: Shutdown): Promise<st
 
   const { auth: authSecret, signing, runner: ownToken } = folder.secrets;
   const now = () => new Date();
-  const ending = new AbortController();
+  const closing: Closing = { stopping: new AbortController(), ending: new AbortController() };
   const { app, deps } = await assemble({
     config,
     secrets: {
@@ -99,7 +99,8 @@ async function open(config: Config, log: Logger, shutdown: Shutdown): Promise<st
     createHasher,
     peerOf: (c) => getConnInfo(c).remote.address,
     outlive: byItself,
-    ending: ending.signal,
+    stopping: closing.stopping.signal,
+    ending: closing.ending.signal,
     now,
     log,
     scrape: telemetry.scrape,
@@ -107,7 +108,7 @@ async function open(config: Config, log: Logger, shutdown: Shutdown): Promise<st
   // Before anybody can sign up under this name.
   const adminId = await deps.auth.ensureUser(BOOTSTRAP_OWNER);
   const { server, url } = await listen(app.fetch, config);
-  shutdown.add('the HTTP server', () => closeServer(server, ending));
+  shutdown.add('the HTTP server', () => closeServer(server, closing));
 
   shutdown.add(
     'counting downloads',

@@ -159,18 +159,20 @@ const FIRST_LOOK_MS = 20;
 const LONGEST_WAIT_MS = 500;
 
 /**
- * Waits until the gate has decided, but no longer than a client does.
+ * Waits until the gate has decided, but no longer than a client does; nor when this server is to stop, because the gate's runner may
+ * be waiting for the next one.
  * @returns the version as it is then, which may still be pending
  * @throws ApiError refused, with every reason
  */
 export async function awaitVerdict(
-  deps: Pick<PublishDeps, 'db' | 'now'>,
+  deps: Pick<PublishDeps, 'db' | 'now' | 'stopping'>,
   version: Version,
   seconds: number,
 ): Promise<Version> {
   const deadline = deps.now().getTime() + seconds * 1000;
+  const isInTime = () => deps.now().getTime() < deadline && !deps.stopping?.aborted;
   let seen = version;
-  for (let wait = FIRST_LOOK_MS; seen.status === 'pending' && deps.now().getTime() < deadline; wait *= 2) {
+  for (let wait = FIRST_LOOK_MS; seen.status === 'pending' && isInTime(); wait *= 2) {
     await new Promise((resolve) => setTimeout(resolve, Math.min(wait, LONGEST_WAIT_MS)));
     seen = (await findSubmitted(deps.db, seen.adapterId, seen.number))!;
   }

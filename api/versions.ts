@@ -42,6 +42,8 @@ export interface PublishDeps {
   readonly now: () => Date;
   /** Bytes that may be stored under one name; undefined: no limit. */
   readonly storageQuota?: number | undefined;
+  /** Aborted when the server begins to stop: it should not wait for others then. */
+  readonly stopping?: AbortSignal | undefined;
 }
 
 /** What a version becomes one of, and where it comes from. */

@@ -8,6 +8,7 @@ const BENCHES: Readonly<Record<string, () => Promise<{ run(args: readonly string
   {
     decode: () => import('./decode.ts'),
     adapters: () => import('./adapters.ts'),
+    sampling: () => import('./sampling.ts'),
     start: () => import('./start.ts'),
     train: () => import('./train.ts'),
     'lora-vs-full': () => import('./lora-vs-full.ts'),

@@ -3,10 +3,11 @@ import { createServer, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { serve } from '@hono/node-server';
 import { afterEach, beforeEach, expect, it, vi } from 'vitest';
+import { sampleAdapter } from '../adapter/sample-adapter.ts';
 import { closeServer } from '../api/embedded/close-server.ts';
 import { BEAT_MS } from '../functions/generate.ts';
 import { counted } from './counted-metrics.ts';
-import { baseId, InProcess } from './in-process.ts';
+import { base, baseId, InProcess, upload } from './in-process.ts';
 
 vi.mock('../observe/metrics.ts', async (original) =>
   (await import('./counted-metrics.ts')).counting(await original()),
@@ -62,7 +63,7 @@ async function listen() {
   const server = serve({ fetch: api.app.fetch, hostname: '127.0.0.1', port: 0 }, ({ port }) =>
     started.resolve(`http://127.0.0.1:${port}`),
   );
-  return { url: await started.promise, stop: () => closeServer(server, api.ending, DRAIN_MS) };
+  return { url: await started.promise, stop: () => closeServer(server, api.stops, DRAIN_MS) };
 }
 
 const ask = (url: string, stream: boolean) =>
@@ -99,6 +100,24 @@ it('what ends in time is whole; the others are told, in a stream and by a status
   ]);
   expect(performance.now() - began).toBeGreaterThan(DRAIN_MS - 100);
   expect(performance.now() - began).toBeLessThan(DRAIN_MS + 2_000);
+});
+
+it('what waits for the publish gate is told that it is pending, and does not keep the server', async () => {
+  api.verdict = undefined; // nobody verifies
+  const { url, stop } = await listen();
+  const { config, weights } = sampleAdapter(base);
+  const files = { 'adapter_config.json': config, 'adapter_model.safetensors': weights };
+  const draft = await api.start('/api/adapters/admin/waits/versions', files);
+  await upload(draft, files);
+  const headers = { authorization: `Bearer ${api.admin}` };
+  const completed = fetch(`${url}/api/drafts/${draft.id}/complete`, { method: 'POST', headers });
+  await expect
+    .poll(async () => (await api.call('GET', '/api/adapters/admin/waits/versions/1')).status)
+    .toBe(200);
+  const began = performance.now();
+  const [answer] = await Promise.all([completed, stop()]);
+  expect(performance.now() - began).toBeLessThan(DRAIN_MS);
+  expect(await answer.json()).toMatchObject({ version: { status: 'pending' } });
 });
 
 it('a server that answers nobody stops at once, though clients keep their connections', async () => {

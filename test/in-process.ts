@@ -11,6 +11,7 @@ import { createApp } from '../api/app.ts';
 import { type Auth, createAuth, type Scope } from '../api/auth.ts';
 import { type BlobStore, createBlobStore } from '../api/blob-store.ts';
 import { DownloadCounter } from '../api/downloads.ts';
+import type { Closing } from '../api/embedded/close-server.ts';
 import { type EmbeddedS3, startEmbeddedS3 } from '../api/embedded/s3.ts';
 import type { TrainingDeps } from '../api/fine-tuning.ts';
 import { createFleet, type Fleet } from '../api/fleet/fleet.ts';
@@ -104,8 +105,7 @@ export class InProcess {
   loaded: readonly string[] = [];
   /** Where the API finds runners that do not report. */
   runners: readonly string[] = [];
-  /** Ends what it answers. */
-  readonly ending = new AbortController();
+  readonly stops: Closing = { stopping: new AbortController(), ending: new AbortController() };
   /** What the API makes of them. */
   readonly fleet: Fleet;
   /** What the operator's log holds of errors that nobody foresaw. */
@@ -138,8 +138,9 @@ export class InProcess {
     this.database = database;
     const { db } = database;
     const { endpoint, read } = s3;
+    const stopping = this.stops.stopping.signal;
     this.blobs = createBlobStore({ endpoint, bucket: 'patchbay', ...credentials }, read && { read });
-    this.deps = { db, queue, blobs: this.blobs, createHasher, now: () => this.now, storageQuota };
+    this.deps = { db, queue, blobs: this.blobs, createHasher, now: () => this.now, storageQuota, stopping };
     this.auth = createAuth(db, {
       secret: 'secret-of-the-test-secret-of-the-test',
       baseUrl: 'http://localhost',
@@ -169,7 +170,7 @@ export class InProcess {
       addressOf: () => '127.0.0.1',
       runner: this.fleet,
       outlive: byItself,
-      ending: this.ending.signal,
+      ending: this.stops.ending.signal,
       runnerToken,
       otherRunnerToken,
       log,

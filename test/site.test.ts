@@ -519,7 +519,7 @@ describe.skipIf(!chromiumPath)('the site', { timeout: 180_000 }, () => {
     await page.getByRole('link', { name: 'make it private in its settings' }).click();
     await page.waitForURL('**/adapters/dora/moods/manage');
     await page.getByLabel('Who may have its weights and answers').waitFor();
-    expect(await page.getByLabel('Who may see it').inputValue()).toBe('public');
+    await expect.poll(() => page.getByLabel('Who may see it').inputValue()).toBe('public');
     await page.close();
   });
 

@@ -93,7 +93,7 @@ describe('training', () => {
     expect(
       messages.filter((message) => message.startsWith('Step') && message.includes('training')),
     ).toHaveLength(200);
-  });
+  }, 180_000);
 
   it('with the command: train, follow, show, ask, and the same bytes again', async () => {
     const made = await server.cli(

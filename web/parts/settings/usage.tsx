@@ -107,7 +107,7 @@ function Cap({ cap }: { cap: number | null }) {
     <form onSubmit={submit} className="panel fields p-4">
       <Field
         label="Most that may be spent in a month, in dollars"
-        hint="Empty: no limit. Beyond it, answers and training are refused."
+        hint="Empty: no limit. Beyond it, answers and training are refused, and jobs that run pause."
       >
         <input type="number" name="cap" min={0} max={1e6} step="any" defaultValue={cap ?? ''} />
       </Field>

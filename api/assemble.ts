@@ -83,6 +83,7 @@ export async function assemble(parts: Parts): Promise<Marketplace> {
     coldStartMs: embeddedRunner ? RESTART_MS : COLD_START_MS,
     asked: (baseId, answers) => demand.count(baseId, answers),
     crowd: () => demand.crowd,
+    stopping,
     outlive,
   });
   const deps = {

@@ -47,6 +47,21 @@ function fleetOf(...runners: Partial<RunnerHealth>[]) {
   return (n: number) => fleet.generate(asking(n), new AbortController().signal);
 }
 
+it('lets nobody wait for a runner whom the server would have to wait for to stop', async () => {
+  const stopping = new AbortController();
+  const fleet = createFleet({
+    token: 'token-of-this-test',
+    registered: async () => [],
+    fixed: () => [],
+    coldStartMs: 60_000,
+    asked: () => undefined,
+    stopping: stopping.signal,
+  });
+  const answer = fleet.generate(asking(1), new AbortController().signal);
+  stopping.abort();
+  await expect(answer).rejects.toMatchObject({ code: 'unavailable', retryAfterSeconds: expect.any(Number) });
+});
+
 it('refuses more answers than any runner can ever take, with the most there can be', async () => {
   await expect(fleetOf({}, { slots: 2 })(9)).rejects.toMatchObject({
     code: 'invalid_request',

@@ -25,6 +25,8 @@ export interface FleetOptions extends Pick<MemberSources, 'registered' | 'fixed'
   readonly asked: (baseId: string, answers: number) => void;
   /** How many answers all API processes ask for, for one that is asked for here; absent: this is the only one. */
   readonly crowd?: () => number;
+  /** Aborted when this server begins to stop: whoever waits for a runner then is to ask the next one, to which runners report. */
+  readonly stopping?: AbortSignal | undefined;
   readonly clock?: () => number;
   readonly outlive?: Outlive;
 }
@@ -85,6 +87,7 @@ export function createFleet(options: FleetOptions): Fleet {
     coldStartMs,
     asked,
     crowd = () => 1,
+    stopping,
     clock = () => performance.now(),
     outlive = byItself,
   } = options;
@@ -143,7 +146,7 @@ export function createFleet(options: FleetOptions): Fleet {
     if (failure?.reason === 'busy') throw busy(secondsUntilRoom(await members.usable()));
     if (failure && !OUT.has(failure.reason)) throw failure;
     if (trail.looks > 0) {
-      if (clock() >= until) throw failure ?? nobody(request.base.id);
+      if (clock() >= until || stopping?.aborted) throw failure ?? nobody(request.base.id);
       await pause(LOOK_MS, signal);
     }
     trail.looks++;

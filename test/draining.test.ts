@@ -7,25 +7,14 @@ import { sampleAdapter } from '../adapter/sample-adapter.ts';
 import { closeServer } from '../api/embedded/close-server.ts';
 import { BEAT_MS } from '../functions/generate.ts';
 import { counted } from './counted-metrics.ts';
+import { idleHealth } from './idle-health.ts';
 import { base, baseId, InProcess, upload } from './in-process.ts';
 
 vi.mock('../observe/metrics.ts', async (original) =>
   (await import('./counted-metrics.ts')).counting(await original()),
 );
 
-const health = {
-  status: 'ok',
-  provider: 'cpu',
-  baseBytes: 1e9,
-  slots: 8,
-  maxWaiting: 8,
-  bases: [],
-  running: 0,
-  waiting: 0,
-  adaptersInMemory: 0,
-  adapters: [],
-  answerSeconds: null,
-};
+const health = { ...idleHealth, slots: 8, maxWaiting: 8 };
 const DRAIN_MS = 1_500;
 const START = { type: 'start', promptTokens: 1 };
 const FINISH = { type: 'finish', index: 0, reason: 'stop', completionTokens: 1 };

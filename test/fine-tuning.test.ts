@@ -1,6 +1,6 @@
 /** Fine-tuning through the unmodified openai client, with a runner that speaks the lease contract over HTTP. */
 import { eq, like } from 'drizzle-orm';
-import OpenAI, { toFile } from 'openai';
+import { type OpenAI, toFile } from 'openai';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
 import { sampleAdapter } from '../adapter/sample-adapter.ts';
 import { resolveModel } from '../api/invoke.ts';
@@ -27,17 +27,9 @@ const line = (i: number) =>
   `{"messages":[{"role":"user","content":"${i}"},{"role":"assistant","content":"${i}"}]}\n`;
 const data = Array.from({ length: 20 }, (_, i) => line(i)).join('');
 
-const clientOf = (apiKey: string) =>
-  new OpenAI({
-    apiKey,
-    baseURL: 'http://localhost/v1',
-    maxRetries: 0,
-    fetch: async (url, init) => api.app.request(url as string, init as RequestInit),
-  });
-
 beforeAll(async () => {
   api = await InProcess.open();
-  client = clientOf(await api.key('alice', ['train', 'read']));
+  client = api.openai(await api.key('alice', ['train', 'read']));
 });
 
 beforeEach(async () => {
@@ -114,7 +106,7 @@ describe('files', () => {
 
   it('are private to their owner', async () => {
     const file = await upload();
-    const other = clientOf(await api.key('bob', ['train']));
+    const other = api.openai(await api.key('bob', ['train']));
     await expect(other.files.retrieve(file.id)).rejects.toMatchObject({ status: 404 });
     expect((await other.files.list()).data).toEqual([]);
   });
@@ -346,7 +338,7 @@ describe('a job', () => {
     expect(listed).toEqual(mine);
     const page = await client.fineTuning.jobs.list({ metadata: { suite: 'pages', run: '1' } });
     expect(page.data.map(({ id }) => id)).toEqual([mine[1], mine[3]]);
-    const other = clientOf(await api.key('bob', ['train']));
+    const other = api.openai(await api.key('bob', ['train']));
     expect((await other.fineTuning.jobs.list()).data).toEqual([]);
     await expect(other.fineTuning.jobs.cancel(mine[0]!)).rejects.toMatchObject({ status: 404 });
   });
@@ -449,7 +441,7 @@ describe('bad input is refused with its field', () => {
 
   it('a name that a base has', async () => {
     const [owner, suffix] = baseId.split('/');
-    const theirs = clientOf(await api.key(owner!, ['train']));
+    const theirs = api.openai(await api.key(owner!, ['train']));
     const file = await theirs.files.create({
       file: await toFile(Buffer.from(data), 'x'),
       purpose: 'fine-tune',
@@ -467,7 +459,7 @@ describe('bad input is refused with its field', () => {
   });
 
   it('a key without the scope `train`, and a runner without the token', async () => {
-    const reader = clientOf(await api.key('alice', ['read', 'infer', 'publish']));
+    const reader = api.openai(await api.key('alice', ['read', 'infer', 'publish']));
     await expect(reader.fineTuning.jobs.list()).rejects.toMatchObject({ status: 403 });
     await expect(reader.files.list()).rejects.toMatchObject({ status: 403 });
     for (const bearer of ['', api.admin, 'wrong'])
@@ -645,7 +637,7 @@ describe('a spending cap that is reached while a job is trained', () => {
   beforeAll(async () => {
     await api.call('POST', '/api/prices', { kind: 'training', perMillion: 1000 }); // 0.4 for 400 tokens
     key = await api.key('carol', ['train', 'read', 'manage']);
-    carol = clientOf(key);
+    carol = api.openai(key);
   });
   afterAll(() => api.call('POST', '/api/prices', { kind: 'training', perMillion: 0 }));
 

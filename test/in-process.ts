@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { type ServerType, serve } from '@hono/node-server';
+import OpenAI from 'openai';
 import { type BaseConfig, parseBaseConfig } from '../adapter/base-config.ts';
 import type { AccountSettings } from '../api/accounts.ts';
 import { createApp } from '../api/app.ts';
@@ -270,6 +271,16 @@ export class InProcess {
       this.server = serve({ fetch, hostname: '127.0.0.1', port: 0 }, ({ port }) =>
         resolve(`http://127.0.0.1:${port}`),
       );
+    });
+  }
+
+  /** The unmodified client, without a network in between. */
+  openai(apiKey: string): OpenAI {
+    return new OpenAI({
+      apiKey,
+      baseURL: 'http://localhost/v1',
+      maxRetries: 0,
+      fetch: async (url, init) => this.app.request(url as string, init as RequestInit),
     });
   }
 

@@ -4,20 +4,9 @@ import type { AddressInfo } from 'node:net';
 import { afterEach, expect, it } from 'vitest';
 import { createRunnerClient } from '../api/runner-client.ts';
 import { BEAT_MS, type GenerateEvent, GenerateRequest, STALLED_MS } from '../functions/generate.ts';
+import { idleHealth } from './idle-health.ts';
 
-const health = {
-  status: 'ok',
-  provider: 'cpu',
-  baseBytes: 1,
-  slots: 1,
-  maxWaiting: 0,
-  bases: [],
-  running: 0,
-  waiting: 0,
-  adaptersInMemory: 0,
-  adapters: [],
-  answerSeconds: null,
-};
+const health = { ...idleHealth, baseBytes: 1, slots: 1, maxWaiting: 0 };
 let server: Server;
 
 /** A runner that drops connections for which `drops` says so, by their count. */

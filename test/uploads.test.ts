@@ -5,7 +5,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import OpenAI, { toFile } from 'openai';
+import { type OpenAI, toFile } from 'openai';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { MAX_PARTS } from '../api/user-uploads.ts';
 import { uploadParts } from '../db/schema.ts';
@@ -27,19 +27,11 @@ let owner: string;
 let key: string;
 let people = 0;
 
-const clientOf = (apiKey: string) =>
-  new OpenAI({
-    apiKey,
-    baseURL: 'http://localhost/v1',
-    maxRetries: 0,
-    fetch: async (url, init) => api.app.request(url as string, init as RequestInit),
-  });
-
 /** Somebody new, so that nothing of an earlier test counts. */
 async function someone(): Promise<void> {
   owner = `owner-${++people}`;
   key = await api.key(owner, ['train', 'read']);
-  client = clientOf(key);
+  client = api.openai(key);
 }
 
 const rowsOf = (size: number) =>
@@ -292,7 +284,7 @@ describe.each(['PGlite', 'Postgres'])('on %s, a file in parts', (kind) => {
       await expect(client.uploads.cancel(none)).rejects.toMatchObject({ status: 404 });
       await expect(client.files.retrieve(none)).rejects.toMatchObject({ status: 404 });
     }
-    const scopeless = clientOf(await api.key(owner, ['read', 'infer']));
+    const scopeless = api.openai(await api.key(owner, ['read', 'infer']));
     await expect(scopeless.uploads.cancel(id)).rejects.toMatchObject({ status: 403 });
   });
 

@@ -13,7 +13,7 @@ import { gainedOutputs, IO } from '../model/step-graph.ts';
 import { type Feed, floats } from '../session.ts';
 
 /** Ranks are padded to a multiple of it: see slabs.ts. */
-export const RANK_STEP = 16;
+const RANK_STEP = 16;
 /** Of a kind that no adapter changes: one row of zeros. ONNX Runtime 1.30 leaves most of a batch of empty products unset. */
 const LEAST_RANK = 1;
 

@@ -4,10 +4,13 @@ import { FairQueue } from './fair-queue.ts';
 
 const waiter = (tenant: string, name = '') => ({ tenant, name });
 
+/** Who is to be served next. */
+const nextOf = <T extends { tenant: string }>(queue: FairQueue<T>) => queue.inOrder().next().value;
+
 /** Serves whoever is next, at a cost, until nobody waits. */
 function serveAll(queue: FairQueue<ReturnType<typeof waiter>>, cost = 10): string[] {
   const served = [];
-  for (let next = queue.next; next; next = queue.next) {
+  for (let next = nextOf(queue); next; next = nextOf(queue)) {
     queue.take(next);
     queue.charge(next.tenant, cost);
     served.push(next.tenant + next.name);
@@ -66,7 +69,7 @@ describe('a fair queue', () => {
           const given: Record<string, number> = { a: 0, b: 0 };
           for (let i = 0; i < costs.length; i++) for (const tenant of ['a', 'b']) queue.push(waiter(tenant));
           for (const [, cost] of costs) {
-            const next = queue.next!;
+            const next = nextOf(queue)!;
             queue.take(next);
             queue.charge(next.tenant, cost);
             given[next.tenant]! += cost;

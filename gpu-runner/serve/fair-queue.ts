@@ -29,12 +29,7 @@ export class FairQueue<T extends Waiter> {
     return this.queues.get(tenant)?.length ?? 0;
   }
 
-  /** Who is to be served next. */
-  get next(): T | undefined {
-    return this.inOrder().next().value;
-  }
-
-  /** All, as they would be served if nothing was charged. */
+  /** All, as they would be served if nothing was charged: the first one is to be served next. */
   *inOrder(): Generator<T, undefined> {
     yield* this.first;
     const tenants = [...this.queues.keys()].sort((a, b) => this.given(a) - this.given(b));

@@ -1,8 +1,9 @@
 /** How the catalog's queries are carried out on a real Postgres with many adapters: by its indexes, whatever is asked. */
-import pg from 'pg';
+import type { Pool } from 'pg';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { type CatalogCursor, type CatalogFilter, type Sort, searchCatalog } from '../db/catalog.ts';
 import { type OpenDatabase, openDatabase } from '../db/open.ts';
+import { createPool } from '../db/postgres.ts';
 import { type PostgresForTests, recording, type Statement, startPostgres } from './servers/postgres.ts';
 
 const ADAPTERS = 40_000;
@@ -28,13 +29,13 @@ const FILL = [
 
 let server: PostgresForTests;
 let open: OpenDatabase;
-let pool: pg.Pool;
+let pool: Pool;
 
 beforeAll(async () => {
   server = await startPostgres();
   const url = await server.createDatabase('plans');
   open = await openDatabase({ url });
-  pool = new pg.Pool({ connectionString: url, max: 1 });
+  pool = createPool(url, { max: 1 });
   for (const statement of FILL) await pool.query(statement);
 });
 

@@ -8,8 +8,8 @@ import { drizzle as drizzleNodePostgres } from 'drizzle-orm/node-postgres';
 import { migrate as migrateNodePostgres } from 'drizzle-orm/node-postgres/migrator';
 import { drizzle as drizzlePglite } from 'drizzle-orm/pglite';
 import { migrate as migratePglite } from 'drizzle-orm/pglite/migrator';
-import { Pool } from 'pg';
 import type { Database, DatabaseLocation } from '../db/open.ts';
+import { createPool } from '../db/postgres.ts';
 
 const migrations = join(import.meta.dirname, '../db/migrations');
 
@@ -24,7 +24,7 @@ export async function openAsReleased(
   const journal = JSON.parse(await readFile(path, 'utf8')) as { entries: unknown[] };
   await writeFile(path, JSON.stringify({ ...journal, entries: journal.entries.slice(0, count) }));
   if ('url' in location) {
-    const pool = new Pool({ connectionString: location.url });
+    const pool = createPool(location.url);
     const db = drizzleNodePostgres(pool);
     await migrateNodePostgres(db, { migrationsFolder: folder.path });
     return { db: db as unknown as Database, close: () => pool.end() };

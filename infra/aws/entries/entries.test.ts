@@ -6,7 +6,7 @@ import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { Pool } from 'pg';
+import { Client } from 'pg';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { startEmbeddedS3 } from '../../../api/embedded/s3.ts';
 import { ANYWHERE } from '../../../functions/anywhere.ts';
@@ -21,7 +21,7 @@ const ORIGIN_TOKEN = 'f'.repeat(64);
 
 let code: string;
 let environment: Record<string, string>;
-let looking: Pool;
+let looking: Client;
 const close: (() => unknown)[] = [];
 
 beforeAll(async () => {
@@ -42,7 +42,8 @@ beforeAll(async () => {
   close.push(() => s3.close());
   // What the task that sets up does before anybody asks.
   await setUp(url);
-  looking = new Pool({ connectionString: url, max: 1 });
+  looking = new Client({ connectionString: url });
+  await looking.connect();
   close.push(() => looking.end());
   environment = {
     PATH: process.env['PATH']!,

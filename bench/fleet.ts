@@ -15,7 +15,7 @@ import { draws, type Figure, median, note, THREADS, timed } from './measure.ts';
 const SLOTS = 16;
 /** What is asked in a round, by as many clients as there are slots. */
 const REQUESTS = 64;
-const ROUNDS = 3;
+const ROUNDS = 7;
 const PROMPT_TOKENS = 32;
 const ANSWER_TOKENS = 24;
 const MANY = 2_000;

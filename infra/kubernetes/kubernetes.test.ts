@@ -36,7 +36,8 @@ const envFile = (values: Record<string, string>) =>
 type Resource = any;
 
 const baseFolder = join(import.meta.dirname, 'base');
-const files: string[] = parse(readFileSync(join(baseFolder, 'kustomization.yaml'), 'utf8')).resources;
+const kustomization: Resource = parse(readFileSync(join(baseFolder, 'kustomization.yaml'), 'utf8'));
+const files: string[] = kustomization.resources;
 const resources: Resource[] = files.flatMap((file) =>
   parseAllDocuments(readFileSync(join(baseFolder, file), 'utf8')).map((document) => document.toJS()),
 );
@@ -207,6 +208,16 @@ describe('Kubernetes', () => {
     expect(spec.secretTargetRef).toEqual([
       { parameter: 'token', name: 'secrets', key: 'PATCHBAY_RUNNER_TOKEN' },
     ]);
+    // Kustomize renames the secret, and does not know that KEDA names it.
+    const known = kustomization.configurations.flatMap(
+      (file: string) => parse(readFileSync(join(baseFolder, file), 'utf8')).nameReference,
+    );
+    expect(known).toContainEqual(
+      expect.objectContaining({
+        kind: 'Secret',
+        fieldSpecs: [{ group: 'keda.sh', kind: 'TriggerAuthentication', path: 'spec/secretTargetRef/name' }],
+      }),
+    );
   });
 });
 
@@ -224,10 +235,19 @@ describe.skipIf(!hasKubectl)('kustomize (skipped without kubectl)', () => {
   const build = (overlay: string) =>
     execFileSync('kubectl', ['kustomize', join(folder, overlay)], { encoding: 'utf8' });
 
+  const built = (overlay: string): Resource[] =>
+    parseAllDocuments(build(overlay)).map((document) => document.toJS());
+
+  it('shows KEDA the secret that there is', () => {
+    const resources = built('base');
+    const { name } = resources.find(({ kind }) => kind === 'Secret').metadata;
+    const { secretTargetRef } = resources.find(({ kind }) => kind === 'TriggerAuthentication').spec;
+    expect(name).toMatch(/^secrets-/);
+    expect(secretTargetRef).toMatchObject([{ name }]);
+  });
+
   it('puts runners on GPUs, one each', () => {
-    const deployments = parseAllDocuments(build('cuda'))
-      .map((document) => document.toJS())
-      .filter(({ kind }) => kind === 'Deployment');
+    const deployments = built('cuda').filter(({ kind }) => kind === 'Deployment');
     for (const deployment of deployments.filter(({ metadata }) => metadata.name !== 'api')) {
       expect(containerOf(deployment).image).toMatch(/^patchbay-runner:.*-cuda$/);
       expect(containerOf(deployment).resources.limits['nvidia.com/gpu']).toBe(1);

@@ -95,17 +95,15 @@ describe('Kubernetes', () => {
       trustProxy: true,
       runner: { urls: [], token: SECRETS.PATCHBAY_RUNNER_TOKEN },
     });
-    const [runner, trainRunner] = ['runner', 'train-runner'].map((name) => {
-      const { env } = containerOf(ofKind('Deployment').find(({ metadata }) => metadata.name === name));
-      const values = env.flatMap(({ name, value, valueFrom }: Resource) => {
-        const known = value ?? SECRETS[valueFrom.secretKeyRef.key as keyof typeof SECRETS];
-        expect(known ?? valueFrom.secretKeyRef.optional, name).toBeTruthy();
-        return known ? [[name, known]] : [];
-      });
-      return { PATCHBAY_RUNNER_CACHE: '/cache', ...Object.fromEntries(values) };
-    });
-    expect(readRunnerConfig(runner!).apiUrl).toBe('http://api:8787');
-    expect(readTrainConfig(trainRunner!).apiUrl).toBe('http://api:8787');
+    expect(readRunnerConfig(runnerSettings('runner', SECRETS)).apiUrl).toBe('http://api:8787');
+    expect(readTrainConfig(runnerSettings('train-runner', SECRETS)).apiUrl).toBe('http://api:8787');
+  });
+
+  it('shows runners both tokens while theirs is changed', () => {
+    const secrets = { ...SECRETS, PATCHBAY_RUNNER_TOKEN_ALSO: '1'.repeat(64) };
+    const accepted = [secrets.PATCHBAY_RUNNER_TOKEN, secrets.PATCHBAY_RUNNER_TOKEN_ALSO];
+    expect(readRunnerConfig(runnerSettings('runner', secrets)).accepted).toEqual(accepted);
+    expect(readTrainConfig(runnerSettings('train-runner', secrets)).accepted).toEqual(accepted);
   });
 
   it('lets API and runners be observed, all by the same settings', () => {
@@ -274,6 +272,17 @@ describe.skipIf(!hasKubectl)('kustomize (skipped without kubectl)', () => {
 function mebibytes(quantity: string): number {
   const [, count, unit] = /^(\d+)(Mi|Gi)$/.exec(quantity)!;
   return Number(count) * (unit === 'Gi' ? 1024 : 1);
+}
+
+/** What a runner's container is told, with the image's own. */
+function runnerSettings(name: string, secrets: Readonly<Record<string, string>>): Record<string, string> {
+  const { env } = containerOf(ofKind('Deployment').find(({ metadata }) => metadata.name === name));
+  const values = env.flatMap(({ name, value, valueFrom }: Resource) => {
+    const known = value ?? secrets[valueFrom.secretKeyRef.key];
+    expect(known ?? valueFrom.secretKeyRef.optional, name).toBeTruthy();
+    return known ? [[name, known]] : [];
+  });
+  return { PATCHBAY_RUNNER_CACHE: '/cache', ...Object.fromEntries(values) };
 }
 
 const containerOf = (deployment: Resource): Resource => deployment.spec.template.spec.containers[0];

@@ -153,6 +153,12 @@ describe('Kubernetes', () => {
     }
   });
 
+  it('lets migrations end, which take as long as they take, before it takes an API for dead', () => {
+    const api = ofKind('Deployment').find(({ metadata }) => metadata.name === 'api');
+    const { periodSeconds, failureThreshold } = containerOf(api).startupProbe;
+    expect(periodSeconds * failureThreshold).toBeGreaterThanOrEqual(3600);
+  });
+
   it('gives the API longer to stop than it gives its answers', () => {
     const api = ofKind('Deployment').find(({ metadata }) => metadata.name === 'api');
     const { terminationGracePeriodSeconds } = api.spec.template.spec;

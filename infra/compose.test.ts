@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { Ajv2019, type ValidateFunction } from 'ajv/dist/2019.js';
 import { describe, expect, it } from 'vitest';
 import { parse } from 'yaml';
-import { readConfig } from '../api/config.ts';
+import { readConfig, SETTINGS } from '../api/config.ts';
 import { readConfig as readRunnerConfig, readTrainConfig } from '../gpu-runner/config.ts';
 
 interface Service {
@@ -18,30 +18,41 @@ interface Service {
   readonly depends_on?: Readonly<Record<string, object>>;
   readonly healthcheck?: object;
   readonly build?: object;
+  readonly ports?: readonly string[];
 }
 
-const environment = Object.fromEntries(
+type Variables = Readonly<Record<string, string>>;
+
+const environment: Variables = Object.fromEntries(
   execFileSync(process.execPath, [join(import.meta.dirname, 'make-env.ts')], { encoding: 'utf8' })
     .trim()
     .split('\n')
     .map((line) => line.split('=') as [string, string]),
 );
 
-/** As Compose does it: `${A:?why}` must be there, `${A:-b}` is b without it. */
-function interpolate(text: string): string {
-  return text.replace(/\$\{(\w+):([?-])([^}]*)\}/g, (_all, name: string, kind: string, rest: string) => {
-    const value = environment[name] ?? (kind === '-' ? rest : undefined);
-    if (value === undefined) throw new Error(`${name} is not set`);
-    return value;
-  });
+/** As Compose does it: `${A:?why}` must be there, `${A:-b}` is b without it, and b may have some of its own. */
+function interpolate(text: string, variables: Variables): string {
+  const inner = text.replace(
+    /\$\{(\w+):([?-])([^${}]*)\}/g,
+    (_all, name: string, kind: string, rest: string) => {
+      const value = variables[name] ?? (kind === '-' ? rest : undefined);
+      if (value === undefined) throw new Error(`${name} is not set`);
+      return value;
+    },
+  );
+  return inner === text ? text : interpolate(inner, variables);
 }
 
-function read(file: string): {
+function read(
+  file: string,
+  given: Variables = {},
+): {
   name?: string;
   services: Record<string, Service>;
   volumes?: Record<string, unknown>;
 } {
-  return parse(interpolate(readFileSync(join(import.meta.dirname, file), 'utf8')), { merge: true });
+  const text = readFileSync(join(import.meta.dirname, file), 'utf8');
+  return parse(interpolate(text, { ...environment, ...given }), { merge: true });
 }
 
 function composeSchema(): ValidateFunction {
@@ -56,10 +67,7 @@ function composeSchema(): ValidateFunction {
 
 describe('compose', () => {
   const { services, volumes } = read('compose.yaml');
-  const environmentOf = (
-    name: string,
-    given: Readonly<Record<string, string>> = {},
-  ): Record<string, string> =>
+  const environmentOf = (name: string, given: Variables = {}): Record<string, string> =>
     Object.fromEntries(
       Object.entries(services[name]!.environment!).flatMap(([variable, value]) => {
         const known = value ?? given[variable];
@@ -105,6 +113,39 @@ describe('compose', () => {
       expect(environmentOf(name, given)).toMatchObject(given);
       expect(environmentOf(name)).not.toHaveProperty('OTEL_EXPORTER_OTLP_ENDPOINT');
     }
+  });
+
+  it('passes every setting of the server on that it does not decide itself', () => {
+    // What listens and where its folder is are the image's; runners report; the bucket is the S3 server's own business.
+    const decided = ['PORT', 'HOST', 'PATCHBAY_DATA', 'PATCHBAY_RUNNER_URL', 'S3_REGION', 'S3_BUCKET'];
+    const { api } = services;
+    expect(SETTINGS.filter((name) => !(name in api!.environment!)).sort()).toEqual(decided.sort());
+  });
+
+  it('shows API and runners both tokens while that of the runners is changed', () => {
+    const given = { PATCHBAY_RUNNER_TOKEN_ALSO: '1'.repeat(64) };
+    const accepted = [environment['PATCHBAY_RUNNER_TOKEN'], given.PATCHBAY_RUNNER_TOKEN_ALSO];
+    expect(readConfig(environmentOf('api', given)).otherRunnerToken).toBe(accepted[1]);
+    const runner = { PATCHBAY_RUNNER_CACHE: '/cache', ...environmentOf('runner', given) };
+    expect(readRunnerConfig(runner).accepted).toEqual(accepted);
+    const training = { PATCHBAY_RUNNER_CACHE: '/cache', ...environmentOf('train-runner', given) };
+    expect(readTrainConfig(training).accepted).toEqual(accepted);
+  });
+
+  it('leads clients to the ports that it was told to take', () => {
+    const { api, s3 } = read('compose.yaml', { PORT: '8080', S3_PORT: '9001' }).services;
+    expect(api!.ports).toEqual(['8080:8787']);
+    expect(api!.environment).toMatchObject({
+      PATCHBAY_PUBLIC_URL: 'http://localhost:8080',
+      S3_ENDPOINT: 'http://s3.localhost:9001',
+    });
+    // Containers reach the store by the same URL as clients.
+    expect(s3!.ports).toEqual(['9001:9001']);
+    expect(s3!.environment).toMatchObject({
+      VGW_PORT: ':9001',
+      VGW_CORS_ALLOW_ORIGIN: 'http://localhost:8080',
+    });
+    expect(JSON.stringify(s3!.healthcheck)).toContain('http://127.0.0.1:9001/');
   });
 
   it('lets no service write into its image, keeps no capability, and pins versions', () => {

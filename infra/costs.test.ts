@@ -18,6 +18,14 @@ describe('costs', () => {
     expect(idleMonth(60)['database']).toBeLessThan(idleMonth(15)['database']!);
   });
 
+  it('count each function as often as it is started, and the scaler with the API that it asks', () => {
+    const second = (mebibytes: number) => (mebibytes / 1024) * 0.0000133334 + 0.0000002;
+    const month = 730 * 60;
+    // webhook, scale, sweep; rollup, reverify; orphans
+    const ticks = (3 * month + (2 * month) / 10 + month / 60) * second(256);
+    expect(idleMonth(1)['schedules (Lambda)']).toBeCloseTo(ticks + month * (second(256) + second(1769)));
+  });
+
   it('of a token follow from the price of an hour', () => {
     const machine = { what: '', machine: 'g6.xlarge', tokensPerSecond: 1e6 / 3600 } as const;
     expect(perMillionTokens(machine, 1)).toBeCloseTo(0.8048);

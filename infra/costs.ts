@@ -5,6 +5,8 @@
 import { readFileSync } from 'node:fs';
 import { z } from 'zod';
 import { ANYWHERE } from '../functions/anywhere.ts';
+import { isScheduled } from '../functions/ticks.ts';
+import { minutesBetween } from './aws/ticks.ts';
 
 const dollars = z.number().positive();
 const Prices = z.strictObject({
@@ -44,21 +46,25 @@ const LEAST_CAPACITY_UNITS = 0.5;
 const AWAKE_MINUTES = 7;
 /** What an installation with a few hundred adapters holds. */
 const STORED_GIB = 10;
-const FUNCTION_GIB = 0.25;
+const SCALER_GIB = 0.25;
 const API_GIB = 1_769 / 1024;
 
 /** Nobody asks anything for a month, and no runner is up. */
 export function idleMonth(tickMinutes: number): Readonly<Record<string, number>> {
   const { hour, month, lambda } = prices;
-  const ticks = (HOURS * 60) / tickMinutes;
-  const tick = ANYWHERE.length * (FUNCTION_GIB * lambda.gibSecond + lambda.request);
-  const asked = API_GIB * lambda.gibSecond + lambda.request; // by the scaler; a second each, as above
+  const each = (minutes: number) => (HOURS * 60) / minutes;
+  const second = (gib: number) => gib * lambda.gibSecond + lambda.request; // as long as an event is taken to last
+  const ticks = ANYWHERE.filter(isScheduled).map(
+    ({ trigger, needs }) =>
+      each(minutesBetween(trigger.everySeconds, tickMinutes)) * second(needs.memoryMiB / 1024),
+  );
+  const scaler = each(tickMinutes) * (second(SCALER_GIB) + second(API_GIB)); // it asks the API
   const awake = Math.min(1, AWAKE_MINUTES / tickMinutes);
   return {
     database: awake * LEAST_CAPACITY_UNITS * HOURS * hour.auroraCapacityUnit + month.auroraGiB,
     'way out (NAT instance, address)':
       HOURS * (hour['t4g.nano'] + hour.publicIpv4) + NAT_DISK_GIB * month.ebsGiB,
-    'schedules (Lambda)': ticks * (tick + asked),
+    'schedules (Lambda)': ticks.reduce((sum, one) => sum + one, scaler),
     'secrets, alarms, dashboard':
       SECRETS * month.secret + ALARMS * month.alarm + OWN_METRICS * month.metric + month.dashboard,
     'objects, 10 GiB': STORED_GIB * month.s3GiB,

@@ -10,6 +10,7 @@ import type { ServerFunction as Definition } from '../../functions/ports.ts';
 import type { Network } from './network.ts';
 import type { ServerParts } from './server.ts';
 import { ServerFunction, seconds } from './server-function.ts';
+import { minutesBetween } from './ticks.ts';
 
 /** How long Lambda runs at most. */
 const LONGEST_SECONDS = 900;
@@ -48,7 +49,7 @@ export class Functions extends Construct {
       this.onQueue(made, definition);
       return { lambda: made, everyMinutes: undefined };
     }
-    const everyMinutes = Math.max(server.settings.tickMinutes, Math.ceil(trigger.everySeconds / 60));
+    const everyMinutes = minutesBetween(trigger.everySeconds, server.settings.tickMinutes);
     this.onSchedule(made, name, everyMinutes);
     return { lambda: made, everyMinutes };
   }

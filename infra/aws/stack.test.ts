@@ -1,4 +1,4 @@
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { App } from 'aws-cdk-lib';
@@ -24,17 +24,25 @@ const GIVEN = {
 };
 
 describe('the stack', () => {
+  let folder: string;
   let code: string;
   let template: Template;
 
+  const templateOf = (settings: Settings): Template => {
+    const outdir = mkdtempSync(join(folder, 'cdk.out-'));
+    return Template.fromStack(new PatchbayStack(new App({ outdir }), 'Patchbay', settings));
+  };
+
   beforeAll(() => {
-    code = mkdtempSync(join(tmpdir(), 'patchbay-aws-'));
+    folder = mkdtempSync(join(tmpdir(), 'patchbay-aws-'));
+    code = join(folder, 'code');
+    mkdirSync(code);
     writeFileSync(join(code, 'index.mjs'), '');
     const settings = Settings.parse({ ...GIVEN, codeFolder: code });
-    template = Template.fromStack(new PatchbayStack(new App(), 'Patchbay', settings));
+    template = templateOf(settings);
   });
 
-  afterAll(() => rmSync(code, { recursive: true }));
+  afterAll(() => rmSync(folder, { recursive: true }));
 
   it('streams answers through CloudFront, caches what is named by its content and nothing else', () => {
     template.hasResourceProperties('AWS::Lambda::Url', { InvokeMode: 'RESPONSE_STREAM' });
@@ -167,7 +175,7 @@ describe('the stack', () => {
 
   it('ticks as seldom as it is told to, so that the database can sleep', () => {
     const settings = Settings.parse({ ...GIVEN, codeFolder: code, tickMinutes: 15 });
-    const quiet = Template.fromStack(new PatchbayStack(new App(), 'Patchbay', settings));
+    const quiet = templateOf(settings);
     expect(Math.min(...Object.values(ratesOf(quiet)))).toBe(15);
   });
 
@@ -252,7 +260,7 @@ describe('the stack', () => {
       'settings.PATCHBAY_FORMER_SIGNING_KEYS': 'x'.repeat(43),
       'secrets.PATCHBAY_RUNNER_TOKEN_ALSO': SECRET,
     };
-    const configured = Template.fromStack(new PatchbayStack(new App(), 'Patchbay', readSettings(chosen)));
+    const configured = templateOf(readSettings(chosen));
     const open = {
       PATCHBAY_SIGN_UP: 'open',
       PATCHBAY_FORMER_SIGNING_KEYS: 'x'.repeat(43),
@@ -309,7 +317,7 @@ describe('the stack', () => {
 
   it.each([1, 5, 15, 60])('tells the operator of what always fails, with tickMinutes=%i', (tickMinutes) => {
     const settings = Settings.parse({ ...GIVEN, codeFolder: code, tickMinutes });
-    const ticking = Template.fromStack(new PatchbayStack(new App(), 'Patchbay', settings));
+    const ticking = templateOf(settings);
     const rates = ratesOf(ticking);
     for (const name of Object.keys(rates)) {
       const lambda = Object.entries(ticking.findResources('AWS::Lambda::Function')).find(
@@ -359,7 +367,7 @@ describe('the stack', () => {
   it.skipIf(!isInstalled('cfn-lint'))(
     'is a template that CloudFormation takes (skipped without cfn-lint)',
     () => {
-      const file = join(code, 'template.json');
+      const file = join(folder, 'template.json');
       writeFileSync(file, JSON.stringify(template.toJSON()));
       // W3005: the CDK says of what a resource depends, also where that follows.
       expect(check('cfn-lint', '--ignore-checks', 'W3005', '--', file)).toEqual({

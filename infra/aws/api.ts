@@ -23,7 +23,7 @@ import { type FunctionUrl, FunctionUrlAuthType, InvokeMode } from 'aws-cdk-lib/a
 import { Construct } from 'constructs';
 import { NAME_VIEWER, ORIGIN_HEADER } from './entries/viewer.ts';
 import type { Network } from './network.ts';
-import { API_ENVIRONMENT, type ServerParts } from './server.ts';
+import { apiEnvironment, type ServerParts } from './server.ts';
 import { ServerFunction } from './server-function.ts';
 
 /** The longest that Lambda has: an answer of a long context streams for minutes. */
@@ -46,7 +46,7 @@ export class Api extends Construct {
       handler: 'api/lambda/index.handler',
       memoryMiB: MEMORY_MIB,
       timeout: TIMEOUT,
-      environment: API_ENVIRONMENT,
+      environment: apiEnvironment(server),
       secrets: { ...server.secrets.ofServer, PATCHBAY_ORIGIN_TOKEN: server.secrets.origin },
     });
     server.objects.grantPresigning(this.function);

@@ -14,8 +14,9 @@ export interface ServerParts {
 
 export function serverEnvironment({ settings, objects }: ServerParts): Record<string, string> {
   const { region, urlSuffix } = Stack.of(objects);
+  const { GITHUB_CLIENT_ID: _, ...ofAll } = settings.settings;
   return {
-    ...settings.settings,
+    ...ofAll,
     PATCHBAY_PUBLIC_URL: `https://${settings.host}`,
     S3_ENDPOINT: `https://s3.${region}.${urlSuffix}`,
     S3_REGION: region,
@@ -23,5 +24,8 @@ export function serverEnvironment({ settings, objects }: ServerParts): Record<st
   };
 }
 
-/** What those are told besides that speak to runners. */
-export const API_ENVIRONMENT = { PATCHBAY_RUNNERS: 'reporting' };
+/** What those are told besides that answer requests: they speak to runners, and to GitHub, by a secret that functions do not get. */
+export function apiEnvironment({ settings }: ServerParts): Record<string, string> {
+  const { GITHUB_CLIENT_ID } = settings.settings;
+  return { PATCHBAY_RUNNERS: 'reporting', ...(GITHUB_CLIENT_ID ? { GITHUB_CLIENT_ID } : {}) };
+}

@@ -15,7 +15,7 @@ import {
 import { LogGroup, RetentionDays } from 'aws-cdk-lib/aws-logs';
 import { Construct } from 'constructs';
 import { containerSecrets } from './secrets.ts';
-import { API_ENVIRONMENT, type ServerParts, serverEnvironment } from './server.ts';
+import { apiEnvironment, type ServerParts, serverEnvironment } from './server.ts';
 
 const DATABASE_URL =
   'postgres://$DATABASE_USER:$DATABASE_PASSWORD@$DATABASE_HOST:5432/$DATABASE_NAME?sslmode=no-verify';
@@ -34,12 +34,13 @@ export class Setup extends Construct {
       },
     });
     const repository = Repository.fromRepositoryName(this, 'Repository', 'patchbay-api');
+    const { imageTag, setupImageTag = imageTag } = server.settings;
     const part = (field: string) => Secret.fromSecretsManager(server.database.secret, field);
     this.task.addContainer('setup', {
-      image: ContainerImage.fromEcrRepository(repository, server.settings.imageTag),
+      image: ContainerImage.fromEcrRepository(repository, setupImageTag),
       // Encrypted; within the network nobody else answers for the database, and the image knows none of RDS's certificates.
       command: ['sh', '-c', `DATABASE_URL="${DATABASE_URL}" exec node api/start.js`],
-      environment: { ...serverEnvironment(server), ...API_ENVIRONMENT },
+      environment: { ...serverEnvironment(server), ...apiEnvironment(server) },
       secrets: {
         ...containerSecrets(server.secrets.ofServer),
         DATABASE_HOST: part('host'),

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { App } from 'aws-cdk-lib';
 import { Match, Template } from 'aws-cdk-lib/assertions';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { SETTINGS } from '../../api/config.ts';
+import { readConfig, SETTINGS } from '../../api/config.ts';
 import { ANYWHERE } from '../../functions/anywhere.ts';
 import { memoryMiB } from '../../functions/lanes.ts';
 import { ON_RUNNERS } from '../../functions/on-runners.ts';
@@ -293,9 +293,36 @@ describe('the stack', () => {
       });
   });
 
+  it('gives functions settings that they take, without what goes with a secret that they do not get', () => {
+    const chosen = {
+      ...GIVEN,
+      codeFolder: code,
+      'settings.GITHUB_CLIENT_ID': 'Iv1.0',
+      'settings.PATCHBAY_WEBHOOKS_ANYWHERE': 'yes',
+      'secrets.GITHUB_CLIENT_SECRET': SECRET,
+    };
+    const configured = templateOf(readSettings(chosen));
+    const environments = Object.values(configured.findResources('AWS::Lambda::Function')).map(
+      ({ Properties }) => Properties.Environment.Variables,
+    );
+    const ofFunctions = environments.filter(({ PATCHBAY_FUNCTION }) => PATCHBAY_FUNCTION);
+    expect(ofFunctions).toHaveLength(ANYWHERE.length);
+    for (const environment of ofFunctions) {
+      const plain = Object.entries(environment).filter(([, value]) => typeof value === 'string');
+      expect(readConfig(Object.fromEntries(plain) as Record<string, string>).webhooksAnywhere).toBe(true);
+    }
+    for (const answering of [
+      environments.find(({ PATCHBAY_RUNNERS }) => PATCHBAY_RUNNERS),
+      ...containersOf(configured, 'setup').map(({ Environment }) =>
+        Object.fromEntries(Environment.map(({ Name, Value }) => [Name, Value])),
+      ),
+    ])
+      expect(answering).toMatchObject({ GITHUB_CLIENT_ID: 'Iv1.0' });
+  });
+
   it('takes a secret of somebody else in the place of its own, and keeps its own', () => {
     const chosen = { ...GIVEN, codeFolder: code, 'secrets.PATCHBAY_RUNNER_TOKEN': SECRET };
-    const changed = Template.fromStack(new PatchbayStack(new App(), 'Patchbay', readSettings(chosen)));
+    const changed = templateOf(readSettings(chosen));
     changed.hasResourceProperties('AWS::Lambda::Function', {
       Handler: 'scale/index.handler',
       Environment: { Variables: Match.objectLike({ PATCHBAY_RUNNER_TOKEN_SECRET: SECRET }) },
@@ -439,6 +466,17 @@ function statementsOf(template: Template): Statement[] {
     })),
   );
 }
+
+interface Container {
+  readonly Name: string;
+  readonly Environment: readonly { readonly Name: string; readonly Value: unknown }[];
+}
+
+/** @param name `runner`, or `setup`, which is run by hand */
+const containersOf = (template: Template, name: string): Container[] =>
+  Object.values(template.findResources('AWS::ECS::TaskDefinition'))
+    .map(({ Properties }) => Properties.ContainerDefinitions[0])
+    .filter(({ Name }) => Name === name);
 
 const MINUTES: Readonly<Record<string, number>> = { minute: 1, hour: 60, day: 1440 };
 

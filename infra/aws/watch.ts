@@ -1,5 +1,5 @@
 /** What an operator is told without looking, and what they see when they look. */
-import { Duration } from 'aws-cdk-lib';
+import { Duration, Stack } from 'aws-cdk-lib';
 import { CfnBudget } from 'aws-cdk-lib/aws-budgets';
 import {
   Alarm,
@@ -13,6 +13,7 @@ import {
 } from 'aws-cdk-lib/aws-cloudwatch';
 import { SnsAction } from 'aws-cdk-lib/aws-cloudwatch-actions';
 import type { Cluster, Ec2Service } from 'aws-cdk-lib/aws-ecs';
+import { ServicePrincipal } from 'aws-cdk-lib/aws-iam';
 import { Topic } from 'aws-cdk-lib/aws-sns';
 import { EmailSubscription } from 'aws-cdk-lib/aws-sns-subscriptions';
 import { Construct } from 'constructs';
@@ -72,6 +73,10 @@ export class Watch extends Construct {
   constructor(scope: Construct, id: string, watched: Watched, settings: Settings) {
     super(scope, id);
     this.topic = new Topic(this, 'Alarms', { enforceSSL: true });
+    // A policy of its own, as the one about TLS, takes the place of the one by which CloudWatch may send to each topic of its account.
+    const { account } = Stack.of(this);
+    const conditions = { StringEquals: { 'aws:SourceAccount': account } };
+    this.topic.grantPublish(new ServicePrincipal('cloudwatch.amazonaws.com', { conditions }));
     this.topic.addSubscription(new EmailSubscription(settings.operatorEmail));
     this.alarms(watched, settings);
     this.dashboard(watched);

@@ -36,6 +36,8 @@ const DISK_GIB = 100;
 /** On the machine; its bases outlive a runner. The image's user is not the one that Docker would make it for. */
 const CACHE = '/var/lib/patchbay';
 const IMAGE_USER = 1000;
+/** Where a machine is told of itself, and lent its rights. */
+const METADATA = '169.254.169.254';
 /** Answers that run are finished, a training job keeps a checkpoint. ECS waits no longer than this. */
 const STOP_TIMEOUT = Duration.seconds(120);
 
@@ -77,6 +79,8 @@ export class Runners extends Construct {
     const userData = UserData.forLinux();
     userData.addCommands(
       `install --directory --owner=${IMAGE_USER} --group=${IMAGE_USER} --mode=0700 ${CACHE}`,
+      // Runners are on the machine's own network (below): a limit of hops does not keep them from its role, their user does.
+      `iptables --insert OUTPUT --match owner --uid-owner ${IMAGE_USER} --destination ${METADATA} --jump REJECT`,
     );
     const template = new LaunchTemplate(this, 'Machine', {
       instanceType: new InstanceType(gpuInstance),
@@ -84,7 +88,7 @@ export class Runners extends Construct {
       securityGroup: network.runners,
       associatePublicIpAddress: true,
       requireImdsv2: true,
-      httpPutResponseHopLimit: 1, // containers do not get at the machine's role
+      httpPutResponseHopLimit: 1,
       role,
       userData,
       blockDevices: [

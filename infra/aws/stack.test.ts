@@ -198,6 +198,8 @@ describe('the stack', () => {
     const command = `install --directory --owner=${user} --group=${user} --mode=0700 /var/lib/patchbay`;
     expect(script).toContain(command);
     expect(script.indexOf(command)).toBeLessThan(script.indexOf('ECS_CLUSTER'));
+    // On the machine's own network, how many hops an answer may take keeps nobody from the machine's rights.
+    expect(script).toContain(`--uid-owner ${user} --destination 169.254.169.254 --jump REJECT`);
     for (const command of ['gpu-runner/main.ts', 'gpu-runner/train-main.ts'])
       template.hasResourceProperties('AWS::ECS::TaskDefinition', {
         ContainerDefinitions: [

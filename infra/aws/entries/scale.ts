@@ -19,8 +19,8 @@ const Desired = z.object({
   waitingSeconds: z.number().min(0),
 });
 
-/** Longer, and the next minute asks again. */
-const TIMEOUT_MS = 20_000;
+/** A database that slept takes fifteen seconds to wake, or thirty after a day, and the API may start meanwhile. Longer, and the next minute asks again. */
+const TIMEOUT_MS = 45_000;
 
 export interface ServiceCount {
   readonly cluster: string;

@@ -66,6 +66,8 @@ export const Settings = z.strictObject({
   tickMinutes: z.coerce.number().int().min(1).max(60).default(1),
   /** Tag of the images in ECR. */
   imageTag: z.string().min(1).default('0.1.0'),
+  /** Of the image that sets up, where it is another one: at an upgrade it goes first (docs/deploy.md). */
+  setupImageTag: z.string().min(1).optional(),
   /** Of the server, by their names in its environment: `-c settings.PATCHBAY_SIGN_UP=open`. */
   settings: z.partialRecord(z.enum(OPEN_SETTINGS), z.coerce.string()).default({}),
   /** Its secret ones, each by the ARN of a secret that holds it: `-c secrets.PATCHBAY_SIGNING_KEY=arn:aws:...`. */

@@ -188,6 +188,13 @@ describe('the stack', () => {
     template.hasResourceProperties('AWS::AutoScaling::AutoScalingGroup', { MinSize: '0', MaxSize: '6' });
   });
 
+  it('brings the tables up to date by the image of the next version, while all else is of this one', () => {
+    const next = templateOf(readSettings({ ...GIVEN, codeFolder: code, setupImageTag: '0.2.0' }));
+    expect(JSON.stringify(containersOf(next, 'setup'))).toContain('patchbay-api:0.2.0');
+    expect(JSON.stringify(containersOf(next, 'runner'))).toContain('patchbay-runner:0.1.0-cuda');
+    expect(JSON.stringify(containersOf(template, 'setup'))).toContain('patchbay-api:0.1.0');
+  });
+
   it('makes the folder of the cache for the user that the image is, before ECS starts anything', () => {
     const image = readFileSync(join(import.meta.dirname, '../../gpu-runner/Dockerfile'), 'utf8');
     const user = /^USER ([1-9]\d*)$/m.exec(image)![1];

@@ -71,7 +71,6 @@ export interface BaseDemand {
   readonly idleSeconds: number;
   /** The database's clock. */
   readonly atSeconds: number;
-  readonly desired: number;
   readonly state: Record<string, number> | null;
 }
 
@@ -89,7 +88,6 @@ export function demands(db: Database): Promise<BaseDemand[]> {
       arrivals: baseDemand.arrivals,
       idleSeconds: epoch(sql`now() - ${baseDemand.askedAt}`),
       atSeconds: epoch(NOW),
-      desired: baseDemand.desired,
       state: baseDemand.state,
     })
     .from(baseDemand)

@@ -961,6 +961,7 @@ export const baseDemand = pgTable('base_demand', {
   /** Answers asked for, ever. */
   arrivals: long('arrivals').notNull().default(0),
   askedAt: time('asked_at').notNull().default(now),
+  /** As the last tick decided: who asks is told by what has happened since, too (functions/desired.ts). */
   desired: integer('desired').notNull().default(0),
   /** What the next decision needs to know of the last one (functions/scale.ts). */
   state: jsonb('state').$type<Record<string, number> | null>(),

@@ -61,6 +61,10 @@ export function desiredRunners(state: ScaleState | null, seen: Observation): Sca
 /** For one base alone, at least one while it is asked for. Several bases share runners: see `fleetSize`. */
 export const runnersOf = ({ held }: Pick<ScaleState, 'held'>): number => Math.ceil(held);
 
+/** What is held of a base at this moment: where ticks are minutes apart, somebody may have asked since the last one, or nobody for too long. */
+export const heldNow = (state: Pick<ScaleState, 'held'> | null, idleSeconds: number): number =>
+  idleSeconds >= IDLE_SECONDS ? 0 : Math.max(state?.held ?? 0, LEAST);
+
 /** Runners for all bases together: enough for all they need, and for the weights of all that are wanted. */
 export function fleetSize(
   bases: readonly { readonly held: number; readonly bytes: number }[],

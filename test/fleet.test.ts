@@ -226,6 +226,15 @@ describe('a fleet', () => {
     expect(await desired()).toMatchObject({ runners: 0, bases: [{ base: baseId, desired: 0 }] });
   });
 
+  it('is to have one as soon as somebody asks, and none once nobody does, though ticks are minutes apart', async () => {
+    const desired = async () => (await api.call('GET', '/api/runner/desired', undefined, runnerToken)).json();
+    await api.deps.db.execute(sql`update base_demand set state = null, asked_at = now()`);
+    expect(await desired()).toMatchObject({ runners: 1, bases: [{ base: baseId, desired: 1 }] });
+    await invoke(scale, {}, { db: api.deps.db });
+    await api.deps.db.execute(sql`update base_demand set asked_at = now() - interval '1 hour'`);
+    expect(await desired()).toMatchObject({ runners: 0, bases: [{ base: baseId, desired: 0 }] });
+  });
+
   it('lets a runner finish that is told to stop, and asks it for nothing more', async () => {
     const [first, second] = await Promise.all([startRunner(), startRunner()]);
     let stopping: RunnerProcess | undefined;

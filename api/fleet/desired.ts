@@ -3,7 +3,7 @@ import type { Database } from '../../db/open.ts';
 import { openWork } from '../../db/open-work.ts';
 import { waitingWork } from '../../db/operations.ts';
 import { demands, liveRunners } from '../../db/runners.ts';
-import { fleetSize } from '../../functions/desired.ts';
+import { fleetSize, heldNow, runnersOf, type ScaleState } from '../../functions/desired.ts';
 import { SILENT_MS } from '../../functions/fleet.ts';
 import type { RunnerHealth } from '../../functions/generate.ts';
 import { leasingRunners } from '../../functions/lanes.ts';
@@ -22,22 +22,22 @@ export interface Desired {
 
 export async function desired(db: Database, now: Date): Promise<Desired> {
   const healths = (await liveRunners(db, SILENT_MS)).map(({ health }) => health as RunnerHealth);
-  const asked = await demands(db);
+  const asked = (await demands(db)).map(({ state, idleSeconds, ...demand }) => ({
+    ...demand,
+    held: heldNow(state as ScaleState | null, idleSeconds),
+  }));
   const smallest = healths.reduce(
     (least, { baseBytes }) => Math.min(least, baseBytes),
     Number.POSITIVE_INFINITY,
   );
   return {
-    runners: fleetSize(
-      asked.map(({ state, bytes }) => ({ held: state?.['held'] ?? 0, bytes })),
-      Number.isFinite(smallest) ? smallest : null,
-    ),
+    runners: fleetSize(asked, Number.isFinite(smallest) ? smallest : null),
     training: leasingRunners(await openWork(db)),
     waitingSeconds: await waitingSeconds(db, now),
     live: healths.length,
-    bases: asked.map(({ baseId, digest, desired: wanted }) => ({
+    bases: asked.map(({ baseId, digest, held }) => ({
       base: baseId,
-      desired: wanted,
+      desired: runnersOf({ held }),
       live: healths.filter(({ bases }) => bases.some((base) => base.digest === digest)).length,
     })),
   };

@@ -16,7 +16,7 @@ import type {
   AdapterSource,
   BaseSource,
   FileSource,
-  GenerateEvent,
+  AnswerEvent,
   Prompt,
   Sampling,
 } from '../functions/generate.ts';
@@ -67,7 +67,7 @@ export async function invoke(
   principal: Principal,
   invocation: Invocation,
   signal: AbortSignal,
-): Promise<AsyncGenerator<GenerateEvent>> {
+): Promise<AsyncGenerator<AnswerEvent>> {
   const { id, requestId, model, prompt, sampling, n } = invocation;
   await requireBudget(deps.db, principal, deps.now());
   const { base, adapters, adapterIds } = await inSpan('resolve model', {}, () =>
@@ -85,9 +85,9 @@ export async function invoke(
 
 /** Passes events on, and counts them. */
 async function* measured(
-  events: AsyncGenerator<GenerateEvent>,
+  events: AsyncGenerator<AnswerEvent>,
   began: number,
-): AsyncGenerator<GenerateEvent> {
+): AsyncGenerator<AnswerEvent> {
   let isFirst = true;
   for await (const event of events) {
     if (event.type === 'start') count('patchbay_tokens_total', event.promptTokens, { direction: 'in' });

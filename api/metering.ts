@@ -2,7 +2,7 @@
 import type { Database } from '../db/open.ts';
 import { type Job, type JobChange, note } from '../db/training.ts';
 import { budgetOf, monthOf, recordUsage } from '../db/usage.ts';
-import type { GenerateEvent } from '../functions/generate.ts';
+import type { AnswerEvent } from '../functions/generate.ts';
 import { count } from '../observe/metrics.ts';
 import type { Principal } from './auth.ts';
 import { ApiError } from './errors.ts';
@@ -70,8 +70,8 @@ export async function* metered(
   db: Database,
   request: Metered,
   now: () => Date,
-  source: AsyncGenerator<GenerateEvent>,
-): AsyncGenerator<GenerateEvent> {
+  source: AsyncGenerator<AnswerEvent>,
+): AsyncGenerator<AnswerEvent> {
   const enter = (kind: 'prompt' | 'completion', quantity: number) =>
     recordUsage(db, { ...request, kind, quantity, at: now() });
   let completion = 0;

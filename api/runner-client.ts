@@ -1,5 +1,6 @@
 /** Talks to a runner over HTTP: the other end of functions/generate.ts. */
 import {
+  type AnswerEvent,
   BaseSource,
   GenerateEvent,
   type GenerateRequest,
@@ -35,9 +36,9 @@ export class RunnerFailure extends ApiError {
 export interface RunnerClient {
   /**
    * Events of one request, in order. Ending the iteration early, or aborting, frees the runner.
-   * @returns once the runner has accepted it. @throws ApiError
+   * @returns once the runner has accepted it. @throws ApiError, also in the middle of the answer
    */
-  generate(request: GenerateRequest, signal: AbortSignal): Promise<AsyncGenerator<GenerateEvent>>;
+  generate(request: GenerateRequest, signal: AbortSignal): Promise<AsyncGenerator<AnswerEvent>>;
   loadBase(base: BaseSource): Promise<void>;
   health(): Promise<RunnerHealth>;
 }
@@ -96,7 +97,6 @@ export function createRunnerClient(endpoint: () => RunnerEndpoint | undefined): 
       const all = events(response.body, patience);
       const first = await all.next();
       if (first.done) throw new RunnerFailure('stopped', STOPPED, { retryAfterSeconds: 2 });
-      if (first.value.type === 'error') throw failureOf(first.value);
       return beginning(first.value, all);
     },
     async loadBase(base) {
@@ -154,7 +154,7 @@ async function refusal(response: Response): Promise<RunnerFailure> {
 }
 
 /** What a runner says of itself, as a status or as an event of its answer. */
-export function failureOf(
+function failureOf(
   { code, detail, field }: { code: string; detail: string; field?: string | undefined },
   more: { retryAfterSeconds?: number } = {},
 ): RunnerFailure {
@@ -201,14 +201,14 @@ class Patience {
 }
 
 async function* beginning(
-  first: GenerateEvent,
-  rest: AsyncGenerator<GenerateEvent>,
-): AsyncGenerator<GenerateEvent> {
+  first: AnswerEvent,
+  rest: AsyncGenerator<AnswerEvent>,
+): AsyncGenerator<AnswerEvent> {
   yield first;
   yield* rest;
 }
 
-async function* events(body: ReadableStream<Uint8Array>, patience: Patience): AsyncGenerator<GenerateEvent> {
+async function* events(body: ReadableStream<Uint8Array>, patience: Patience): AsyncGenerator<AnswerEvent> {
   let rest = '';
   try {
     patience.begin();
@@ -219,7 +219,7 @@ async function* events(body: ReadableStream<Uint8Array>, patience: Patience): As
       const lines = (rest + chunk).split('\n');
       rest = lines.pop() ?? '';
       if (rest.length > MAX_LINE) throw new ApiError('internal', 'The runner sent a line without end.');
-      for (const line of lines) if (line) yield GenerateEvent.parse(JSON.parse(line));
+      for (const line of lines) if (line) yield parsed(line);
       patience.begin();
     }
   } catch (error) {
@@ -229,4 +229,11 @@ async function* events(body: ReadableStream<Uint8Array>, patience: Patience): As
   } finally {
     patience.end();
   }
+}
+
+/** @throws RunnerFailure where it says that the answer is none */
+function parsed(line: string): AnswerEvent {
+  const event = GenerateEvent.parse(JSON.parse(line));
+  if (event.type === 'error') throw failureOf(event);
+  return event;
 }

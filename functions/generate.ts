@@ -131,6 +131,8 @@ export const GenerateEvent = z.discriminatedUnion('type', [
   }),
 ]);
 export type GenerateEvent = z.infer<typeof GenerateEvent>;
+/** What there is of an answer where an error is thrown. */
+export type AnswerEvent = Exclude<GenerateEvent, { type: 'error' }>;
 
 /**
  * Before the stream begins the runner answers errors as JSON `{code, detail, field?}`:

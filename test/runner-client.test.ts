@@ -126,3 +126,17 @@ it('hears a refusal that took its time', async () => {
     status: 400,
   });
 });
+
+it('ends an answer that breaks with what the runner says of it', async () => {
+  const client = await runner((response) => {
+    const broken = { type: 'error', code: 'adapter_invalid', detail: 'the scores overflow', field: 'model' };
+    response.end(line(START) + line(DELTA) + line(broken));
+  });
+  const events = await client.generate(request, new AbortController().signal);
+  expect([(await events.next()).value, (await events.next()).value]).toEqual([START, DELTA]);
+  await expect(events.next()).rejects.toMatchObject({
+    reason: 'adapter_invalid',
+    field: 'model',
+    status: 422,
+  });
+});

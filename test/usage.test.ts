@@ -4,7 +4,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { metered } from '../api/metering.ts';
 import { events } from '../db/schema.ts';
 import { closeMonths, earningsOf, recordUsage, type Used, usageOf } from '../db/usage.ts';
-import type { GenerateEvent } from '../functions/generate.ts';
+import type { AnswerEvent } from '../functions/generate.ts';
 import { baseId, InProcess } from './in-process.ts';
 
 let api: InProcess;
@@ -92,7 +92,7 @@ describe('the ledger', () => {
   });
 
   it('has the prompt of a request that was broken off, and as much of the answer as was given', async () => {
-    async function* answer(): AsyncGenerator<GenerateEvent> {
+    async function* answer(): AsyncGenerator<AnswerEvent> {
       yield { type: 'start', promptTokens: 11 };
       yield { type: 'delta', index: 0, text: 'a' };
       yield { type: 'delta', index: 0, text: 'b' };

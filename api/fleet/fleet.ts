@@ -2,12 +2,11 @@
  * All runners as one: who asks here is answered by whichever runner fits (choose.ts). As long as nothing of an answer was seen,
  * a runner that fails is replaced by another one. Nothing is asked of two at once, and what has begun is never begun again.
  */
-import type { BaseSource, GenerateEvent, GenerateRequest, RunnerHealth } from '../../functions/generate.ts';
+import type { AnswerEvent, BaseSource, GenerateRequest, RunnerHealth } from '../../functions/generate.ts';
 import { ApiError } from '../errors.ts';
 import { byItself, type Outlive } from '../outlive.ts';
 import {
   createRunnerClient,
-  failureOf,
   type RunnerClient,
   RunnerFailure,
   type RunnerReason,
@@ -62,7 +61,7 @@ const NOBODY_SECONDS = 10;
 /** One runner's answer, which has been accepted. */
 interface Attempt {
   readonly url: string;
-  readonly events: AsyncGenerator<GenerateEvent>;
+  readonly events: AsyncGenerator<AnswerEvent>;
   over(): void;
 }
 
@@ -175,7 +174,7 @@ export function createFleet(options: FleetOptions): Fleet {
     }
   };
 
-  async function* follow(trail: Trail, first: Attempt): AsyncGenerator<GenerateEvent> {
+  async function* follow(trail: Trail, first: Attempt): AsyncGenerator<AnswerEvent> {
     let attempt = first;
     let [hasStarted, hasShown] = [false, false];
     let unfinished = trail.request.n;
@@ -185,9 +184,8 @@ export function createFleet(options: FleetOptions): Fleet {
           if (event.type === 'start') {
             if (hasStarted) continue; // of the one that came in for another
             hasStarted = true;
-          } else if (event.type === 'error' && !hasShown) throw failureOf(event);
-          else hasShown = true;
-          if (event.type === 'finish' || event.type === 'error') unfinished--;
+          } else hasShown = true;
+          if (event.type === 'finish') unfinished--;
           yield event;
         }
         if (unfinished > 0) throw new RunnerFailure('stopped', STOPPED, { retryAfterSeconds: 2 });

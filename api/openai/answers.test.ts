@@ -1,15 +1,16 @@
 import { expect, it } from 'vitest';
-import type { GenerateEvent } from '../../functions/generate.ts';
+import type { AnswerEvent } from '../../functions/generate.ts';
+import { RunnerFailure } from '../runner-client.ts';
 import { chatShape, collect, type ShapeOf, stream } from './answers.ts';
 
 const shapeOf: ShapeOf = (fingerprint) =>
   chatShape({ id: 'chatcmpl-1', created: 1, model: 'a/b', fingerprint }, false);
 
 /** An adapter whose scores overflow in the middle of an answer. */
-async function* broken(): AsyncGenerator<GenerateEvent> {
+async function* broken(): AsyncGenerator<AnswerEvent> {
   yield { type: 'start', promptTokens: 1, fingerprint: 'fp_0123456789' };
   yield { type: 'delta', index: 0, text: 'one' };
-  yield { type: 'error', code: 'adapter_invalid', detail: 'the scores overflow', field: 'model' };
+  throw new RunnerFailure('adapter_invalid', 'the scores overflow', { field: 'model' });
 }
 
 const refusal = { status: 422, code: 'refused', message: 'the scores overflow', field: 'model' };

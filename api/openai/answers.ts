@@ -1,8 +1,7 @@
 /** Runner events as OpenAI's response bodies and stream chunks. Shapes: reference of the OpenAI API, chat and completions. */
-import type { GenerateEvent, TokenLogprob } from '../../functions/generate.ts';
-import { failureOf } from '../runner-client.ts';
+import type { AnswerEvent, TokenLogprob } from '../../functions/generate.ts';
 
-type Delta = Extract<GenerateEvent, { type: 'delta' }>;
+type Delta = Extract<AnswerEvent, { type: 'delta' }>;
 type Token = NonNullable<Delta['tokens']>[number];
 
 export interface Usage {
@@ -126,7 +125,7 @@ function completionLogprobs(tokens: readonly Token[], offset: number) {
 
 /** Waits for the whole answer. @throws ApiError where the stream broke */
 export async function collect(
-  events: AsyncGenerator<GenerateEvent>,
+  events: AsyncGenerator<AnswerEvent>,
   n: number,
   shapeOf: ShapeOf,
 ): Promise<unknown> {
@@ -147,7 +146,7 @@ export async function collect(
 
 /** The chunks of a streamed answer, one by one. @throws ApiError where the stream broke */
 export async function* stream(
-  events: AsyncGenerator<GenerateEvent>,
+  events: AsyncGenerator<AnswerEvent>,
   n: number,
   shapeOf: ShapeOf,
   includeUsage: boolean,
@@ -178,9 +177,8 @@ function newUsage(): Usage {
   return { prompt_tokens: 0, completion_tokens: 0, total_tokens: 0 };
 }
 
-function count(usage: Usage, event: GenerateEvent): void {
+function count(usage: Usage, event: AnswerEvent): void {
   if (event.type === 'start') usage.prompt_tokens = event.promptTokens;
   if (event.type === 'finish') usage.completion_tokens += event.completionTokens;
   usage.total_tokens = usage.prompt_tokens + usage.completion_tokens;
-  if (event.type === 'error') throw failureOf(event);
 }

@@ -3,7 +3,7 @@ import { Hono } from 'hono';
 import { type SSEStreamingApi, streamSSE } from 'hono/streaming';
 import { findBase, listBases } from '../../db/bases.ts';
 import { searchCatalog } from '../../db/catalog.ts';
-import type { GenerateEvent } from '../../functions/generate.ts';
+import type { AnswerEvent } from '../../functions/generate.ts';
 import { count } from '../../observe/metrics.ts';
 import { findVisible, privateOf } from '../access.ts';
 import type { Principal } from '../auth.ts';
@@ -147,7 +147,7 @@ async function answer(
     stream?: boolean | null | undefined;
     stream_options?: { include_usage?: boolean | null | undefined } | null | undefined;
   },
-  start: (signal: AbortSignal) => Promise<AsyncGenerator<GenerateEvent>>,
+  start: (signal: AbortSignal) => Promise<AsyncGenerator<AnswerEvent>>,
 ): Promise<Response> {
   const gone = new AbortController();
   c.req.raw.signal.addEventListener('abort', () => gone.abort(), { once: true });

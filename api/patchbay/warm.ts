@@ -2,7 +2,6 @@
 import { z } from '@hono/zod-openapi';
 import { requirePrincipal } from '../context.ts';
 import { type InvokeDeps, invoke, pinModel } from '../invoke.ts';
-import { failureOf } from '../runner-client.ts';
 import { type App, json, needs, ok, problems, route } from './kit.ts';
 import { storable } from './schemas.ts';
 
@@ -42,8 +41,7 @@ export function warmRoutes(app: App, deps: InvokeDeps): void {
       const { answerId: id, requestId } = c.var;
       const sampling = { ...ONE_TOKEN, logitBias: {}, stop: [], maxTokens: 1, echo: false };
       const asked = { id, requestId, model, prompt: PROMPT, sampling, n: 1 };
-      for await (const event of await invoke(deps, principal, asked, c.req.raw.signal))
-        if (event.type === 'error') throw failureOf(event);
+      for await (const _event of await invoke(deps, principal, asked, c.req.raw.signal));
       const versions = terms.map((term) =>
         'version' in term
           ? `${term.version.adapterId}@${term.version.number}`

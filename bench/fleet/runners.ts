@@ -68,7 +68,6 @@ export async function ask(
   for await (const event of await fleet.generate(request, new AbortController().signal))
     if (event.type === 'delta') times.push(performance.now() - began);
     else if (event.type === 'start') queuedMs = performance.now() - began;
-    else if (event.type === 'error') throw new Error(event.detail);
   const gapsMs = times.slice(1).map((time, i) => time - times[i]!);
   return { queuedMs, firstMs: times[0]!, lastMs: times.at(-1)!, gapsMs };
 }

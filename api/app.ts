@@ -4,7 +4,8 @@ import type { Context } from 'hono';
 import { inSpan } from '../observe/trace.ts';
 import { ACCOUNT_ROUTES, ACCOUNTS } from './accounts.ts';
 import type { AppEnv } from './context.ts';
-import { ApiError, asApiError, problemJson } from './errors.ts';
+import { ApiError, problemJson } from './errors.ts';
+import { logged } from './failure-log.ts';
 import { healthRoutes } from './health.ts';
 import type { Upstream } from './hub/proxy.ts';
 import { Believed } from './hub/repositories.ts';
@@ -136,31 +137,10 @@ export function createApp(deps: AppDeps) {
   );
   app.onError(async (error, c) => {
     const requestId = c.get('requestId') ?? '';
-    const known = asApiError(error);
-    if (known.status >= 500 && known !== error) {
-      deps.log.error(
-        {
-          requestId,
-          method: c.req.method,
-          path: c.req.path,
-          error: error.stack ?? String(error),
-          cause: causeOf(error),
-        },
-        known.code === 'internal' ? 'unexpected error' : 'something is away',
-      );
-    } else
-      deps.log.info(
-        { requestId, method: c.req.method, path: c.req.path, status: known.status, code: known.code },
-        'refused',
-      );
+    const known = logged(deps.log, c, error);
     return (await pages?.refusal(c, known, requestId)) ?? render(c.req.path, requestId, known);
   });
   return app;
-}
-
-/** What a driver wraps: the database's or the store's own words. */
-function causeOf({ cause }: Error): string | undefined {
-  return cause instanceof Error ? (causeOf(cause) ?? cause.message) : undefined;
 }
 
 /** A browser sends its cookie along whoever made the page: what changes something counts only from pages of our own. */

@@ -55,10 +55,10 @@ async function listen() {
   return { url: await started.promise, stop: () => closeServer(server, api.stops, DRAIN_MS) };
 }
 
-const ask = (url: string, stream: boolean) =>
+const ask = (url: string, stream: boolean, headers: Record<string, string> = {}) =>
   fetch(`${url}/v1/completions`, {
     method: 'POST',
-    headers: { authorization: `Bearer ${api.admin}`, 'content-type': 'application/json' },
+    headers: { authorization: `Bearer ${api.admin}`, 'content-type': 'application/json', ...headers },
     body: JSON.stringify({ model: baseId, prompt: 'one', stream }),
   });
 
@@ -89,6 +89,25 @@ it('what ends in time is whole; the others are told, in a stream and by a status
   ]);
   expect(performance.now() - began).toBeGreaterThan(DRAIN_MS - 100);
   expect(performance.now() - began).toBeLessThan(DRAIN_MS + 2_000);
+});
+
+it('a stream that breaks after its 200 is in the log, by the id of its request', async () => {
+  const { url, stop } = await listen();
+  const response = await ask(url, true, { 'x-request-id': 'breaks-in-the-middle' });
+  await underWay(1);
+  tell(answers[0]!, delta('one'));
+  tell(answers[0]!, { type: 'error', code: 'internal', detail: 'the runner failed' });
+  answers[0]!.end();
+  expect(await response.text()).toContain('"message":"the runner failed"');
+  expect(api.noted).toContainEqual({
+    requestId: 'breaks-in-the-middle',
+    method: 'POST',
+    path: '/v1/completions',
+    status: 500,
+    code: 'internal',
+    reason: 'the runner failed',
+  });
+  await stop();
 });
 
 it('what waits for the publish gate is told that it is pending, and does not keep the server', async () => {

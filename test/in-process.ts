@@ -111,6 +111,8 @@ export class InProcess {
   readonly fleet: Fleet;
   /** What the operator's log holds of errors that nobody foresaw. */
   readonly unexpected: object[] = [];
+  /** What it holds of the rest. */
+  readonly noted: object[] = [];
   admin = '';
   private readonly folder: string;
   private readonly s3: ObjectsForTests;
@@ -155,7 +157,10 @@ export class InProcess {
       coldStartMs,
       asked: () => undefined,
     });
-    const log = { info: () => undefined, error: (fields: object) => this.unexpected.push(fields) };
+    const log = {
+      info: (fields: object) => this.noted.push(fields),
+      error: (fields: object) => this.unexpected.push(fields),
+    };
     this.app = createApp({
       ...this.deps,
       auth: this.auth,

@@ -2,9 +2,11 @@
 import { type Context, Hono } from 'hono';
 import { z } from 'zod';
 import { requireRole, requireUse, worksOn } from '../access.ts';
+import type { Log } from '../app.ts';
 import { type AppEnv, absolute, requirePrincipal } from '../context.ts';
 import type { DownloadCounter } from '../downloads.ts';
-import { ApiError, asApiError } from '../errors.ts';
+import { ApiError } from '../errors.ts';
+import { logged } from '../failure-log.ts';
 import { parseInput, readJsonBody, readTextBody } from '../request.ts';
 import type { PublishDeps } from '../versions.ts';
 import { disabledResponse, errorResponse, HubDisabled, HubNotFound, notFoundResponse } from './errors.ts';
@@ -26,7 +28,7 @@ export interface HubDeps extends PublishDeps {
   readonly publicUrl?: string | undefined;
   /** Whether a request may have a few megabytes only: large files then go straight to the store, and not by Xet. */
   readonly smallBodies?: boolean | undefined;
-  readonly log: { error(fields: object, message: string): void };
+  readonly log: Log;
 }
 
 const PathsInfo = z.object({
@@ -160,10 +162,7 @@ export function hubRoutes(deps: HubDeps) {
   app.onError((error, c) => {
     if (error instanceof HubNotFound) return notFoundResponse(error);
     if (error instanceof HubDisabled) return disabledResponse();
-    const known = asApiError(error);
-    if (known.code === 'internal')
-      log.error({ requestId: c.get('requestId'), path: c.req.path, error: error.stack }, 'unexpected error');
-    return errorResponse(known, deps.publicUrl ?? c.req.url);
+    return errorResponse(logged(log, c, error), deps.publicUrl ?? c.req.url);
   });
   return app;
 }

@@ -6,9 +6,11 @@ import { searchCatalog } from '../../db/catalog.ts';
 import type { AnswerEvent } from '../../functions/generate.ts';
 import { count } from '../../observe/metrics.ts';
 import { findVisible, privateOf } from '../access.ts';
+import type { Log } from '../app.ts';
 import type { Principal } from '../auth.ts';
 import { type AppEnv, requirePrincipal } from '../context.ts';
-import { ApiError, asApiError } from '../errors.ts';
+import { ApiError } from '../errors.ts';
+import { logged } from '../failure-log.ts';
 import { type Invocation, type InvokeDeps, invoke, parseSingle } from '../invoke.ts';
 import type { Outlive } from '../outlive.ts';
 import { readJsonBody } from '../request.ts';
@@ -36,7 +38,7 @@ const COME_BACK_SECONDS = 10;
 /** What the log says of a client that left before the answer; nobody receives it. */
 const CLIENT_CLOSED = 499;
 
-export function openaiRoutes(deps: InvokeDeps) {
+export function openaiRoutes(deps: InvokeDeps & { readonly log: Log }) {
   const app = new Hono<AppEnv>();
 
   app.get('/models', async (c) => {
@@ -88,7 +90,7 @@ export function openaiRoutes(deps: InvokeDeps) {
     };
     const envelope = envelopeOf('chatcmpl', invocation, deps.now());
     const shapeOf: ShapeOf = (fingerprint) => chatShape({ ...envelope, fingerprint }, body.logprobs ?? false);
-    return answer(c, deps.outlive, invocation, shapeOf, body, (signal) =>
+    return answer(c, deps, invocation, shapeOf, body, (signal) =>
       invoke(deps, principal, invocation, signal),
     );
   });
@@ -107,7 +109,7 @@ export function openaiRoutes(deps: InvokeDeps) {
     const envelope = envelopeOf('cmpl', invocation, deps.now());
     const shapeOf: ShapeOf = (fingerprint) =>
       completionShape({ ...envelope, fingerprint }, body.logprobs != null, '');
-    return answer(c, deps.outlive, invocation, shapeOf, body, (signal) =>
+    return answer(c, deps, invocation, shapeOf, body, (signal) =>
       invoke(deps, principal, invocation, signal),
     );
   });
@@ -140,7 +142,7 @@ async function findModel({ db }: InvokeDeps, principal: Principal, id: string) {
 
 async function answer(
   c: Context,
-  outlive: Outlive,
+  { outlive, log }: { readonly outlive: Outlive; readonly log: Log },
   { n }: Invocation,
   shapeOf: ShapeOf,
   body: {
@@ -199,7 +201,7 @@ async function answer(
         count('patchbay_streams_total', 1, { outcome: 'left' });
         return;
       }
-      const told = asApiError(error);
+      const told = logged(log, c, error); // its status was 200: nothing else says that it failed
       count('patchbay_streams_total', 1, { outcome: told.status >= 500 ? 'failed' : 'refused' });
       await sse.writeSSE({ data: JSON.stringify(openaiError(told)) });
     }

@@ -10,6 +10,7 @@ import { lambdaEntry, type OpenPorts } from '../functions/lambda.ts';
 import type { Post } from '../functions/ports.ts';
 import { createBlobStore } from './blob-store.ts';
 import type { Config } from './config.ts';
+import { consoleLog } from './console-log.ts';
 import { safePost } from './embedded/safe-post.ts';
 
 /** A function asks one thing after the other; webhooks, several. */
@@ -17,17 +18,12 @@ const CONNECTIONS = 4;
 /** Of an instance that died: the database does not wait for it. */
 const SESSION_SECONDS = 60;
 
-/** As CloudWatch reads it: a line of JSON. */
-const log = {
-  error: (fields: object, message: string) => console.error(JSON.stringify({ ...fields, msg: message })),
-};
-
 /** @throws Error where there is no such function, or a setting is missing */
 export function handlerOf(name: string | undefined, config: Config): (event: unknown) => Promise<unknown> {
   const definition = ANYWHERE.find((one) => one.name === name);
   if (!definition)
     throw new Error(`PATCHBAY_FUNCTION is ${name}; there are ${ANYWHERE.map((one) => one.name).join(', ')}`);
-  return lambdaEntry(definition, () => openPorts(config), log);
+  return lambdaEntry(definition, () => openPorts(config), consoleLog(config.logLevel));
 }
 
 async function openPorts({ databaseUrl, s3, webhooksAnywhere }: Config): Promise<OpenPorts> {

@@ -1,4 +1,7 @@
-/** Keeps out of logs what opens something: signatures of presigned URLs, keys, tokens, passwords in URLs. */
+/**
+ * Keeps out of logs and traces what opens something (signatures of presigned URLs, keys, tokens, passwords in URLs), and what people
+ * have written, with which a statement of the database fails.
+ */
 
 const SECRETS: readonly (readonly [RegExp, string])[] = [
   // A presigned URL is as good as the file that it leads to.
@@ -21,5 +24,15 @@ function cleaned(value: unknown): unknown {
 }
 
 export function cleanText(text: string): string {
-  return SECRETS.reduce((clean, [pattern, instead]) => clean.replace(pattern, instead), text);
+  return SECRETS.reduce((clean, [pattern, instead]) => clean.replace(pattern, instead), withoutValues(text));
+}
+
+/** Drizzle tells the values of a statement that failed: sessions, addresses, prompts. They may have lines; a stack comes after them. */
+function withoutValues(text: string): string {
+  const statement = text.indexOf('Failed query: ');
+  const values = statement < 0 ? -1 : text.indexOf('\nparams: ', statement);
+  if (values < 0) return text;
+  const lines = text.slice(values + 1).split('\n');
+  const stack = lines.slice(lines.findLastIndex((line) => !line.startsWith('    at ')) + 1);
+  return [text.slice(0, values), 'params: …', ...stack].join('\n');
 }

@@ -18,6 +18,7 @@ import {
   TraceFlags,
   trace,
 } from '@opentelemetry/api';
+import { cleanText } from './redact.ts';
 
 const tracer = trace.getTracer('patchbay');
 
@@ -128,6 +129,6 @@ export function pastSpan(name: string, attributes: Attributes, from: TimeInput, 
 function noteFailure(span: Span, error: unknown): void {
   span.setStatus({
     code: SpanStatusCode.ERROR,
-    message: error instanceof Error ? error.message : String(error),
+    message: cleanText(error instanceof Error ? error.message : String(error)),
   });
 }

@@ -14,14 +14,14 @@ import type { CheckpointFile } from '../db/schema.ts';
 import { findCheckpointOf, type Job, type JobCheckpoint } from '../db/training.ts';
 import type {
   AdapterSource,
+  AnswerEvent,
   BaseSource,
   FileSource,
-  AnswerEvent,
   Prompt,
   Sampling,
 } from '../functions/generate.ts';
 import { blobKey } from '../functions/object-keys.ts';
-import { count, observe, secondsSince } from '../observe/metrics.ts';
+import { observe, secondsSince } from '../observe/metrics.ts';
 import { inSpan, streamInSpan } from '../observe/trace.ts';
 import { findVisible, requireAllowed, requireUse, worksOn } from './access.ts';
 import type { Principal, Scope } from './auth.ts';
@@ -68,6 +68,7 @@ export async function invoke(
   invocation: Invocation,
   signal: AbortSignal,
 ): Promise<AsyncGenerator<AnswerEvent>> {
+  const began = performance.now();
   const { id, requestId, model, prompt, sampling, n } = invocation;
   await requireBudget(deps.db, principal, deps.now());
   const { base, adapters, adapterIds } = await inSpan('resolve model', {}, () =>
@@ -76,22 +77,16 @@ export async function invoke(
   const tenant = principal.owner;
   const request = { requestId, tenant, base, adapters: [...adapters], prompt, sampling, n };
   const used = { requestId: id, payer: tenant, model, baseId: base.id, adapterIds };
-  const began = performance.now();
   const events = await streamInSpan('runner generate', { 'patchbay.base': base.id }, SpanKind.CLIENT, () =>
     deps.runner.generate(request, deps.ending ? AbortSignal.any([signal, deps.ending]) : signal),
   );
-  return metered(deps.db, used, deps.now, measured(events, began));
+  return metered(deps.db, used, deps.now, timed(events, began));
 }
 
-/** Passes events on, and counts them. */
-async function* measured(
-  events: AsyncGenerator<AnswerEvent>,
-  began: number,
-): AsyncGenerator<AnswerEvent> {
+/** Passes events on, and notes when the first piece came. */
+async function* timed(events: AsyncGenerator<AnswerEvent>, began: number): AsyncGenerator<AnswerEvent> {
   let isFirst = true;
   for await (const event of events) {
-    if (event.type === 'start') count('patchbay_tokens_total', event.promptTokens, { direction: 'in' });
-    if (event.type === 'finish') count('patchbay_tokens_total', event.completionTokens, { direction: 'out' });
     if (event.type === 'delta' && isFirst) {
       observe('patchbay_time_to_first_token_seconds', secondsSince(began));
       isFirst = false;

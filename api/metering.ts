@@ -63,7 +63,7 @@ export interface Metered {
 }
 
 /**
- * Passes events on, and enters what was used: the prompt when it is accepted, the answer when it ends, however it ends. A server
+ * Passes events on, counts and enters what was used: the prompt when it is accepted, the answer when it ends, however it ends. A server
  * that dies in between has the prompt in the books, and not the answer, which nobody got.
  */
 export async function* metered(
@@ -81,6 +81,7 @@ export async function* metered(
   try {
     for await (const event of source) {
       if (event.type === 'start') {
+        count('patchbay_tokens_total', event.promptTokens, { direction: 'in' });
         prompt = enter('prompt', event.promptTokens);
         prompt.catch(() => undefined); // thrown where it is awaited
       }
@@ -92,8 +93,9 @@ export async function* metered(
       yield event;
     }
   } finally {
-    await prompt;
     for (const pieces of begun.values()) completion += pieces;
+    count('patchbay_tokens_total', completion, { direction: 'out' });
+    await prompt;
     if (completion > 0) await enter('completion', completion);
   }
 }

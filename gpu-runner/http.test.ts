@@ -369,6 +369,43 @@ describe('caches', () => {
   });
 });
 
+describe('metrics', () => {
+  const NAME = 'patchbay_runner_';
+  const scrape = async () => {
+    const lines = (await (await runner.send('/metrics')).text()).split('\n');
+    const of = (series: string) =>
+      Number(lines.find((line) => line.startsWith(`${NAME}${series} `))?.split(' ')[1] ?? 0);
+    return { of };
+  };
+
+  it('tell of each adapter of a mix where it was, whichever came first', async () => {
+    const inMemory = files.adapter('llama3', 'all-linear');
+    await generate({ adapters: [inMemory] });
+    const slow = { ...files.adapter('llama3', 'second', 'slow'), digest: 'c'.repeat(64) };
+    const before = await scrape();
+    await generate({ adapters: [slow, inMemory] });
+    const after = await scrape();
+    const moved = ['object_store', 'memory', 'disk'].map((tier) => {
+      const series = `adapter_requests_total{tier="${tier}"}`;
+      return after.of(series) - before.of(series);
+    });
+    expect(moved).toEqual([1, 1, 0]);
+  });
+
+  it('count what a client was told that left', async () => {
+    const [left, out] = ['requests_total{outcome="left"}', 'tokens_total{direction="out"}'] as const;
+    const before = await scrape();
+    const gone = new AbortController();
+    const sampling = { maxTokens: 500, ...ENDLESS };
+    const leaving = await runner.send('/generate', asking({ sampling }), { signal: gone.signal });
+    let pieces = 0;
+    for await (const event of eventsOf(leaving)) if (event.type === 'delta' && ++pieces === 3) break;
+    gone.abort();
+    await expect.poll(async () => (await scrape()).of(left) - before.of(left)).toBe(1);
+    expect((await scrape()).of(out) - before.of(out)).toBeGreaterThanOrEqual(3);
+  });
+});
+
 describe('a client that leaves', () => {
   it('frees its rows before the next step, and others do not notice', async () => {
     const whole = await generate({ sampling: { maxTokens: 200 } });

@@ -110,8 +110,8 @@ class GenerationLog {
   private promptTokens: number | undefined;
   private firstTextMs: number | undefined;
   private completionTokens = 0;
-  /** By answer. */
-  private readonly lastTextAt = new Map<number, number>();
+  /** Of answers that have not ended: pieces of text, which are a token each at least, and when the last one came. */
+  private readonly begun = new Map<number, { readonly pieces: number; readonly lastAt: number }>();
 
   constructor(log: Logger, { requestId, base, adapters, n }: GenerateRequest) {
     this.log = log.child({ requestId, base: base.id, adapters: adapters.map(({ digest }) => digest), n });
@@ -124,31 +124,38 @@ class GenerationLog {
     }
     if (event.type === 'delta') this.text(event.index);
     if (event.type === 'finish') {
+      this.begun.delete(event.index);
       this.completionTokens += event.completionTokens;
-      count('patchbay_runner_tokens_total', event.completionTokens, { direction: 'out' });
     }
   }
 
   private text(index: number): void {
     const now = performance.now();
-    const last = this.lastTextAt.get(index);
-    this.lastTextAt.set(index, now);
-    if (last !== undefined) observe('patchbay_runner_inter_token_seconds', (now - last) / 1000);
+    const { pieces, lastAt } = this.begun.get(index) ?? { pieces: 0, lastAt: undefined };
+    this.begun.set(index, { pieces: pieces + 1, lastAt: now });
+    if (lastAt !== undefined) observe('patchbay_runner_inter_token_seconds', (now - lastAt) / 1000);
     if (this.firstTextMs !== undefined) return;
     this.firstTextMs = this.elapsedMs;
     observe('patchbay_runner_time_to_first_token_seconds', secondsSince(this.began));
   }
 
   ended(disconnected: boolean): void {
+    this.over();
     count('patchbay_runner_requests_total', 1, { outcome: disconnected ? 'left' : 'finished' });
     this.log.info(this.measures, disconnected ? 'client left' : 'generated');
   }
 
   failed(error: unknown): void {
+    this.over();
     const { code, message } = faultOf(error);
     count('patchbay_runner_requests_total', 1, { outcome: code });
     const level = code === 'internal' ? 'error' : 'info';
     this.log[level]({ ...this.measures, code, error: reasonOf(error) ?? message }, 'generation failed');
+  }
+
+  private over(): void {
+    for (const { pieces } of this.begun.values()) this.completionTokens += pieces;
+    count('patchbay_runner_tokens_total', this.completionTokens, { direction: 'out' });
   }
 
   private get elapsedMs(): number {

@@ -83,17 +83,16 @@ export class Runner {
       const { host, prompts, id } = await inSpan('hold base', {}, () => this.bases.hold(request.base, held));
       const prompt = await inSpan('tokenise', {}, () => tokensOf(prompts, request.prompt));
       checkTokens(request, prompt, host, id);
-      const fetched: boolean[] = [];
       const adapters = await Promise.all(
         request.adapters.map(async (adapter) => {
           const files = await this.adapterOnDisk(adapter);
           letGoWith(held, files);
-          fetched.push(files.fetched);
           return {
             digest: adapter.digest,
             weight: adapter.weight,
             config: adapter.config,
             folder: files.folder,
+            fetched: files.fetched,
           };
         }),
       );
@@ -101,6 +100,7 @@ export class Runner {
       const seed = sampling.seed ?? randomInt(2 ** 47);
       const command = { tenant, prompt, adapters, sampling, seed, n };
       const fingerprint = fingerprintOf(request, host.base.engine);
+      const fetched = adapters.map((adapter) => adapter.fetched); // in the order of the request, not of the downloads
       const see = watchRequest(fetched, prompt.length);
       clearInterval(beating); // from here on it is for the base's thread to say
       for await (const event of host.generate(command, signal, see, beat)) {

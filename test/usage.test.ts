@@ -1,11 +1,16 @@
 /** The ledger adds up, whatever is reported twice or broken off; limits and caps hold, and are told. */
 import fc from 'fast-check';
-import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
 import { metered } from '../api/metering.ts';
 import { events } from '../db/schema.ts';
 import { closeMonths, earningsOf, recordUsage, type Used, usageOf } from '../db/usage.ts';
 import type { AnswerEvent } from '../functions/generate.ts';
+import { counted } from './counted-metrics.ts';
 import { baseId, InProcess } from './in-process.ts';
+
+vi.mock('../observe/metrics.ts', async (original) =>
+  (await import('./counted-metrics.ts')).counting(await original()),
+);
 
 let api: InProcess;
 let alice: string;
@@ -105,6 +110,8 @@ describe('the ledger', () => {
       for await (const _event of metered(api.deps.db, request, () => api.now, answer()));
     };
     await expect(read()).rejects.toThrow('the runner died');
+    const tokens = ['in', 'out'].map((direction) => counted.get(`patchbay_tokens_total ${direction}`));
+    expect(tokens).toEqual([11, 7]);
     expect(await usageOf(api.deps.db, 'breaker', month())).toMatchObject([
       { kind: 'completion', quantity: 7 },
       { kind: 'prompt', quantity: 11 },

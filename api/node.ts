@@ -58,7 +58,7 @@ async function bootstrapKey(auth: Auth, adminId: string): Promise<string | undef
 
 /** Opens every part. @returns what goes onto the line that says so */
 async function open(config: Config, log: Logger, shutdown: Shutdown): Promise<string> {
-  const telemetry = await startTelemetry('patchbay-api', process.env);
+  const telemetry = await startTelemetry('patchbay-api', process.env, log);
   shutdown.add('telemetry', telemetry.stop);
   const folder = await openDataFolder(config.dataFolder);
   shutdown.add('the data folder', () => folder.release());

@@ -9,6 +9,7 @@ import type { AddressInfo } from 'node:net';
 import { Hono } from 'hono';
 import type { AppEnv } from '../api/context.ts';
 import { observed } from '../api/observed.ts';
+import { createLog } from '../observe/log.ts';
 import { startTelemetry } from '../observe/start.ts';
 import { inSpan } from '../observe/trace.ts';
 import { type Figure, median } from './measure.ts';
@@ -68,6 +69,6 @@ const mode = process.argv[2] as (typeof MODES)[number];
 if (process.send && MODES.includes(mode)) {
   const environment = mode === 'traces' ? { OTEL_EXPORTER_OTLP_ENDPOINT: process.env['SINK']! } : {};
   if (mode === 'traces') Object.assign(process.env, environment); // the exporter reads it by itself
-  if (mode !== 'nothing') await startTelemetry('bench', environment);
+  if (mode !== 'nothing') await startTelemetry('bench', environment, createLog('bench'));
   process.send(await overhead());
 }

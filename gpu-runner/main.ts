@@ -14,7 +14,7 @@ import { tryProvider } from './try-provider.ts';
 
 const log = createLog('runner');
 const config = await configOrExit();
-const telemetry = await startTelemetry('patchbay-runner', process.env);
+const telemetry = await startTelemetry('patchbay-runner', process.env, log);
 const runner = new Runner(config);
 watchRunner(runner);
 const { accepted: tokens, metricsToken } = config;

@@ -22,7 +22,7 @@ import { runVerifications } from './verify/verify-runner.ts';
 
 const log = createLog('train');
 const config = await configOrExit();
-const telemetry = await startTelemetry('patchbay-train-runner', process.env);
+const telemetry = await startTelemetry('patchbay-train-runner', process.env, log);
 const stop = new AbortController();
 
 // Where answers are given on the same machine, they come first.

@@ -6,9 +6,11 @@
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { context, metrics, propagation, trace } from '@opentelemetry/api';
 import { AsyncLocalStorageContextManager } from '@opentelemetry/context-async-hooks';
-import { W3CTraceContextPropagator } from '@opentelemetry/core';
+import { type ExportResult, ExportResultCode, W3CTraceContextPropagator } from '@opentelemetry/core';
 import { PrometheusSerializer } from '@opentelemetry/exporter-prometheus';
 import { MeterProvider, MetricReader } from '@opentelemetry/sdk-metrics';
+import type { ReadableSpan, SpanExporter } from '@opentelemetry/sdk-trace';
+import type { Logger } from 'pino';
 import { counterOf, gaugeOf, METER } from './metrics.ts';
 
 const LAG_RESOLUTION_MS = 20;
@@ -41,6 +43,7 @@ class Scraped extends MetricReader {
 export async function startTelemetry(
   service: string,
   environment: Readonly<Record<string, string | undefined>>,
+  log: Logger,
 ): Promise<Telemetry> {
   context.setGlobalContextManager(new AsyncLocalStorageContextManager().enable());
   propagation.setGlobalPropagator(new W3CTraceContextPropagator());
@@ -51,11 +54,15 @@ export async function startTelemetry(
     environment['OTEL_EXPORTER_OTLP_ENDPOINT'] ?? environment['OTEL_EXPORTER_OTLP_TRACES_ENDPOINT'];
   const share = Number(environment['OTEL_TRACES_SAMPLER_ARG'] ?? 1);
   if (!(share >= 0 && share <= 1)) throw new Error('OTEL_TRACES_SAMPLER_ARG must be a number from 0 to 1');
-  const traces = isTraced ? await startTraces(service, share) : undefined;
+  const traces = isTraced ? await startTraces(service, share, log) : undefined;
   return { scrape: () => reader.scrape(), stop: async () => traces?.shutdown() };
 }
 
-async function startTraces(service: string, share: number): Promise<{ shutdown(): Promise<void> }> {
+async function startTraces(
+  service: string,
+  share: number,
+  log: Logger,
+): Promise<{ shutdown(): Promise<void> }> {
   const [sdk, { OTLPTraceExporter }, { resourceFromAttributes }] = await Promise.all([
     import('@opentelemetry/sdk-trace'),
     import('@opentelemetry/exporter-trace-otlp-http'),
@@ -65,10 +72,37 @@ async function startTraces(service: string, share: number): Promise<{ shutdown()
   const provider = new TracerProvider({
     sampler: new ParentBasedSampler({ root: new TraceIdRatioBasedSampler(share) }),
     resource: resourceFromAttributes({ 'service.name': service, 'service.namespace': 'patchbay' }),
-    spanProcessors: [new BatchSpanProcessor({ exporter: new OTLPTraceExporter() })],
+    spanProcessors: [new BatchSpanProcessor({ exporter: new Told(new OTLPTraceExporter(), log) })],
   });
   trace.setGlobalTracerProvider(provider);
   return provider;
+}
+
+/** Traces that nobody takes are dropped: the log says so when that begins, and when it is over. */
+export class Told implements SpanExporter {
+  private readonly exporter: SpanExporter;
+  private readonly log: Logger;
+  private isFailing = false;
+
+  constructor(exporter: SpanExporter, log: Logger) {
+    this.exporter = exporter;
+    this.log = log;
+  }
+
+  export(spans: ReadableSpan[], done: (result: ExportResult) => void): void {
+    this.exporter.export(spans, (result) => {
+      const isFailing = result.code !== ExportResultCode.SUCCESS;
+      if (isFailing && !this.isFailing)
+        this.log.error({ error: result.error?.message }, 'traces cannot be sent, and are dropped');
+      if (!isFailing && this.isFailing) this.log.info('traces are sent again');
+      this.isFailing = isFailing;
+      done(result);
+    });
+  }
+
+  shutdown(): Promise<void> {
+    return this.exporter.shutdown();
+  }
 }
 
 function watchProcess(): void {

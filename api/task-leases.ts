@@ -45,6 +45,7 @@ export async function takeTask(
     leaseId: lease.id,
     taskId: task.id,
     function: task.function,
+    ...(task.traceparent ? { traceparent: task.traceparent } : {}),
     event: await eventOf(deps, task),
     heartbeatSeconds: HEARTBEAT_SECONDS,
   };

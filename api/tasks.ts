@@ -7,6 +7,7 @@ import { changeTask, countOpen, findByKey, findTask, insertTask, isOver, type Ta
 import { recordUsage, type Used } from '../db/usage.ts';
 import { EvaluateResult } from '../functions/evaluate.ts';
 import { count } from '../observe/metrics.ts';
+import { traceparent } from '../observe/trace.ts';
 import type { Principal, Scope } from './auth.ts';
 import { ApiError } from './errors.ts';
 import { pinModel } from './invoke.ts';
@@ -138,6 +139,7 @@ export async function createTask<F extends keyof typeof ORDERS>(
       idempotencyKey: idempotencyKey ?? null,
       status: 'queued',
       createdAt: deps.now(),
+      traceparent: traceparent() ?? null,
     },
     filesOf(order),
   );

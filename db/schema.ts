@@ -588,6 +588,8 @@ export const tasks = pgTable(
     runner: text('runner'),
     /** Leases that ran out, or were given back by a runner that failed. */
     losses: integer('losses').notNull().default(0),
+    /** Of the request that asked for it, as W3C writes it. */
+    traceparent: text('traceparent'),
   },
   (t) => [
     index('tasks_user').on(t.userId, t.createdAt, t.id),

@@ -25,6 +25,8 @@ export const TaskLease = z.object({
   leaseId: z.uuid(),
   taskId: z.string(),
   function: z.string(),
+  /** Of the request that asked for it, as W3C writes it. */
+  traceparent: z.string().max(64).optional(),
   /** Of the function. */
   event: z.unknown(),
   heartbeatSeconds: z.number().positive(),

@@ -6,7 +6,10 @@ export function watchRunner(runner: Runner): void {
   const gauge = (name: NameOf<'gauge'>, read: () => number) =>
     gaugeOf(name, (result) => result.observe(read()));
   gauge('patchbay_runner_batch_rows', () => runner.health().running);
-  gauge('patchbay_runner_batch_rows_limit', () => runner.health().slots);
+  gauge('patchbay_runner_batch_rows_limit', () => {
+    const { slots, bases } = runner.health();
+    return slots * Math.max(1, bases.length); // each base has a batch of its own
+  });
   gauge('patchbay_runner_waiting', () => runner.health().waiting);
   gauge('patchbay_runner_adapters_in_memory', () => runner.health().adaptersInMemory);
   gauge('patchbay_runner_bases_loaded', () => runner.health().bases.length);

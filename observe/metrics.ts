@@ -73,7 +73,10 @@ export const METRICS = {
   patchbay_publishes_total: counter(['api'], 'Uploads completed, by what became of them.', 'outcome'),
   patchbay_verdicts_total: counter(['api'], 'Verdicts of the publish gate.', 'verdict'),
   patchbay_jobs_ended_total: counter(['api'], 'Training jobs that ended, by how.', 'status'),
-  patchbay_trained_tokens_total: counter(['api'], 'Tokens that finished training jobs learnt from.'),
+  patchbay_trained_tokens_total: counter(
+    ['api'],
+    'Tokens that training learnt from, as they are charged: with every checkpoint that is kept, and at the end.',
+  ),
   patchbay_webhook_deliveries_total: counter(['api'], 'Attempts to tell a webhook.', 'outcome'),
   patchbay_leases_lost_total: counter(['api'], 'Leases of runners that fell silent.', 'function'),
   patchbay_object_store_errors_total: counter(['api'], 'Calls of the object store that failed.', 'operation'),
@@ -118,7 +121,10 @@ export const METRICS = {
     LONG_SECONDS,
   ),
   patchbay_runner_batch_rows: gauge(['serving'], 'Answers that are decoded together now.'),
-  patchbay_runner_batch_rows_limit: gauge(['serving'], 'Answers that may be decoded together.'),
+  patchbay_runner_batch_rows_limit: gauge(
+    ['serving'],
+    'Answers that may be decoded together: so many for each loaded base.',
+  ),
   patchbay_runner_waiting: gauge(['serving'], 'Answers that wait for a place in the batch.'),
   patchbay_runner_adapters_in_memory: gauge(['serving'], 'Adapters that are ready in memory.'),
   patchbay_runner_kv_cache_bytes: gauge(

@@ -11,12 +11,22 @@ interface Alert {
 
 export const ALERTS: readonly Alert[] = [
   {
+    alert: 'PatchbayAway',
+    // What is not there fails nothing and is slow in nothing: without this, all other rules are silent then.
+    expr: 'absent(patchbay_queue_depth)',
+    for: '2m',
+    severity: 'page',
+    summary:
+      'No API server tells of the queue: none runs, none lets itself be scraped, or none reaches the database.',
+  },
+  {
     alert: 'PatchbayFailing',
     // Runners ask for work twice a second each: among their requests those of clients would be lost.
     expr: 'sum(rate(patchbay_http_requests_total{status=~"5..", route!~"/api/runner/.*"}[5m])) / sum(rate(patchbay_http_requests_total{route!~"/api/runner/.*"}[5m])) > 0.02',
     for: '5m',
     severity: 'page',
-    summary: 'More than 2% of requests fail by fault of ours. The log has a stack for each, by request id.',
+    summary:
+      'More than 2% of requests fail by fault of ours. The log says of each what it was, by its request id.',
   },
   {
     alert: 'PatchbayStreamsBreak',

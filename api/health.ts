@@ -6,6 +6,7 @@
 import { Hono } from 'hono';
 import { isMigrated } from '../db/migrated.ts';
 import type { Database } from '../db/open.ts';
+import { UNTRACED, within } from '../observe/trace.ts';
 import type { BlobStore } from './blob-store.ts';
 import { byItself, type Outlive } from './outlive.ts';
 import type { RunnerClient } from './runner-client.ts';
@@ -111,7 +112,8 @@ export class Probe {
   }
 
   private begin(signal: AbortSignal) {
-    const result = this.check(signal).finally(() => {
+    const checked = within(UNTRACED, () => this.check(signal)); // every few seconds, and nobody's request
+    const result = checked.finally(() => {
       if (this.checking === begun) this.checking = undefined;
     });
     const begun = { since: performance.now(), result };

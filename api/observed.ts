@@ -3,7 +3,7 @@ import { SpanKind } from '@opentelemetry/api';
 import type { MiddlewareHandler } from 'hono';
 import { routePath } from 'hono/route';
 import { count, observe, secondsSince } from '../observe/metrics.ts';
-import { contextOf, inSpan, isPartOfTrace, UNTRACED } from '../observe/trace.ts';
+import { contextOf, inSpan, isPartOfTrace, noteStatus, UNTRACED } from '../observe/trace.ts';
 import type { AppEnv } from './context.ts';
 
 /** Whatever an operator's proxies write, and nothing that spoils a line of the log. */
@@ -28,11 +28,8 @@ export const observed: MiddlewareHandler<AppEnv> = (c, next) => {
       const route = routePath(c); // of the handler that answered: what is between its slashes stays out of metrics
       const { status } = c.res;
       span.updateName(`${method} ${route}`);
-      span.setAttributes({
-        'http.route': route,
-        'http.response.status_code': status,
-        'patchbay.request_id': c.get('requestId'),
-      });
+      span.setAttributes({ 'http.route': route, 'patchbay.request_id': c.get('requestId') });
+      noteStatus(span, status);
       const known = METHODS.has(method) ? method : 'other';
       count('patchbay_http_requests_total', 1, { method: known, route, status });
       observe('patchbay_http_request_duration_seconds', secondsSince(began), { method: known, route });

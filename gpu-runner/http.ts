@@ -8,7 +8,7 @@ import { invoke } from '../functions/definition.ts';
 import { type GenerateEvent, GenerateRequest } from '../functions/generate.ts';
 import { WARM_PATH, warm } from '../functions/warm.ts';
 import { count, observe, secondsSince } from '../observe/metrics.ts';
-import { contextOf, inSpan } from '../observe/trace.ts';
+import { contextOf, inSpan, noteStatus } from '../observe/trace.ts';
 import { type MetricsAccess, metricsRoute, showsToken } from './access.ts';
 import { Fault } from './faults.ts';
 import { isOwnTrouble } from './own-trouble.ts';
@@ -38,10 +38,15 @@ export function createRunnerApp(runner: Runner, access: MetricsAccess, log: Logg
   });
   // What is asked of a runner belongs to what the API was asked.
   app.use((c, next) =>
-    inSpan(`${c.req.method} ${c.req.path}`, {}, next, {
-      parent: contextOf(c.req.raw.headers),
-      kind: SpanKind.SERVER,
-    }),
+    inSpan(
+      `${c.req.method} ${c.req.path}`,
+      {},
+      async (span) => {
+        await next();
+        noteStatus(span, c.res.status);
+      },
+      { parent: contextOf(c.req.raw.headers), kind: SpanKind.SERVER },
+    ),
   );
 
   app.get('/health', (c) => c.json(runner.health()));

@@ -31,9 +31,10 @@ const fromHeaders: TextMapGetter<Headers> = {
 export const contextOf = (headers: Headers): Context =>
   propagation.extract(ROOT_CONTEXT, headers, fromHeaders);
 
+const NO_TRACE = '00000000000000000000000000000001';
 /** What is not worth a trace of its own, with all that it does. */
 export const UNTRACED = trace.setSpanContext(ROOT_CONTEXT, {
-  traceId: '00000000000000000000000000000001',
+  traceId: NO_TRACE,
   spanId: '0000000000000001',
   traceFlags: TraceFlags.NONE,
 });
@@ -59,6 +60,7 @@ export const traceparent = (): string | undefined => traceHeaders()['traceparent
 export function traceFields(): { traceId?: string; spanId?: string } {
   const context = trace.getActiveSpan()?.spanContext();
   if (!context || !isSpanContextValid(context)) return {}; // where nobody traces, its numbers are zeros
+  if (context.traceId === NO_TRACE) return {};
   return { traceId: context.traceId, spanId: context.spanId };
 }
 
@@ -119,6 +121,12 @@ async function* untilRead<T>(
   } finally {
     span.end(); // a second time does nothing
   }
+}
+
+/** What a request was answered with: a fault of the server is one of its step, too. */
+export function noteStatus(span: Span, status: number): void {
+  span.setAttribute('http.response.status_code', status);
+  if (status >= 500) span.setStatus({ code: SpanStatusCode.ERROR });
 }
 
 /** A step that is over, seen by somebody else. Times in milliseconds since 1970. */

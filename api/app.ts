@@ -69,9 +69,9 @@ export function createApp(deps: AppDeps) {
     c.set('requestId', requestId);
     c.set('answerId', answerId);
     c.set('publicUrl', deps.publicUrl ?? c.req.url);
-    c.header('x-request-id', requestId);
     const began = performance.now();
     await next();
+    c.header('x-request-id', requestId); // whoever made the response
     const limit = c.get('rateLimit');
     if (limit) {
       c.header('ratelimit-policy', limit.policy);
@@ -138,7 +138,7 @@ export function createApp(deps: AppDeps) {
   app.onError(async (error, c) => {
     const requestId = c.get('requestId') ?? '';
     const known = logged(deps.log, c, error);
-    return (await pages?.refusal(c, known, requestId)) ?? render(c.req.path, requestId, known);
+    return (await pages?.refusal(c, known)) ?? render(c.req.path, requestId, known);
   });
   return app;
 }
@@ -157,7 +157,6 @@ function render(path: string, requestId: string, error: ApiError): Response {
   const openai = path === '/v1' || path.startsWith('/v1/');
   const headers = new Headers({
     'content-type': openai ? 'application/json' : 'application/problem+json',
-    'x-request-id': requestId,
   });
   if (error.retryAfterSeconds !== undefined) headers.set('retry-after', String(error.retryAfterSeconds));
   if (error.code === 'unauthorized') headers.set('www-authenticate', 'Bearer'); // RFC 6750

@@ -2,6 +2,7 @@
 import { type Context, Hono } from 'hono';
 import { compress } from 'hono/compress';
 import { matchedRoutes } from 'hono/route';
+import { traceHeaders } from '../observe/trace.ts';
 import { type AppEnv, absolute } from './context.ts';
 import { ApiError } from './errors.ts';
 
@@ -51,11 +52,8 @@ export function sitePages(
   return {
     routes,
     /** What went wrong before a page could say so. @returns undefined: no page was asked for */
-    async refusal(c: Context<AppEnv>, why: Refusal, requestId: string): Promise<Response | undefined> {
-      if (!wantsPage(c) || !isOfPages(c)) return undefined;
-      const answer = guarded(await refusal(c.req.raw, why));
-      answer.headers.set('x-request-id', requestId);
-      return answer;
+    async refusal(c: Context<AppEnv>, why: Refusal): Promise<Response | undefined> {
+      return wantsPage(c) && isOfPages(c) ? guarded(await refusal(c.req.raw, why)) : undefined;
     },
   };
 }
@@ -68,13 +66,15 @@ function isOfPages(c: Context<AppEnv>): boolean {
   return answering.length > 0 && answering.every(({ path }) => path === '/*');
 }
 
-/** The page may see what whoever looks at it may see. */
+/** The page may see what whoever looks at it may see, and asks for them: under the same id, in the same trace. */
 function asSameCaller(asked: Request, c: Context<AppEnv>): Request {
   const headers = new Headers(asked.headers);
   for (const name of ['cookie', 'x-forwarded-for']) {
     const value = c.req.header(name);
     if (value !== undefined) headers.set(name, value);
   }
+  const own = { 'x-request-id': c.get('requestId'), ...traceHeaders() };
+  for (const [name, value] of Object.entries(own)) headers.set(name, value);
   return new Request(asked, { headers });
 }
 

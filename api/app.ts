@@ -87,6 +87,11 @@ export function createApp(deps: AppDeps) {
     if (!isIdle) deps.log.info({ requestId, method, path, status: c.res.status, ms }, 'request');
   });
 
+  app.use(async (c, next) => {
+    if (c.req.url.includes('%00')) throw holdsNul();
+    await next();
+  });
+
   // Runners have a token of their own, which is nobody's key.
   app.route('/api/runner', runnerRoutes(deps));
   if (deps.site) app.route('/', siteFiles(deps.site));
@@ -142,6 +147,10 @@ export function createApp(deps: AppDeps) {
   });
   return app;
 }
+
+/** Nothing here has a name with it, and Postgres does not even look for one. */
+const holdsNul = () =>
+  new ApiError('invalid_request', 'The address holds the character NUL (%00), which no name here has.');
 
 /** A browser sends its cookie along whoever made the page: what changes something counts only from pages of our own. */
 function isOwnPage(request: Request, publicUrl: string): boolean {

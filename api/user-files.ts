@@ -125,7 +125,7 @@ export async function ownFile(
   id: string,
   field = 'file_id',
 ): Promise<UserFile> {
-  const file = isStorable(id) ? await findFile(deps.db, principal.userId, id) : undefined;
+  const file = await findFile(deps.db, principal.userId, id);
   if (!file) throw new ApiError('not_found', `There is no file ${id}.`, { field });
   return file;
 }

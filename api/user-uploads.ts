@@ -16,7 +16,7 @@ import {
 } from '../db/uploads.ts';
 import { pieceKey } from '../functions/object-keys.ts';
 import type { Principal } from './auth.ts';
-import { type Hasher, isStorable } from './content.ts';
+import type { Hasher } from './content.ts';
 import { ApiError } from './errors.ts';
 import type { Part } from './multipart.ts';
 import { requireRoom } from './room.ts';
@@ -58,7 +58,7 @@ export async function ownUpload(
   { userId }: Principal,
   id: string,
 ): Promise<Upload> {
-  const upload = isStorable(id) ? await findUpload(deps.db, userId, id) : undefined;
+  const upload = await findUpload(deps.db, userId, id);
   if (!upload) throw new ApiError('not_found', `There is no upload ${id}.`, { field: 'upload_id' });
   return upload;
 }

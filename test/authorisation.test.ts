@@ -8,7 +8,7 @@ import type { Scope } from '../api/auth.ts';
 import type { Role } from '../db/schema.ts';
 import { ROLES } from '../db/schema.ts';
 import { addEvent } from '../db/webhooks.ts';
-import { base, baseId, declare, InProcess } from './in-process.ts';
+import { base, baseId, declare, InProcess, runnerToken } from './in-process.ts';
 
 /**
  * The last but one has the owner's keys as they are put into other hands: an `app` asks for answers, a `publisher` publishes, `ci` is
@@ -545,6 +545,17 @@ describe('every route', () => {
         const operation = `${method.toUpperCase()} ${path.replace('{model}', '*').replace(/\{(\w+)\}/g, ':$1')}`;
         expect([operation, security?.[0]?.key ?? []]).toEqual([operation, RULES[operation]?.scope ?? []]);
       }
+  });
+
+  it('refuses an address with the character NUL, whatever it is part of', async () => {
+    for (const operation of operations) {
+      const [method = '', path = ''] = operation.split(' ');
+      const holding = /[:*]/.test(path) ? path.replace(/:\w+|\*/g, 'x%00') : `${path}?after=x%00`;
+      if (/^\/(healthz|readyz)/.test(path)) continue; // ask nothing of anybody
+      const bearer = path.startsWith('/api/runner') ? runnerToken : api.admin;
+      const answer = await api.call(method, holding, RULES[operation]?.body?.(), bearer);
+      expect([operation, answer.status]).toEqual([operation, 400]);
+    }
   });
 
   it.each(Object.keys(RULES))('%s', { timeout: 60_000 }, async (operation) => {

@@ -299,16 +299,14 @@ describe('the routes', () => {
     expect(found.map(({ id }) => id)).toEqual(filter.includes('tables') ? [] : expected);
   });
 
-  it.each([
-    '/api/models?limit=0',
-    '/api/models?sort=colour',
-    '/api/models?cursor=x',
-    '/api/models?search=%00',
-  ])('refuse %s with a reason', async (path) => {
-    const response = await get(path);
-    expect(response.status).toBe(400);
-    expect(((await response.json()) as { error: string }).error).toMatch(/^(limit|sort|cursor|search): /);
-  });
+  it.each(['/api/models?limit=0', '/api/models?sort=colour', '/api/models?cursor=x'])(
+    'refuse %s with a reason',
+    async (path) => {
+      const response = await get(path);
+      expect(response.status).toBe(400);
+      expect(((await response.json()) as { error: string }).error).toMatch(/^(limit|sort|cursor): /);
+    },
+  );
 
   it('know whose key it is, and refuse none', async () => {
     const key = await api.key('bob', ['read']);

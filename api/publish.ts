@@ -16,7 +16,7 @@ import { checkBase } from './check-base.ts';
 import { type Content, readText } from './content.ts';
 import { checkAdapterFiles, checkBaseFiles, type DeclaredFile } from './declared-files.ts';
 import { ApiError } from './errors.ts';
-import { requireRoom } from './room.ts';
+import { takeRoom } from './room.ts';
 import { type FileView, partSizeOf, receive, viewFile } from './staged-files.ts';
 import { digestOf, keep, linesOf, type PublishDeps, publishVersion, refuseTaken } from './versions.ts';
 
@@ -100,7 +100,6 @@ export async function startDraft(
   // Only content that everybody may read counts as present: else asking would tell who has a private file.
   const isPresent = await Promise.all(files.map(({ sha256 }) => isListedContent(deps.db, sha256)));
   const sent = files.reduce((sum, { size }, i) => (isPresent[i] ? sum : sum + size), 0);
-  if (draft.kind !== 'base') await requireRoom(deps, draft.target.split('/')[0]!, sent);
   const rows = await Promise.all(
     files.map(async ({ path, size, sha256 }, i) => {
       if (isPresent[i]) return { path, size, sha256, upload: null };
@@ -110,7 +109,16 @@ export async function startDraft(
     }),
   );
   const expiresAt = new Date(deps.now().getTime() + DRAFT_HOURS * 3_600_000);
-  await insertDraft(deps.db, { id, ...draft, createdBy: principal.userId, expiresAt }, rows);
+  const begun = { id, ...draft, createdBy: principal.userId, expiresAt };
+  const insert = (db: Database) => insertDraft(db, begun, rows);
+  try {
+    await (draft.kind === 'base'
+      ? insert(deps.db)
+      : takeRoom(deps, draft.target.split('/')[0]!, sent, insert));
+  } catch (error) {
+    if (error instanceof ApiError) await removeStaged(deps, rows);
+    throw error;
+  }
   return viewDraft(deps, principal, id);
 }
 

@@ -1,5 +1,6 @@
 /** How much each name may store: the operator's quota (PATCHBAY_STORAGE_QUOTA). */
-import { storedBytes } from '../db/storage.ts';
+import type { Database } from '../db/open.ts';
+import { lockStorage, storedBytes } from '../db/storage.ts';
 import { ApiError } from './errors.ts';
 import type { PublishDeps } from './versions.ts';
 
@@ -15,6 +16,24 @@ export async function roomOf({ db, storageQuota }: RoomDeps, owner: string): Pro
 export async function requireRoom(deps: RoomDeps, owner: string, more: number): Promise<void> {
   const room = await roomOf(deps, owner);
   if (more > room) throw noRoom(owner, room, more);
+}
+
+/**
+ * Does what takes room, one at a time under a name: two at once would both find the room that there is for one.
+ * @param take writes down what counts from then on
+ * @throws ApiError too_large, and what `take` throws; then nothing is written down
+ */
+export function takeRoom<T>(
+  { db, storageQuota }: RoomDeps,
+  owner: string,
+  more: number,
+  take: (tx: Database) => Promise<T>,
+): Promise<T> {
+  return db.transaction(async (tx) => {
+    await lockStorage(tx, owner);
+    await requireRoom({ db: tx, storageQuota }, owner, more);
+    return take(tx);
+  });
 }
 
 export const noRoom = (owner: string, room: number, more: number) =>

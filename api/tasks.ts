@@ -12,7 +12,7 @@ import type { Principal, Scope } from './auth.ts';
 import { ApiError } from './errors.ts';
 import { pinModel } from './invoke.ts';
 import { requireBudget } from './metering.ts';
-import { requireRoom } from './room.ts';
+import { takeRoom } from './room.ts';
 import { ownFile } from './user-files.ts';
 import type { PublishDeps } from './versions.ts';
 
@@ -124,25 +124,23 @@ export async function createTask<F extends keyof typeof ORDERS>(
   const before = idempotencyKey && (await findByKey(deps.db, principal.userId, idempotencyKey));
   if (before) return same(before, name, order);
   await requireBudget(deps.db, principal, deps.now());
-  if ((await countOpen(deps.db, principal.userId)) >= MAX_OPEN)
-    throw new ApiError('busy', `${MAX_OPEN} of your tasks wait or run already: wait for one of them.`, {
-      retryAfterSeconds: 10,
-    });
-  await requireRoom(deps, principal.owner, await bytesMade(deps, name, order));
-  const task = await insertTask(
-    deps.db,
-    {
-      id: `task-${crypto.randomUUID()}`,
-      function: name,
-      userId: principal.userId,
-      order,
-      idempotencyKey: idempotencyKey ?? null,
-      status: 'queued',
-      createdAt: deps.now(),
-      traceparent: traceparent() ?? null,
-    },
-    filesOf(order),
-  );
+  const wanted = {
+    id: `task-${crypto.randomUUID()}`,
+    function: name,
+    userId: principal.userId,
+    order,
+    idempotencyKey: idempotencyKey ?? null,
+    status: 'queued' as const,
+    createdAt: deps.now(),
+    traceparent: traceparent() ?? null,
+  };
+  const task = await takeRoom(deps, principal.owner, await bytesMade(deps, name, order), async (tx) => {
+    if ((await countOpen(tx, principal.userId)) >= MAX_OPEN)
+      throw new ApiError('busy', `${MAX_OPEN} of your tasks wait or run already: wait for one of them.`, {
+        retryAfterSeconds: 10,
+      });
+    return insertTask(tx, wanted, filesOf(order));
+  });
   if (!task) throw new ApiError('not_found', 'A file was deleted meanwhile.', { field: 'file' });
   return same(task, name, order);
 }

@@ -7,7 +7,7 @@ import type { Principal } from './auth.ts';
 import { isStorable } from './content.ts';
 import { ApiError } from './errors.ts';
 import type { Part } from './multipart.ts';
-import { noRoom, roomOf } from './room.ts';
+import { noRoom, roomOf, takeRoom } from './room.ts';
 import { type Stored, storeStream } from './store-stream.ts';
 import type { PublishDeps } from './versions.ts';
 
@@ -36,7 +36,8 @@ export async function receiveFile(
     deps,
     userId,
     (to) => readForm(parts, (content) => storeStream(deps, to, content, check)),
-    (id, facts) => finishFile(deps.db, id, facts),
+    // Asked again, because others may have come meanwhile.
+    (id, facts) => takeRoom(deps, owner, facts.size, (tx) => finishFile(tx, id, facts)),
   );
 }
 

@@ -19,7 +19,7 @@ import type { Principal } from './auth.ts';
 import type { Hasher } from './content.ts';
 import { ApiError } from './errors.ts';
 import type { Part } from './multipart.ts';
-import { requireRoom } from './room.ts';
+import { takeRoom } from './room.ts';
 import { PART_SIZE } from './staged-files.ts';
 import { inPieces, storeStream } from './store-stream.ts';
 import { asFilename, asPurpose, keepFile, requireFileSize, wrong } from './user-files.ts';
@@ -42,12 +42,11 @@ export async function startUpload(
 ): Promise<Upload> {
   const [filename, purpose] = [asFilename(asked.filename, 'filename'), asPurpose(asked.purpose)];
   requireFileSize(asked.bytes, 'bytes');
-  await requireRoom(deps, owner, asked.bytes);
   const createdAt = deps.now();
   const closesAt = new Date(createdAt.getTime() + UPLOAD_SECONDS * 1000);
   const id = `upload_${crypto.randomUUID()}`;
   const upload = { id, userId, filename, purpose, size: asked.bytes, createdAt, closesAt };
-  const made = await insertUpload(deps.db, upload, MAX_OPEN);
+  const made = await takeRoom(deps, owner, asked.bytes, (tx) => insertUpload(tx, upload, MAX_OPEN));
   if (made) return made;
   throw new ApiError('conflict', `You have ${MAX_OPEN} uploads open: complete or cancel one of them first.`);
 }

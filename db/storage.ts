@@ -1,5 +1,6 @@
 /** What is stored, and under whose name. */
 import { and, eq, inArray, isNotNull, isNull, ne, type SQL, sql } from 'drizzle-orm';
+import { unionAll } from 'drizzle-orm/pg-core';
 import type { Database } from './open.ts';
 import { adapters, draftFiles, drafts, files, tasks, uploads, user, versions } from './schema.ts';
 
@@ -7,9 +8,14 @@ import { adapters, draftFiles, drafts, files, tasks, uploads, user, versions } f
 const counts = inArray(versions.status, ['pending', 'passed']);
 const sum = (size: SQL | typeof versions.size) => sql<number>`coalesce(sum(${size}), 0)::float8`;
 
+/** Until the transaction is over: whoever else wants room under this name waits. */
+export async function lockStorage(tx: Database, owner: string): Promise<void> {
+  await tx.execute(sql`select pg_advisory_xact_lock(hashtext(${`storage of ${owner}`}))`);
+}
+
 /** Bytes under a name: of versions, of what is on its way to become some, of files, of those that come in parts, and of what tasks made. */
 export async function storedBytes(db: Database, owner: string): Promise<number> {
-  const parts = await Promise.all([
+  const parts = await unionAll(
     db
       .select({ bytes: sum(versions.size) })
       .from(versions)
@@ -43,8 +49,8 @@ export async function storedBytes(db: Database, owner: string): Promise<number> 
       .innerJoin(user, eq(user.id, tasks.userId))
       .innerJoin(sql`jsonb_array_elements(${tasks.files}) as file`, sql`true`)
       .where(eq(user.name, owner)),
-  ]);
-  return parts.reduce((total, [row]) => total + row!.bytes, 0);
+  );
+  return parts.reduce((total, { bytes }) => total + bytes, 0);
 }
 
 /** Whether an adapter has a version of this content whose bytes are counted already. */

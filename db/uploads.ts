@@ -10,25 +10,21 @@ export type UploadPart = typeof uploadParts.$inferSelect;
 const takesParts = (id: string, at: Date) =>
   and(eq(uploads.id, id), eq(uploads.status, 'pending'), gt(uploads.closesAt, at));
 
-/** @returns undefined: the user has `limit` open ones already */
-export function insertUpload(
-  db: Database,
+/** @param tx in which no other one of the user is made. @returns undefined: the user has `limit` open ones already */
+export async function insertUpload(
+  tx: Database,
   upload: typeof uploads.$inferInsert & { readonly createdAt: Date },
   limit: number,
 ): Promise<Upload | undefined> {
   const { userId, createdAt } = upload;
-  return db.transaction(async (tx) => {
-    // One at a time of a user: two at once would both find room for one more.
-    await tx.execute(sql`select pg_advisory_xact_lock(hashtext(${`uploads of ${userId}`}))`);
-    const open = and(
-      eq(uploads.userId, userId),
-      eq(uploads.status, 'pending'),
-      gt(uploads.closesAt, createdAt),
-    );
-    if ((await tx.$count(uploads, open)) >= limit) return undefined;
-    const [made] = await tx.insert(uploads).values(upload).returning();
-    return made;
-  });
+  const open = and(
+    eq(uploads.userId, userId),
+    eq(uploads.status, 'pending'),
+    gt(uploads.closesAt, createdAt),
+  );
+  if ((await tx.$count(uploads, open)) >= limit) return undefined;
+  const [made] = await tx.insert(uploads).values(upload).returning();
+  return made;
 }
 
 /** An upload of somebody else is as good as none. */

@@ -87,7 +87,7 @@ export async function removeDraft(ports: Storage, id: string, files: readonly Dr
 
 export async function removeStaged(
   { blobs }: Pick<Storage, 'blobs'>,
-  files: readonly DraftFile[],
+  files: readonly Pick<DraftFile, 'upload'>[],
 ): Promise<void> {
   for (const { upload } of files) if (upload) await blobs.abortUpload(upload.key, upload.uploadId);
 }

@@ -1,6 +1,6 @@
 /** PATCHBAY_STORAGE_QUOTA: all that is stored under a name counts, once, and only while it is wanted. */
 import { createHash } from 'node:crypto';
-import { afterAll, afterEach, beforeAll, beforeEach, expect, it } from 'vitest';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { sampleAdapter, sampleConfig } from '../adapter/sample-adapter.ts';
 import { storedByOwner, storedBytes } from '../db/storage.ts';
 import { invoke } from '../functions/definition.ts';
@@ -147,6 +147,37 @@ it('holds for git-lfs and Xet', async () => {
   expect((await post(2 * KIB)).status).toBe(413);
   expect((await post(KIB)).status).toBe(200);
   expect(await stored()).toBe(QUOTA);
+});
+
+describe('of what comes at the same time, only so much is taken as there is room for', () => {
+  const HALF = Math.floor(QUOTA / 2) + 1;
+
+  it.each([
+    ['files', (i: number) => send(HALF + i)],
+    [
+      'uploads',
+      (i: number) =>
+        api.call(
+          'POST',
+          '/v1/uploads',
+          { purpose: 'fine-tune', filename: `${i}.jsonl`, bytes: HALF, mime_type: 'text/jsonl' },
+          key,
+        ),
+    ],
+    ['drafts', (i: number) => declaring(HALF + i)],
+  ])('%s', async (_what, take) => {
+    const answers = await Promise.all([1, 2, 3].map(take));
+    expect(answers.map(({ ok, status }) => ok || status).toSorted()).toEqual([413, 413, true]);
+    expect(await stored()).toBeLessThanOrEqual(QUOTA);
+  });
+
+  it('what git-lfs asks for at once', async () => {
+    const objects = ['ab', 'cd'].map((digits) => ({ oid: digits.repeat(32), size: HALF + 1 }));
+    const batch = { operation: 'upload', transfers: ['basic'], objects };
+    const answer = await api.call('POST', `/${owner}/a.git/info/lfs/objects/batch`, batch, key);
+    expect(answer.status).toBe(413);
+    expect(await stored()).toBeLessThanOrEqual(QUOTA);
+  });
 });
 
 it('holds for commits', async () => {

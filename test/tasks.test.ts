@@ -191,7 +191,8 @@ describe('asking', () => {
   });
 
   it('keeps nobody busy beyond measure', async () => {
-    for (let i = 0; i < MAX_OPEN; i++) expect((await evaluate()).status).toBe(202);
+    const atOnce = await Promise.all(Array.from({ length: MAX_OPEN + 2 }, () => evaluate()));
+    expect(atOnce.filter(({ status }) => status === 202)).toHaveLength(MAX_OPEN);
     const answer = await evaluate();
     expect([answer.status, answer.headers.get('retry-after')]).toEqual([429, '10']);
     expect((await evaluate({ model: 'alice/public', file: await upload(bob) }, bob)).status).toBe(202);

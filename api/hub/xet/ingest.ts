@@ -9,7 +9,7 @@ import type { Principal } from '../../auth.ts';
 import { ADAPTER_FILES } from '../../declared-files.ts';
 import { ApiError } from '../../errors.ts';
 import { DRAFT_HOURS } from '../../publish.ts';
-import { noRoom, roomOf } from '../../room.ts';
+import { noRoom, roomOf, takeRoom } from '../../room.ts';
 import { PART_SIZE } from '../../staged-files.ts';
 import { storeStream } from '../../store-stream.ts';
 import type { PublishDeps } from '../../versions.ts';
@@ -132,7 +132,9 @@ async function stage(
       createdBy: principal.userId,
       expiresAt,
     };
-    await insertDraft(deps.db, draft, [{ path, ...written, upload: { key, uploadId, partSize: PART_SIZE } }]);
+    const file = { path, ...written, upload: { key, uploadId, partSize: PART_SIZE } };
+    // Asked again, because others may have come meanwhile.
+    await takeRoom(deps, owner, written.size, (tx) => insertDraft(tx, draft, [file]));
     return written;
   } catch (error) {
     await deps.blobs.abortUpload(key, uploadId);

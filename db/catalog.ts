@@ -100,6 +100,20 @@ export async function searchCatalog(
   return { rows: rows.slice(0, limit), next: rows.length > limit ? last : undefined, alike: false };
 }
 
+/** The newest, and of each no more than a list of a thousand of them tells. */
+export function newestModels(
+  db: Database,
+  privateOf: PrivateOf,
+  limit: number,
+): Promise<Pick<Adapter, 'id' | 'baseId' | 'createdAt'>[]> {
+  return db
+    .select({ id: adapters.id, baseId: adapters.baseId, createdAt: adapters.createdAt })
+    .from(adapters)
+    .where(matching({ privateOf }))
+    .orderBy(...order('newest'))
+    .limit(limit);
+}
+
 /** What a walk goes through, one after the other: by relevance, those called so and those that mention it; each behind the cursor. */
 function stretches(
   words: ReturnType<typeof wordsOf>,

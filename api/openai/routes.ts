@@ -2,7 +2,7 @@
 import { Hono } from 'hono';
 import { type SSEStreamingApi, streamSSE } from 'hono/streaming';
 import { findBase, listBases } from '../../db/bases.ts';
-import { searchCatalog } from '../../db/catalog.ts';
+import { newestModels } from '../../db/catalog.ts';
 import type { AnswerEvent } from '../../functions/generate.ts';
 import { count } from '../../observe/metrics.ts';
 import { findVisible, privateOf } from '../access.ts';
@@ -43,17 +43,13 @@ export function openaiRoutes(deps: InvokeDeps & { readonly log: Log }) {
 
   app.get('/models', async (c) => {
     const principal = requirePrincipal(c, ...SEEING);
-    const [bases, { rows }] = await Promise.all([
+    const [bases, adapters] = await Promise.all([
       listBases(deps.db),
-      searchCatalog(
-        deps.db,
-        { privateOf: privateOf(principal, SEEING) },
-        { sort: 'newest', limit: MAX_LISTED },
-      ),
+      newestModels(deps.db, privateOf(principal, SEEING), MAX_LISTED),
     ]);
     const data = [
       ...bases.map(({ id, createdAt }) => modelObject(id, createdAt, null)),
-      ...rows.map(({ id, createdAt, baseId }) => modelObject(id, createdAt, baseId)),
+      ...adapters.map(({ id, createdAt, baseId }) => modelObject(id, createdAt, baseId)),
     ];
     return c.json({ object: 'list', data });
   });

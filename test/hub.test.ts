@@ -287,6 +287,8 @@ describe('the routes', () => {
       ...((await (await fetch(next!)).json()) as []),
     ];
     expect(ids.map(({ id }) => id).sort()).toEqual(['paged/a', 'paged/b', 'paged/c']);
+    // As `list_models(limit=5000)` asks.
+    expect(await (await get('/api/models?author=paged&limit=5000')).json()).toHaveLength(3);
   });
 
   it.each([

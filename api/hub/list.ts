@@ -8,11 +8,10 @@ import { ApiError } from '../errors.ts';
 import { parseInput } from '../request.ts';
 import { adapterFacts } from './models.ts';
 
-const text = z
-  .string()
-  .min(1)
-  .max(200)
-  .regex(/^[^\0]*$/, 'must not hold the character NUL');
+const text = z.string().min(1).max(200);
+
+/** `huggingface_hub` asks for as many as its user wants, and goes on through pages where it gets fewer. */
+const MAX_PAGE = 1000;
 
 /** Clients send a list as a repeated parameter, or with commas; and `config`, `full`, `expand`..., which change nothing here. */
 const Query = z.object({
@@ -20,7 +19,12 @@ const Query = z.object({
   author: text.optional(),
   filter: z.array(text).max(20),
   sort: z.string().optional(),
-  limit: z.coerce.number().int().min(1).max(1000).default(100),
+  limit: z.coerce
+    .number()
+    .int()
+    .min(1)
+    .default(100)
+    .transform((asked) => Math.min(asked, MAX_PAGE)),
   cursor: z.string().max(500).optional(),
 });
 

@@ -558,6 +558,18 @@ describe('every route', () => {
     }
   });
 
+  it("of OpenAI's protocol is described", async () => {
+    const { paths } = (await (await api.call('GET', '/openapi.json')).json()) as {
+      paths: Record<string, Record<string, unknown>>;
+    };
+    const described = Object.entries(paths).flatMap(([path, methods]) =>
+      Object.keys(methods).map((method) => `${method.toUpperCase()} ${path}`),
+    );
+    const served = operations.filter((operation) => operation.includes(' /v1/'));
+    for (const operation of served)
+      expect(described).toContain(operation.replace('*', '{model}').replace(/:(\w+)/g, '{$1}'));
+  });
+
   it.each(Object.keys(RULES))('%s', { timeout: 60_000 }, async (operation) => {
     const rule = RULES[operation]!;
     const [method = ''] = operation.split(' ');

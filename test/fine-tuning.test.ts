@@ -99,6 +99,7 @@ describe('files', () => {
     const listed: string[] = [];
     for await (const { id } of client.files.list({ limit: 2 })) listed.push(id);
     expect(listed.slice(0, 5)).toEqual(made);
+    expect((await client.files.list({ limit: 10_000 })).data.length).toBe(listed.length);
     expect((await client.files.list({ order: 'asc', limit: 1 })).data[0]?.id).toBe(listed.at(-1));
     expect(await client.files.delete(made[0]!)).toMatchObject({ id: made[0], deleted: true });
     await expect(client.files.retrieve(made[0]!)).rejects.toMatchObject({ status: 404 });

@@ -2872,7 +2872,7 @@ export interface paths {
             };
             requestBody?: never;
             responses: {
-                /** @description OpenAI's answer, or server-sent events where `stream` is true */
+                /** @description OpenAI's answer; server-sent events where the body says `stream` */
                 200: {
                     headers: {
                         [name: string]: unknown;
@@ -2915,7 +2915,7 @@ export interface paths {
             };
             requestBody?: never;
             responses: {
-                /** @description OpenAI's answer, or server-sent events where `stream` is true */
+                /** @description OpenAI's answer; server-sent events where the body says `stream` */
                 200: {
                     headers: {
                         [name: string]: unknown;
@@ -2999,7 +2999,7 @@ export interface paths {
                 };
             };
             responses: {
-                /** @description OpenAI's answer, or server-sent events where `stream` is true */
+                /** @description OpenAI's answer; server-sent events where the body says `stream` */
                 200: {
                     headers: {
                         [name: string]: unknown;
@@ -3074,7 +3074,7 @@ export interface paths {
                 };
             };
             responses: {
-                /** @description OpenAI's answer, or server-sent events where `stream` is true */
+                /** @description OpenAI's answer; server-sent events where the body says `stream` */
                 200: {
                     headers: {
                         [name: string]: unknown;
@@ -3126,7 +3126,7 @@ export interface paths {
                 };
             };
             responses: {
-                /** @description OpenAI's answer, or server-sent events where `stream` is true */
+                /** @description OpenAI's answer; server-sent events where the body says `stream` */
                 200: {
                     headers: {
                         [name: string]: unknown;
@@ -3176,7 +3176,7 @@ export interface paths {
                 };
             };
             responses: {
-                /** @description OpenAI's answer, or server-sent events where `stream` is true */
+                /** @description OpenAI's answer; server-sent events where the body says `stream` */
                 200: {
                     headers: {
                         [name: string]: unknown;
@@ -3226,7 +3226,7 @@ export interface paths {
                 };
             };
             responses: {
-                /** @description OpenAI's answer, or server-sent events where `stream` is true */
+                /** @description OpenAI's answer; server-sent events where the body says `stream` */
                 200: {
                     headers: {
                         [name: string]: unknown;
@@ -3269,7 +3269,7 @@ export interface paths {
             };
             requestBody?: never;
             responses: {
-                /** @description OpenAI's answer, or server-sent events where `stream` is true */
+                /** @description OpenAI's answer; server-sent events where the body says `stream` */
                 200: {
                     headers: {
                         [name: string]: unknown;
@@ -3304,6 +3304,8 @@ export interface paths {
                 query?: {
                     after?: string;
                     limit?: number;
+                    order?: "asc" | "desc";
+                    purpose?: string;
                 };
                 header?: never;
                 path?: never;
@@ -3311,7 +3313,7 @@ export interface paths {
             };
             requestBody?: never;
             responses: {
-                /** @description A page */
+                /** @description The answer */
                 200: {
                     headers: {
                         [name: string]: unknown;
@@ -3334,7 +3336,43 @@ export interface paths {
             };
         };
         put?: never;
-        post?: never;
+        /** Send a file of rows in one request */
+        post: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path?: never;
+                cookie?: never;
+            };
+            requestBody: {
+                content: {
+                    "multipart/form-data": {
+                        /** @enum {string} */
+                        purpose: "fine-tune";
+                        /** Format: binary */
+                        file: string;
+                    };
+                };
+            };
+            responses: {
+                /** @description The answer */
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["FileObject"];
+                    };
+                };
+                /** @description OpenAI's error shape */
+                default: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content?: never;
+                };
+            };
+        };
         delete?: never;
         options?: never;
         head?: never;
@@ -3348,7 +3386,36 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        get?: never;
+        /** A file */
+        get: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path: {
+                    id: string;
+                };
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                /** @description The answer */
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["FileObject"];
+                    };
+                };
+                /** @description OpenAI's error shape */
+                default: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content?: never;
+                };
+            };
+        };
         put?: never;
         post?: never;
         /** Delete a file that nothing needs any more */
@@ -3363,7 +3430,7 @@ export interface paths {
             };
             requestBody?: never;
             responses: {
-                /** @description OpenAI's answer, or server-sent events where `stream` is true */
+                /** @description OpenAI's answer; server-sent events where the body says `stream` */
                 200: {
                     headers: {
                         [name: string]: unknown;
@@ -3379,6 +3446,49 @@ export interface paths {
                 };
             };
         };
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/files/{id}/content": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What is in a file */
+        get: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path: {
+                    id: string;
+                };
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                /** @description OpenAI's answer; server-sent events where the body says `stream` */
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content?: never;
+                };
+                /** @description OpenAI's error shape */
+                default: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content?: never;
+                };
+            };
+        };
+        put?: never;
+        post?: never;
+        delete?: never;
         options?: never;
         head?: never;
         patch?: never;
@@ -3404,7 +3514,7 @@ export interface paths {
             };
             requestBody?: never;
             responses: {
-                /** @description A page */
+                /** @description The answer */
                 200: {
                     headers: {
                         [name: string]: unknown;
@@ -3427,7 +3537,451 @@ export interface paths {
             };
         };
         put?: never;
+        /** Train an adapter */
+        post: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path?: never;
+                cookie?: never;
+            };
+            requestBody: {
+                content: {
+                    "application/json": {
+                        model: string;
+                        training_file: string;
+                        validation_file?: string | null;
+                        hyperparameters?: {
+                            n_epochs?: "auto" | number;
+                            batch_size?: "auto" | number;
+                            learning_rate_multiplier?: "auto" | number;
+                            learning_rate?: "auto" | number;
+                            /** @enum {string} */
+                            lr_scheduler_type?: "constant" | "linear" | "cosine";
+                            warmup_ratio?: number;
+                            weight_decay?: number;
+                            max_grad_norm?: number;
+                            r?: "auto" | number;
+                            lora_alpha?: "auto" | number;
+                            target_modules?: string | string[];
+                            rank_pattern?: {
+                                [key: string]: number;
+                            };
+                            alpha_pattern?: {
+                                [key: string]: number;
+                            };
+                            use_rslora?: boolean;
+                            use_dora?: boolean;
+                            loraplus_lr_ratio?: number;
+                            max_length?: number;
+                            packing?: boolean;
+                            gradient_checkpointing?: boolean;
+                            validation_split?: number;
+                            eval_steps?: number;
+                            save_steps?: number;
+                            early_stopping_patience?: number;
+                            sample_prompts?: string[];
+                        } | null;
+                        method?: {
+                            /** @enum {string} */
+                            type: "supervised";
+                            supervised?: {
+                                hyperparameters?: {
+                                    n_epochs?: "auto" | number;
+                                    batch_size?: "auto" | number;
+                                    learning_rate_multiplier?: "auto" | number;
+                                    learning_rate?: "auto" | number;
+                                    /** @enum {string} */
+                                    lr_scheduler_type?: "constant" | "linear" | "cosine";
+                                    warmup_ratio?: number;
+                                    weight_decay?: number;
+                                    max_grad_norm?: number;
+                                    r?: "auto" | number;
+                                    lora_alpha?: "auto" | number;
+                                    target_modules?: string | string[];
+                                    rank_pattern?: {
+                                        [key: string]: number;
+                                    };
+                                    alpha_pattern?: {
+                                        [key: string]: number;
+                                    };
+                                    use_rslora?: boolean;
+                                    use_dora?: boolean;
+                                    loraplus_lr_ratio?: number;
+                                    max_length?: number;
+                                    packing?: boolean;
+                                    gradient_checkpointing?: boolean;
+                                    validation_split?: number;
+                                    eval_steps?: number;
+                                    save_steps?: number;
+                                    early_stopping_patience?: number;
+                                    sample_prompts?: string[];
+                                } | null;
+                            } | null;
+                        } | null;
+                        suffix?: string | null;
+                        /** @enum {string|null} */
+                        visibility?: "private" | null;
+                        seed?: number | null;
+                        metadata?: {
+                            [key: string]: string;
+                        } | null;
+                        integrations?: unknown[] | null;
+                    };
+                };
+            };
+            responses: {
+                /** @description The answer */
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["FineTuningJob"];
+                    };
+                };
+                /** @description OpenAI's error shape */
+                default: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content?: never;
+                };
+            };
+        };
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/fine_tuning/jobs/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** A training job: how far it is, and what came of it */
+        get: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path: {
+                    id: string;
+                };
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                /** @description The answer */
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["FineTuningJob"];
+                    };
+                };
+                /** @description OpenAI's error shape */
+                default: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content?: never;
+                };
+            };
+        };
+        put?: never;
         post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/fine_tuning/jobs/{id}/cancel": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** End a job where it stands */
+        post: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path: {
+                    id: string;
+                };
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                /** @description The answer */
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["FineTuningJob"];
+                    };
+                };
+                /** @description OpenAI's error shape */
+                default: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content?: never;
+                };
+            };
+        };
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/fine_tuning/jobs/{id}/pause": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Pause a job at its next checkpoint */
+        post: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path: {
+                    id: string;
+                };
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                /** @description The answer */
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["FineTuningJob"];
+                    };
+                };
+                /** @description OpenAI's error shape */
+                default: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content?: never;
+                };
+            };
+        };
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/fine_tuning/jobs/{id}/resume": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Go on with a job that is paused */
+        post: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path: {
+                    id: string;
+                };
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                /** @description The answer */
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["FineTuningJob"];
+                    };
+                };
+                /** @description OpenAI's error shape */
+                default: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content?: never;
+                };
+            };
+        };
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/fine_tuning/jobs/{id}/events": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What a job tells of itself, newest first */
+        get: {
+            parameters: {
+                query?: {
+                    after?: string;
+                    limit?: number;
+                };
+                header?: never;
+                path: {
+                    id: string;
+                };
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                /** @description The answer */
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": {
+                            data: components["schemas"]["FineTuningJobEvent"][];
+                            last_id: string | null;
+                            has_more: boolean;
+                        };
+                    };
+                };
+                /** @description OpenAI's error shape */
+                default: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content?: never;
+                };
+            };
+        };
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/fine_tuning/jobs/{id}/checkpoints": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What a job has kept on its way, latest first */
+        get: {
+            parameters: {
+                query?: {
+                    after?: string;
+                    limit?: number;
+                };
+                header?: never;
+                path: {
+                    id: string;
+                };
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                /** @description The answer */
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": {
+                            data: components["schemas"]["FineTuningJobCheckpoint"][];
+                            last_id: string | null;
+                            has_more: boolean;
+                        };
+                    };
+                };
+                /** @description OpenAI's error shape */
+                default: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content?: never;
+                };
+            };
+        };
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/fine_tuning/jobs/{id}/checkpoints/{checkpoint}/promote": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Publish a checkpoint as a version */
+        post: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path: {
+                    id: string;
+                    checkpoint: string;
+                };
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                /** @description The answer */
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": {
+                            model: string;
+                            status: string;
+                        };
+                    };
+                };
+                /** @description OpenAI's error shape */
+                default: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content?: never;
+                };
+            };
+        };
         delete?: never;
         options?: never;
         head?: never;
@@ -4208,6 +4762,19 @@ export interface components {
             trained_tokens: number | null;
             created_at: number;
             finished_at: number | null;
+        };
+        FineTuningJobEvent: {
+            id: string;
+            created_at: number;
+            level: string;
+            type: string;
+            message: string;
+        };
+        FineTuningJobCheckpoint: {
+            id: string;
+            created_at: number;
+            step_number: number;
+            fine_tuned_model_checkpoint: string;
         };
     };
     responses: never;

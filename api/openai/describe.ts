@@ -2,7 +2,8 @@
 import { type OpenAPIHono, z } from '@hono/zod-openapi';
 import type { Scope } from '../auth.ts';
 import type { AppEnv } from '../context.ts';
-import { pageQuery } from './paging.ts';
+import { FileForm, FilesQuery } from './files.ts';
+import { CheckpointsQuery, EventsQuery, JobBody, JobsQuery } from './fine-tuning.ts';
 import { SEEING } from './routes.ts';
 import { ChatBody, CompletionBody } from './schemas.ts';
 import { PartForm, UploadBody, UploadCompletion } from './uploads.ts';
@@ -30,92 +31,161 @@ const FineTuningJob = z
     finished_at: z.int().nullable(),
   })
   .openapi('FineTuningJob');
+const JobEvent = z
+  .object({ id: z.string(), created_at: z.int(), level: z.string(), type: z.string(), message: z.string() })
+  .openapi('FineTuningJobEvent');
+const JobCheckpoint = z
+  .object({
+    id: z.string(),
+    created_at: z.int(),
+    step_number: z.int(),
+    fine_tuned_model_checkpoint: z.string(),
+  })
+  .openapi('FineTuningJobCheckpoint');
+
+const pageOf = (listed: z.ZodType) =>
+  z.object({ data: z.array(listed), last_id: z.string().nullable(), has_more: z.boolean() });
+const content = (schema: z.ZodType, type = 'application/json') => ({ [type]: { schema } });
+const body = (schema: z.ZodType, type?: string) => ({
+  body: { required: true, content: content(schema, type) },
+});
+const byId = { params: z.object({ id: z.string() }) };
+
+interface Described {
+  readonly summary: string;
+  readonly scopes: readonly Scope[];
+  readonly request?: object;
+  /** Absent: as their clients have it. */
+  readonly answer?: z.ZodType;
+}
+
+const ROUTES: Readonly<Record<string, Described>> = {
+  'GET /v1/models': { summary: 'Bases and adapters', scopes: SEEING },
+  'GET /v1/models/{model}': {
+    summary: 'One model',
+    scopes: SEEING,
+    request: { params: z.object({ model: z.string() }) },
+  },
+  'POST /v1/chat/completions': {
+    summary: 'Chat with a base, an adapter or a mix',
+    scopes: ['infer'],
+    request: body(ChatBody),
+  },
+  'POST /v1/completions': {
+    summary: 'Continue a text',
+    scopes: ['infer'],
+    request: body(CompletionBody),
+  },
+  'POST /v1/uploads': {
+    summary: 'Begin a file that comes in parts',
+    scopes: ['train'],
+    request: body(UploadBody),
+  },
+  'POST /v1/uploads/{id}/parts': {
+    summary: 'Send a part: several at a time, in any order',
+    scopes: ['train'],
+    request: { ...byId, ...body(PartForm, 'multipart/form-data') },
+  },
+  'POST /v1/uploads/{id}/complete': {
+    summary: 'Make a file of the parts, in the order that is given',
+    scopes: ['train'],
+    request: { ...byId, ...body(UploadCompletion) },
+  },
+  'POST /v1/uploads/{id}/cancel': {
+    summary: 'Send no more parts, and make no file of them',
+    scopes: ['train'],
+    request: byId,
+  },
+  'POST /v1/files': {
+    summary: 'Send a file of rows in one request',
+    scopes: ['train'],
+    request: body(FileForm, 'multipart/form-data'),
+    answer: FileObject,
+  },
+  'GET /v1/files': {
+    summary: 'Your files, newest first',
+    scopes: ['train'],
+    request: { query: FilesQuery },
+    answer: pageOf(FileObject),
+  },
+  'GET /v1/files/{id}': { summary: 'A file', scopes: ['train'], request: byId, answer: FileObject },
+  'GET /v1/files/{id}/content': { summary: 'What is in a file', scopes: ['train'], request: byId },
+  'DELETE /v1/files/{id}': {
+    summary: 'Delete a file that nothing needs any more',
+    scopes: ['train'],
+    request: byId,
+  },
+  'POST /v1/fine_tuning/jobs': {
+    summary: 'Train an adapter',
+    scopes: ['train'],
+    request: body(JobBody),
+    answer: FineTuningJob,
+  },
+  'GET /v1/fine_tuning/jobs': {
+    summary: 'Your training jobs, newest first',
+    scopes: ['train'],
+    request: { query: JobsQuery },
+    answer: pageOf(FineTuningJob),
+  },
+  'GET /v1/fine_tuning/jobs/{id}': {
+    summary: 'A training job: how far it is, and what came of it',
+    scopes: ['train'],
+    request: byId,
+    answer: FineTuningJob,
+  },
+  'POST /v1/fine_tuning/jobs/{id}/cancel': {
+    summary: 'End a job where it stands',
+    scopes: ['train'],
+    request: byId,
+    answer: FineTuningJob,
+  },
+  'POST /v1/fine_tuning/jobs/{id}/pause': {
+    summary: 'Pause a job at its next checkpoint',
+    scopes: ['train'],
+    request: byId,
+    answer: FineTuningJob,
+  },
+  'POST /v1/fine_tuning/jobs/{id}/resume': {
+    summary: 'Go on with a job that is paused',
+    scopes: ['train'],
+    request: byId,
+    answer: FineTuningJob,
+  },
+  'GET /v1/fine_tuning/jobs/{id}/events': {
+    summary: 'What a job tells of itself, newest first',
+    scopes: ['train'],
+    request: { ...byId, query: EventsQuery },
+    answer: pageOf(JobEvent),
+  },
+  'GET /v1/fine_tuning/jobs/{id}/checkpoints': {
+    summary: 'What a job has kept on its way, latest first',
+    scopes: ['train'],
+    request: { ...byId, query: CheckpointsQuery },
+    answer: pageOf(JobCheckpoint),
+  },
+  'POST /v1/fine_tuning/jobs/{id}/checkpoints/{checkpoint}/promote': {
+    summary: 'Publish a checkpoint as a version',
+    scopes: ['publish'],
+    request: { params: z.object({ id: z.string(), checkpoint: z.string() }) },
+    answer: z.object({ model: z.string(), status: z.string() }),
+  },
+};
 
 export function describeOpenai(app: OpenAPIHono<AppEnv>): void {
-  const answer = {
-    200: { description: "OpenAI's answer, or server-sent events where `stream` is true" },
-    default: { description: "OpenAI's error shape" },
-  };
-  const content = (schema: z.ZodType, type = 'application/json') => ({ [type]: { schema } });
-  const body = (schema: z.ZodType, type?: string) => ({
-    body: { required: true, content: content(schema, type) },
-  });
-  const pageOf = (listed: z.ZodType) =>
-    z.object({ data: z.array(listed), last_id: z.string().nullable(), has_more: z.boolean() });
-  interface Described {
-    readonly summary: string;
-    readonly scopes: readonly Scope[];
-    readonly request: object;
-    /** Of what is listed, one. */
-    readonly listed?: z.ZodType;
-  }
-  const register = (
-    method: 'get' | 'post' | 'delete',
-    path: string,
-    { summary, scopes, request, listed }: Described,
-  ) =>
+  for (const [route, { summary, scopes, request = {}, answer }] of Object.entries(ROUTES)) {
+    const [method = '', path = ''] = route.split(' ');
     app.openAPIRegistry.registerPath({
-      method,
+      method: method.toLowerCase() as 'get' | 'post' | 'delete',
       path,
       summary,
       security: [{ key: [...scopes] }],
       request,
-      responses: listed
-        ? { ...answer, 200: { description: 'A page', content: content(pageOf(listed)) } }
-        : answer,
+      responses: {
+        200: answer
+          ? { description: 'The answer', content: content(answer) }
+          : { description: "OpenAI's answer; server-sent events where the body says `stream`" },
+        default: { description: "OpenAI's error shape" },
+      },
     });
-  register('get', '/v1/models', { summary: 'Bases and adapters', scopes: SEEING, request: {} });
-  register('get', '/v1/models/{model}', {
-    summary: 'One model',
-    scopes: SEEING,
-    request: { params: z.object({ model: z.string() }) },
-  });
-  register('post', '/v1/chat/completions', {
-    summary: 'Chat with a base, an adapter or a mix',
-    scopes: ['infer'],
-    request: body(ChatBody),
-  });
-  register('post', '/v1/completions', {
-    summary: 'Continue a text',
-    scopes: ['infer'],
-    request: body(CompletionBody),
-  });
-  const upload = { params: z.object({ id: z.string() }) };
-  register('post', '/v1/uploads', {
-    summary: 'Begin a file that comes in parts',
-    scopes: ['train'],
-    request: body(UploadBody),
-  });
-  register('post', '/v1/uploads/{id}/parts', {
-    summary: 'Send a part: several at a time, in any order',
-    scopes: ['train'],
-    request: { ...upload, ...body(PartForm, 'multipart/form-data') },
-  });
-  register('post', '/v1/uploads/{id}/complete', {
-    summary: 'Make a file of the parts, in the order that is given',
-    scopes: ['train'],
-    request: { ...upload, ...body(UploadCompletion) },
-  });
-  register('post', '/v1/uploads/{id}/cancel', {
-    summary: 'Send no more parts, and make no file of them',
-    scopes: ['train'],
-    request: upload,
-  });
-  register('get', '/v1/files', {
-    summary: 'Your files, newest first',
-    scopes: ['train'],
-    request: { query: z.object(pageQuery(100)) },
-    listed: FileObject,
-  });
-  register('delete', '/v1/files/{id}', {
-    summary: 'Delete a file that nothing needs any more',
-    scopes: ['train'],
-    request: { params: z.object({ id: z.string() }) },
-  });
-  register('get', '/v1/fine_tuning/jobs', {
-    summary: 'Your training jobs, newest first',
-    scopes: ['train'],
-    request: { query: z.object(pageQuery(20)) },
-    listed: FineTuningJob,
-  });
+  }
 }

@@ -6,7 +6,7 @@ import { fileKey } from '../../functions/object-keys.ts';
 import { type AppEnv, requirePrincipal } from '../context.ts';
 import { readMultipart } from '../multipart.ts';
 import { parseInput } from '../request.ts';
-import { ownFile, receiveFile, removeFile, requireFileSize } from '../user-files.ts';
+import { ownFile, PURPOSE, receiveFile, removeFile, requireFileSize } from '../user-files.ts';
 import type { PublishDeps } from '../versions.ts';
 import { listOf, pageQuery, seconds } from './paging.ts';
 import { isResultFile, readResultFile } from './result-file.ts';
@@ -14,9 +14,17 @@ import { isResultFile, readResultFile } from './result-file.ts';
 /** What a multipart body holds besides the file. */
 export const FORM_OVERHEAD = 64 * 1024;
 const DEFAULT_LIMIT = 100;
+/** OpenAI's. */
+const MAX_LIMIT = 10_000;
 
-const ListQuery = z.object({
-  ...pageQuery(DEFAULT_LIMIT),
+/** What is in the form is read as it comes; this tells of it. */
+export const FileForm = z.object({
+  purpose: z.literal(PURPOSE),
+  file: z.string().meta({ format: 'binary' }),
+});
+
+export const FilesQuery = z.object({
+  ...pageQuery(DEFAULT_LIMIT, MAX_LIMIT),
   order: z.enum(['asc', 'desc']).default('desc'),
   purpose: z.string().max(64).optional(),
 });
@@ -32,7 +40,7 @@ export function fileRoutes(deps: PublishDeps) {
 
   app.get('/files', async (c) => {
     const principal = requirePrincipal(c, 'train');
-    const { after, limit, order, purpose } = parseInput(ListQuery, c.req.query());
+    const { after, limit, order, purpose } = parseInput(FilesQuery, c.req.query());
     const last = after === undefined ? undefined : await ownFile(deps, principal, after, 'after');
     const found = await listFiles(deps.db, principal.userId, { order, limit, purpose, after: last });
     return c.json(listOf(found, limit, viewFile));

@@ -54,11 +54,11 @@ export const JobBody = z
   })
   .refine(isStorable, 'holds the character NUL or half a surrogate pair, which is no text');
 
-const JobsQuery = z.looseObject(pageQuery(20));
+export const JobsQuery = z.looseObject(pageQuery(20));
 /** A job has an event for each step. */
 const MAX_EVENTS = 1000;
-const EventsQuery = z.object(pageQuery(20, MAX_EVENTS));
-const CheckpointsQuery = z.object(pageQuery(10));
+export const EventsQuery = z.object(pageQuery(20, MAX_EVENTS));
+export const CheckpointsQuery = z.object(pageQuery(10));
 
 export function fineTuningRoutes(deps: TrainingDeps) {
   const app = new Hono<AppEnv>();

@@ -2,7 +2,7 @@
 import { and, eq, inArray, isNotNull, isNull, ne, type SQL, sql } from 'drizzle-orm';
 import { unionAll } from 'drizzle-orm/pg-core';
 import type { Database } from './open.ts';
-import { adapters, draftFiles, drafts, files, tasks, uploads, user, versions } from './schema.ts';
+import { adapters, baseFiles, draftFiles, drafts, files, tasks, uploads, user, versions } from './schema.ts';
 
 /** Versions that were refused or withdrawn are nobody's any more. */
 const counts = inArray(versions.status, ['pending', 'passed']);
@@ -13,7 +13,7 @@ export async function lockStorage(tx: Database, owner: string): Promise<void> {
   await tx.execute(sql`select pg_advisory_xact_lock(hashtext(${`storage of ${owner}`}))`);
 }
 
-/** Bytes under a name: of versions, of what is on its way to become some, of files, of those that come in parts, and of what tasks made. */
+/** Bytes under a name: of versions, of what is on its way to become some, of files, of those that come in parts, and of what tasks made or are asked to make. */
 export async function storedBytes(db: Database, owner: string): Promise<number> {
   const parts = await unionAll(
     db
@@ -49,6 +49,20 @@ export async function storedBytes(db: Database, owner: string): Promise<number> 
       .innerJoin(user, eq(user.id, tasks.userId))
       .innerJoin(sql`jsonb_array_elements(${tasks.files}) as file`, sql`true`)
       .where(eq(user.name, owner)),
+    // A merged model is as large as its base.
+    db
+      .select({ bytes: sum(sql`${baseFiles.size}`) })
+      .from(tasks)
+      .innerJoin(user, eq(user.id, tasks.userId))
+      .innerJoin(baseFiles, eq(baseFiles.baseId, sql`${tasks.order}->>'base'`))
+      .where(
+        and(
+          eq(user.name, owner),
+          eq(tasks.function, 'merge'),
+          inArray(tasks.status, ['queued', 'running']),
+          eq(tasks.files, []),
+        ),
+      ),
   );
   return parts.reduce((total, { bytes }) => total + bytes, 0);
 }

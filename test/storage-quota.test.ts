@@ -5,7 +5,16 @@ import { sampleAdapter, sampleConfig } from '../adapter/sample-adapter.ts';
 import { storedByOwner, storedBytes } from '../db/storage.ts';
 import { invoke } from '../functions/definition.ts';
 import { sweep } from '../functions/sweep.ts';
-import { base, baseId, declare, type Files, InProcess, runnerToken, upload } from './in-process.ts';
+import {
+  base,
+  baseFiles,
+  baseId,
+  declare,
+  type Files,
+  InProcess,
+  runnerToken,
+  upload,
+} from './in-process.ts';
 
 const KIB = 1024;
 const good = sampleAdapter(base);
@@ -207,4 +216,22 @@ it('holds for what tasks make', async () => {
   const before = await stored();
   await work(`/${leaseId}/files`, { files: [{ path: 'made', size: 5000, sha256: 'ef'.repeat(32) }] });
   expect(await stored()).toBe(before + 5000);
+});
+
+it('holds for what tasks are asked to make', async () => {
+  const model = sizeOf(await baseFiles());
+  const other = await InProcess.open({ memory: true }, { storageQuota: VERSION + 1.5 * model });
+  try {
+    const own = await other.key(owner, ['read', 'publish', 'infer']);
+    expect((await other.publish(route(), filesOf('# 1\n'), own)).status).toBe(200);
+    const merge = () => other.call('POST', '/api/tasks/merge', { model: `${owner}/a` }, own);
+    const [first, second] = [await merge(), await merge()];
+    expect([first.status, second.status]).toEqual([202, 413]);
+    expect(await storedBytes(other.deps.db, owner)).toBe(VERSION + model);
+    await other.call('POST', `/api/tasks/${(await json(first)).id}/cancel`, undefined, own);
+    expect(await storedBytes(other.deps.db, owner)).toBe(VERSION);
+    expect((await merge()).status).toBe(202);
+  } finally {
+    await other.close();
+  }
 });

@@ -48,8 +48,18 @@ export async function takeLease(deps: TrainingDeps, runner: string): Promise<Tra
     const job = await leaseNextJob(deps.db, deps.queue, { id, runner, expiresAt: expiry(deps) });
     if (!job) return undefined;
     if (await finishPublished(deps, job)) continue;
+    if (await leaveAtCap(deps, job)) continue;
     return describeLease(deps, job);
   }
+}
+
+/** One that waited until this month's cap was reached by others pauses before it begins. @returns whether it does */
+async function leaveAtCap(deps: TrainingDeps, job: Job): Promise<boolean> {
+  const { status } = await under(deps, job.leaseId!, async (current, tx) => {
+    const paused = await pauseAtCap(tx, current, deps.now());
+    return paused.pausing ? giveBack(tx, deps.queue, { ...current, ...paused }, deps.now()) : undefined;
+  });
+  return status === 'paused';
 }
 
 async function describeLease(deps: TrainingDeps, job: Job): Promise<TrainLease> {

@@ -681,6 +681,25 @@ describe('a spending cap that is reached while a job is trained', () => {
     expect(await entered()).toBe(1234);
   });
 
+  it('pauses a job that waited meanwhile, before it begins', async () => {
+    await setCap(null);
+    const file = await toFile(Buffer.from(data), 'train.jsonl');
+    const { id: training_file } = await carol.files.create({ file, purpose: 'fine-tune' });
+    const { id } = await carol.fineTuning.jobs.create({ model: baseId, training_file });
+    await setCap(0.000001);
+    expect(await runner.take()).toBeUndefined();
+    expect((await carol.fineTuning.jobs.retrieve(id)).status).toBe('paused');
+    const [told] = (await carol.fineTuning.jobs.listEvents(id)).data;
+    expect(told).toMatchObject({
+      level: 'warn',
+      message: expect.stringContaining('The spending cap of carol'),
+    });
+    await setCap(100);
+    await carol.fineTuning.jobs.resume(id);
+    expect((await runner.take())?.jobId).toBe(id);
+    await carol.fineTuning.jobs.cancel(id);
+  });
+
   it('stops no job that has nothing left to train', async () => {
     await setCap(0.000001);
     await expect(carol.fineTuning.jobs.create({ model: baseId, training_file: 'any' })).rejects.toMatchObject(

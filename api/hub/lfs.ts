@@ -36,15 +36,19 @@ export interface Destination {
 const LARGEST = Math.max(...Object.values(ADAPTER_FILES).map(({ maxSize }) => maxSize));
 
 export async function lfsBatch(deps: PublishDeps, to: Destination, { objects }: LfsBatch) {
-  const answers = objects.map(async (object) => {
-    if (object.size > LARGEST) {
-      const message = `${object.size} bytes are more than a file of an adapter may have: ${LARGEST}.`;
-      return { ...object, error: { code: 422, message } };
-    }
-    const upload = await uploadOf(deps, to, object);
-    return { ...object, authenticated: true, ...(upload ? { actions: { upload } } : {}) };
-  });
-  return { transfer: 'multipart', objects: await Promise.all(answers) };
+  const answers = [];
+  // One after another: each waits for room until those before it have theirs, and would hold a connection meanwhile.
+  for (const object of objects) answers.push(await answerTo(deps, to, object));
+  return { transfer: 'multipart', objects: answers };
+}
+
+async function answerTo(deps: PublishDeps, to: Destination, object: LfsBatch['objects'][number]) {
+  if (object.size > LARGEST) {
+    const message = `${object.size} bytes are more than a file of an adapter may have: ${LARGEST}.`;
+    return { ...object, error: { code: 422, message } };
+  }
+  const upload = await uploadOf(deps, to, object);
+  return { ...object, authenticated: true, ...(upload ? { actions: { upload } } : {}) };
 }
 
 /** @returns undefined: the content is here already */

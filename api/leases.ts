@@ -215,7 +215,9 @@ async function checkArrived(deps: TrainingDeps, { path, size, sha256, key }: Che
     throw new ApiError('refused', `${path} is not there, or not as it was declared.`, { field: path });
 }
 
-export async function failJob(deps: TrainingDeps, leaseId: string, error: JobFailure): Promise<void> {
+/** The reason may quote what the job's owner has sent. */
+export async function failJob(deps: TrainingDeps, leaseId: string, failure: JobFailure): Promise<void> {
+  const error = toStorable(failure);
   await under(deps, leaseId, async ({ id }, tx) => {
     await note(tx, id, error.message, 'error');
     count('patchbay_jobs_ended_total', 1, { status: 'failed' });

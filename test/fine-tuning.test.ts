@@ -827,6 +827,18 @@ describe('runners that die, or are thought dead', () => {
     expect(await statusOf(job.id)).toBe('succeeded');
   });
 
+  it('a job fails for the reason that its runner gave, whatever characters of the file that quotes', async () => {
+    const job = await create();
+    await runner.take();
+    const quoted = (text: string) => `Line 1: is not JSON: Unexpected token '${text}'`;
+    await runner.fail('invalid_training_file', quoted('\ud83d\0'), 'training_file'); // half an emoji, as V8 quotes it
+    expect(await client.fineTuning.jobs.retrieve(job.id)).toMatchObject({
+      status: 'failed',
+      error: { code: 'invalid_training_file', message: quoted('\ufffd\ufffd') },
+    });
+    expect(await messages(job.id)).toContain(quoted('\ufffd\ufffd'));
+  });
+
   it('a job that loses every runner fails instead of killing more', async () => {
     const job = await create();
     const failed = () => counted.get('patchbay_jobs_ended_total failed') ?? 0;

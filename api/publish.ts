@@ -16,7 +16,7 @@ import { checkBase } from './check-base.ts';
 import { type Content, readText } from './content.ts';
 import { checkAdapterFiles, checkBaseFiles, type DeclaredFile } from './declared-files.ts';
 import { ApiError } from './errors.ts';
-import { takeRoom } from './room.ts';
+import { requireRoom, takeRoom } from './room.ts';
 import { type FileView, partSizeOf, receive, viewFile } from './staged-files.ts';
 import { digestOf, keep, linesOf, type PublishDeps, publishVersion, refuseTaken } from './versions.ts';
 
@@ -100,6 +100,8 @@ export async function startDraft(
   // Only content that everybody may read counts as present: else asking would tell who has a private file.
   const isPresent = await Promise.all(files.map(({ sha256 }) => isListedContent(deps.db, sha256)));
   const sent = files.reduce((sum, { size }, i) => (isPresent[i] ? sum : sum + size), 0);
+  const owner = draft.target.split('/')[0]!;
+  if (draft.kind !== 'base') await requireRoom(deps, owner, sent); // before anything is begun
   const rows = await Promise.all(
     files.map(async ({ path, size, sha256 }, i) => {
       if (isPresent[i]) return { path, size, sha256, upload: null };
@@ -112,9 +114,7 @@ export async function startDraft(
   const begun = { id, ...draft, createdBy: principal.userId, expiresAt };
   const insert = (db: Database) => insertDraft(db, begun, rows);
   try {
-    await (draft.kind === 'base'
-      ? insert(deps.db)
-      : takeRoom(deps, draft.target.split('/')[0]!, sent, insert));
+    await (draft.kind === 'base' ? insert(deps.db) : takeRoom(deps, owner, sent, insert));
   } catch (error) {
     if (error instanceof ApiError) await removeStaged(deps, rows);
     throw error;

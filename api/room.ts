@@ -4,12 +4,12 @@ import { lockStorage, storedBytes } from '../db/storage.ts';
 import { ApiError } from './errors.ts';
 import type { PublishDeps } from './versions.ts';
 
-type RoomDeps = Pick<PublishDeps, 'db' | 'storageQuota'>;
+type RoomDeps = Pick<PublishDeps, 'db' | 'storageQuota' | 'now'>;
 
 /** @returns bytes that fit under a name beside what is there */
-export async function roomOf({ db, storageQuota }: RoomDeps, owner: string): Promise<number> {
+export async function roomOf({ db, storageQuota, now }: RoomDeps, owner: string): Promise<number> {
   if (storageQuota === undefined) return Number.POSITIVE_INFINITY;
-  return Math.max(0, storageQuota - (await storedBytes(db, owner)));
+  return Math.max(0, storageQuota - (await storedBytes(db, owner, now())));
 }
 
 /** @throws ApiError too_large */
@@ -24,14 +24,14 @@ export async function requireRoom(deps: RoomDeps, owner: string, more: number): 
  * @throws ApiError too_large, and what `take` throws; then nothing is written down
  */
 export function takeRoom<T>(
-  { db, storageQuota }: RoomDeps,
+  deps: RoomDeps,
   owner: string,
   more: number,
   take: (tx: Database) => Promise<T>,
 ): Promise<T> {
-  return db.transaction(async (tx) => {
+  return deps.db.transaction(async (tx) => {
     await lockStorage(tx, owner);
-    await requireRoom({ db: tx, storageQuota }, owner, more);
+    await requireRoom({ ...deps, db: tx }, owner, more);
     return take(tx);
   });
 }

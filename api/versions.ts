@@ -33,7 +33,7 @@ import {
   scanWeights,
 } from './content.ts';
 import { ApiError, asApiError, type Problem, refusedFor } from './errors.ts';
-import { requireRoom } from './room.ts';
+import { requireRoom, takeRoom } from './room.ts';
 
 export interface PublishDeps {
   readonly db: Database;
@@ -99,8 +99,9 @@ async function checkAndSubmit(
 
   const digest = await digestOf(deps, [base.digest, ...linesOf(contents)]);
   // The same content is the same version; what is staged was counted when it was sent.
-  if (!(await isCounted(deps.db, draft.target, digest)))
-    await requireRoom(deps, ownerAndName(draft.target).owner, sizeOfUnstaged(contents));
+  const { owner } = ownerAndName(draft.target);
+  const more = (await isCounted(deps.db, draft.target, digest)) ? 0 : sizeOfUnstaged(contents);
+  await requireRoom(deps, owner, more); // before anything is put in place
   const files = await keep(deps, contents);
   const version = {
     adapterId: draft.target,
@@ -120,7 +121,9 @@ async function checkAndSubmit(
     createdAt: deps.now(),
   };
   const conditions = { rules: RULES, after: draft.after };
-  return submitVersion(deps.db, adapterFacts(version), version, files, conditions).catch((error: Error) => {
+  return takeRoom(deps, owner, more, (db) =>
+    submitVersion(db, adapterFacts(version), version, files, conditions),
+  ).catch((error: Error) => {
     const isConflict = error instanceof VersionConflict || error instanceof ContentGone;
     throw isConflict ? new ApiError('conflict', error.message) : error;
   });

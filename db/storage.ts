@@ -1,5 +1,5 @@
 /** What is stored, and under whose name. */
-import { and, eq, inArray, isNotNull, isNull, ne, type SQL, sql } from 'drizzle-orm';
+import { and, eq, gt, inArray, isNotNull, isNull, ne, type SQL, sql } from 'drizzle-orm';
 import { unionAll } from 'drizzle-orm/pg-core';
 import type { Database } from './open.ts';
 import { adapters, baseFiles, draftFiles, drafts, files, tasks, uploads, user, versions } from './schema.ts';
@@ -14,7 +14,7 @@ export async function lockStorage(tx: Database, owner: string): Promise<void> {
 }
 
 /** Bytes under a name: of versions, of what is on its way to become some, of files, of those that come in parts, and of what tasks made or are asked to make. */
-export async function storedBytes(db: Database, owner: string): Promise<number> {
+export async function storedBytes(db: Database, owner: string, now: Date): Promise<number> {
   const parts = await unionAll(
     db
       .select({ bytes: sum(versions.size) })
@@ -29,6 +29,7 @@ export async function storedBytes(db: Database, owner: string): Promise<number> 
         and(
           ne(drafts.kind, 'base'),
           isNull(drafts.completed),
+          gt(drafts.expiresAt, now),
           isNotNull(draftFiles.upload),
           eq(sql`split_part(${drafts.target}, '/', 1)`, owner),
         ),

@@ -46,7 +46,7 @@ afterEach(() => {
 afterAll(() => api.close());
 
 const route = (name = 'a') => `/api/adapters/${owner}/${name}/versions`;
-const stored = () => storedBytes(api.deps.db, owner);
+const stored = () => storedBytes(api.deps.db, owner, api.now);
 // biome-ignore lint/suspicious/noExplicitAny: answers are looked at as a client's program would
 const json = async (answer: Promise<Response> | Response): Promise<any> => (await answer).json();
 const published = async (card: string, name?: string) =>
@@ -227,9 +227,9 @@ it('holds for what tasks are asked to make', async () => {
     const merge = () => other.call('POST', '/api/tasks/merge', { model: `${owner}/a` }, own);
     const [first, second] = [await merge(), await merge()];
     expect([first.status, second.status]).toEqual([202, 413]);
-    expect(await storedBytes(other.deps.db, owner)).toBe(VERSION + model);
+    expect(await storedBytes(other.deps.db, owner, other.now)).toBe(VERSION + model);
     await other.call('POST', `/api/tasks/${(await json(first)).id}/cancel`, undefined, own);
-    expect(await storedBytes(other.deps.db, owner)).toBe(VERSION);
+    expect(await storedBytes(other.deps.db, owner, other.now)).toBe(VERSION);
     expect((await merge()).status).toBe(202);
   } finally {
     await other.close();

@@ -56,7 +56,7 @@ async function begun(content: Uint8Array = rowsOf(30)) {
 }
 const contentOf = async (id: string) => Buffer.from(await (await client.files.content(id)).arrayBuffer());
 const filesOf = async () => (await client.files.list()).data.map(({ id }) => id);
-const stored = () => storedBytes(api.deps.db, owner);
+const stored = () => storedBytes(api.deps.db, owner, api.now);
 const swept = async (minutes: number) => {
   api.now = new Date(api.now.getTime() + minutes * 60_000);
   return invoke(sweep, {}, api.deps);

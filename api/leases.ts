@@ -28,6 +28,7 @@ import {
   type KeptCheckpoint,
   type TrainLease,
   type TrainRelease,
+  train,
   type UploadUrls,
   type Validated,
 } from '../functions/train.ts';
@@ -42,7 +43,7 @@ import { finishPublished } from './results.ts';
 
 /** @returns undefined: nothing waits */
 export async function takeLease(deps: TrainingDeps, runner: string): Promise<TrainLease | undefined> {
-  await endExpiredLeases(deps.db, deps.queue, deps.now());
+  await endExpiredLeases(deps.db, deps.queue, train.needs.retries, deps.now());
   for (;;) {
     const id = crypto.randomUUID();
     const job = await leaseNextJob(deps.db, deps.queue, { id, runner, expiresAt: expiry(deps) });
@@ -233,6 +234,7 @@ export async function releaseJob(
   await under(deps, leaseId, async (job, tx) => {
     if (notKept !== undefined)
       return lose(tx, deps.queue, job, deps.now(), {
+        retries: train.needs.retries,
         note: `The runner gave the job back: ${notKept}`,
         code: 'checkpoint_not_kept',
         message: `${job.losses + 1} runners in a row kept nothing of their work: ${notKept}. A smaller r, or fewer target_modules, makes checkpoints smaller.`,

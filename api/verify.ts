@@ -4,7 +4,6 @@
  */
 import { changeStatus, filesOfVersion, findSubmitted, keepEvaluation, type Version } from '../db/adapters.ts';
 import { filesOfBase, findBase } from '../db/bases.ts';
-import { MAX_LOSSES } from '../db/leases.ts';
 import type { Database } from '../db/open.ts';
 import type { VersionStatus } from '../db/schema.ts';
 import {
@@ -15,7 +14,7 @@ import {
   type Verification,
 } from '../db/verifications.ts';
 import { HEARTBEAT_SECONDS, LEASE_SECONDS } from '../functions/train.ts';
-import { type Findings, RULES, type Verdict, type VerifyLease } from '../functions/verify.ts';
+import { type Findings, RULES, type Verdict, type VerifyLease, verify } from '../functions/verify.ts';
 import { count } from '../observe/metrics.ts';
 import { toStorable } from './content.ts';
 import { ApiError } from './errors.ts';
@@ -37,7 +36,7 @@ export async function takeVerification(deps: VerifyDeps, runner: string): Promis
     const lease = { id: crypto.randomUUID(), runner, expiresAt: expiry(deps) };
     const taken = await leaseNextVerification(deps.db, lease, deps.now());
     if (!taken) return undefined;
-    if (taken.losses < MAX_LOSSES) return describe(deps, taken);
+    if (taken.losses <= verify.needs.retries) return describe(deps, taken);
     const detail = `${taken.losses} runners in a row failed, or went silent, while they looked at it.`;
     await decide(deps, lease.id, { problems: [{ code: 'runner_lost', detail }], findings: NOTHING });
   }

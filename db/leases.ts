@@ -17,9 +17,6 @@ import {
   waitingStatus,
 } from './training.ts';
 
-/** A job that loses so many runners in a row, without a new checkpoint, is what kills them. */
-export const MAX_LOSSES = 3;
-
 export interface Lease {
   readonly id: string;
   readonly runner: string;
@@ -151,6 +148,8 @@ export async function giveBack(db: Database, queue: TrainingQueue, job: Job, now
 }
 
 interface Loss {
+  /** A job that loses more runners in a row, without a new checkpoint, is what kills them. */
+  readonly retries: number;
   /** For the job's owner, where another runner goes on. */
   readonly note: string;
   /** Why the job fails where none does. */
@@ -164,10 +163,10 @@ export async function lose(
   queue: TrainingQueue,
   job: Job,
   now: Date,
-  { note: told, code, message }: Loss,
+  { retries, note: told, code, message }: Loss,
 ): Promise<JobChange> {
   const losses = job.losses + 1;
-  if (losses < MAX_LOSSES || job.pausing) {
+  if (losses <= retries || job.pausing) {
     await note(db, job.id, told, 'warn');
     return { ...(await giveBack(db, queue, job, now)), losses };
   }
@@ -177,8 +176,13 @@ export async function lose(
   return { status: 'failed', error, finishedAt: now, leaseExpiresAt: null, losses };
 }
 
-/** Takes jobs back from runners that went silent. @returns how many */
-export function endExpiredLeases(db: Database, queue: TrainingQueue, now: Date): Promise<number> {
+/** Takes jobs back from runners that went silent. @param retries that a job has @returns how many */
+export function endExpiredLeases(
+  db: Database,
+  queue: TrainingQueue,
+  retries: number,
+  now: Date,
+): Promise<number> {
   return db.transaction(async (tx) => {
     const lost = await tx
       .select()
@@ -188,6 +192,7 @@ export function endExpiredLeases(db: Database, queue: TrainingQueue, now: Date):
       .for('update', { skipLocked: true });
     for (const job of lost) {
       const change = await lose(tx, queue, job, now, {
+        retries,
         note: 'The runner went silent; another one continues from the last checkpoint',
         code: 'runner_lost',
         message: `${job.losses + 1} runners in a row went silent while they worked on this job.`,

@@ -12,7 +12,7 @@ import { CHECKPOINTS, FILES, fileKey, PARTS, partsKey, TASKS, UPLOADS } from './
 import { retriesOf } from './on-runners.ts';
 import { eachPart } from './parts.ts';
 import type { Ports } from './ports.ts';
-import { STATE_FILES } from './train.ts';
+import { STATE_FILES, train } from './train.ts';
 
 type SweepPorts = Pick<Ports, 'db' | 'queue' | 'blobs' | 'now'>;
 type Storage = Pick<Ports, 'db' | 'blobs'>;
@@ -56,7 +56,7 @@ export const sweep = defineFunction({
   }),
   handle: (_tick, ports: SweepPorts) =>
     eachPart({
-      leases: () => endExpiredLeases(ports.db, ports.queue, ports.now()),
+      leases: () => endExpiredLeases(ports.db, ports.queue, train.needs.retries, ports.now()),
       tasks: () => endExpiredTasks(ports.db, retriesOf, ports.now()),
       drafts: () => sweepDrafts(ports),
       uploads: () => sweepUploads(ports),

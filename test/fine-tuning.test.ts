@@ -4,13 +4,12 @@ import { type OpenAI, toFile } from 'openai';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
 import { sampleAdapter } from '../adapter/sample-adapter.ts';
 import { resolveModel } from '../api/invoke.ts';
-import { MAX_LOSSES } from '../db/leases.ts';
 import { waitingWork } from '../db/operations.ts';
 import { usage } from '../db/schema.ts';
 import { findJob } from '../db/training.ts';
 import { invoke } from '../functions/definition.ts';
 import { sweep } from '../functions/sweep.ts';
-import { LEASE_SECONDS } from '../functions/train.ts';
+import { LEASE_SECONDS, train } from '../functions/train.ts';
 import { counted } from './counted-metrics.ts';
 import { base, baseId, InProcess } from './in-process.ts';
 import { ScriptedRunner, sha256 } from './scripted-runner.ts';
@@ -23,6 +22,8 @@ let api: InProcess;
 let client: OpenAI;
 let runner: ScriptedRunner;
 const adapter = sampleAdapter(base);
+/** Runners that a job may lose in a row. */
+const LOSSES = train.needs.retries + 1;
 const line = (i: number) =>
   `{"messages":[{"role":"user","content":"${i}"},{"role":"assistant","content":"${i}"}]}\n`;
 const data = Array.from({ length: 20 }, (_, i) => line(i)).join('');
@@ -843,7 +844,7 @@ describe('runners that die, or are thought dead', () => {
     const job = await create();
     const failed = () => counted.get('patchbay_jobs_ended_total failed') ?? 0;
     const before = failed();
-    for (let i = 0; i < MAX_LOSSES; i++) {
+    for (let i = 0; i < LOSSES; i++) {
       expect((await runner.take())?.jobId).toBe(job.id);
       later();
     }
@@ -858,13 +859,13 @@ describe('runners that die, or are thought dead', () => {
   it('a job of which no checkpoint can be kept fails instead of going round for ever', async () => {
     const job = await create();
     const reason = 'the checkpoint of step 10, 2.00 GB, was not kept within 2060 s';
-    for (let i = 1; i < MAX_LOSSES; i++) {
+    for (let i = 1; i < LOSSES; i++) {
       await runner.take();
       await runner.release(reason);
     }
     await runner.take();
     await runner.checkpoint(5);
-    for (let i = 0; i < MAX_LOSSES; i++) {
+    for (let i = 0; i < LOSSES; i++) {
       expect(await statusOf(job.id)).not.toBe('failed');
       await runner.release(reason);
       await runner.take();

@@ -1,6 +1,6 @@
 /** What has to hold after a run, whatever went wrong in it. Each check returns a line for each violation. */
 import { createHash } from 'node:crypto';
-import { MAX_LOSSES } from '../../db/leases.ts';
+import { train } from '../../functions/train.ts';
 import type { Client } from './client.ts';
 import type { Deployment } from './deployment.ts';
 import { leftOver } from './left-over.ts';
@@ -158,7 +158,11 @@ async function jobsEndOnce(
       if (error) found.push(`a job could not be made: ${error}`);
       continue;
     }
-    if (status === 'failed' && /runners in a row went silent/.test(error ?? '') && losses >= MAX_LOSSES)
+    if (
+      status === 'failed' &&
+      /runners in a row went silent/.test(error ?? '') &&
+      losses > train.needs.retries
+    )
       continue;
     if (status !== 'succeeded') {
       found.push(`job ${id} is ${status}: ${error ?? ''}`);

@@ -1,6 +1,7 @@
 /** Training jobs, for runners: the use cases behind functions/train.ts. */
 import { findSubmitted } from '../db/adapters.ts';
 import { findBase } from '../db/bases.ts';
+import { sizeOfFile } from '../db/files.ts';
 import {
   addEvents,
   declareCheckpoint,
@@ -95,13 +96,17 @@ async function parentSource(deps: TrainingDeps, id: string, number: number) {
   return adapterSource(deps, version);
 }
 
+/**
+ * What a job or a task needs is not deleted before it is over. The store is not asked: the lease is given by then, and would be lost
+ * with every question while the store is away.
+ */
 export async function userFile(
-  { blobs }: Pick<TrainingDeps, 'blobs'>,
+  { db, blobs }: Pick<TrainingDeps, 'db' | 'blobs'>,
   id: string,
   sha256: string,
 ): Promise<FileSource> {
-  const size = await blobs.size(fileKey(id));
-  if (size === undefined) throw new Error(`the bytes of ${id} are missing`);
+  const size = await sizeOfFile(db, id);
+  if (size === undefined) throw new Error(`the file ${id} is missing`);
   return fileSource(blobs, { path: `${id}.jsonl`, sha256, size }, fileKey(id));
 }
 

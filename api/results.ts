@@ -4,7 +4,7 @@
  */
 import { findSubmitted, type Version } from '../db/adapters.ts';
 import { findBase } from '../db/bases.ts';
-import { findDraft } from '../db/drafts.ts';
+import { expireDraft, findDraft } from '../db/drafts.ts';
 import { findLeased, isLive } from '../db/leases.ts';
 import type { Database } from '../db/open.ts';
 import type { Lineage } from '../db/schema.ts';
@@ -82,7 +82,8 @@ export async function finishPublished(deps: TrainingDeps, job: Job): Promise<boo
     await handIn(deps, job, found.draft.completed.number!);
     return true;
   }
-  if (found) await discardDraft(deps, ownerOf(job), job.draftId);
+  // Not discarded here: with the store away, each runner that asks would take the job and lose it.
+  await expireDraft(deps.db, job.draftId, deps.now());
   await under(deps, job.leaseId!, async () => ({ draftId: null }));
   return false;
 }

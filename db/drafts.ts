@@ -113,6 +113,11 @@ export async function draftsOf(db: Database, keys: readonly string[]): Promise<S
   return new Set(rows.map((row) => row.key));
 }
 
+/** For the next sweep to remove, with its bytes. */
+export async function expireDraft(db: Database, id: string, at: Date): Promise<void> {
+  await db.update(drafts).set({ expiresAt: at }).where(eq(drafts.id, id));
+}
+
 export async function expiredDrafts(db: Database, now: Date, limit: number): Promise<string[]> {
   const rows = await db.select({ id: drafts.id }).from(drafts).where(lt(drafts.expiresAt, now)).limit(limit);
   return rows.map(({ id }) => id);

@@ -33,6 +33,15 @@ export async function findFile(db: Database, userId: string, id: string): Promis
   return row as UserFile | undefined;
 }
 
+/** Of a file whose bytes are all there, whoever it belongs to. */
+export async function sizeOfFile(db: Database, id: string): Promise<number | undefined> {
+  const [row] = await db
+    .select({ size: files.size })
+    .from(files)
+    .where(and(eq(files.id, id), isNotNull(files.sha256)));
+  return row?.size ?? undefined;
+}
+
 export interface FilePage {
   readonly order: 'asc' | 'desc';
   readonly limit: number;

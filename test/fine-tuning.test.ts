@@ -5,7 +5,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } 
 import { sampleAdapter } from '../adapter/sample-adapter.ts';
 import { resolveModel } from '../api/invoke.ts';
 import { waitingWork } from '../db/operations.ts';
-import { usage } from '../db/schema.ts';
+import { drafts, usage } from '../db/schema.ts';
 import { findJob } from '../db/training.ts';
 import { invoke } from '../functions/definition.ts';
 import { sweep } from '../functions/sweep.ts';
@@ -816,6 +816,25 @@ describe('runners that die, or are thought dead', () => {
     };
     expect(versions).toHaveLength(1);
     expect(await runner.take()).toBeUndefined();
+  });
+
+  it('a store that is away loses no job that is given out, nor one whose publishing broke off', async () => {
+    const job = await create({ suffix: 'away' });
+    await runner.take();
+    await runner.validated();
+    await runner.deliver(adapter);
+    const away = Object.assign(new Error('connect ECONNREFUSED'), { code: 'ECONNREFUSED' });
+    const asked = (['size', 'abortUpload'] as const).map((what) =>
+      vi.spyOn(api.blobs, what).mockRejectedValue(away),
+    );
+    later();
+    expect(await runner.take()).toMatchObject({ jobId: job.id });
+    expect(asked.map(({ mock }) => mock.calls)).toEqual([[], []]);
+    for (const spy of asked) spy.mockRestore();
+    await runner.release();
+    later(1);
+    await invoke(sweep, {}, api.deps);
+    expect(await api.deps.db.$count(drafts, eq(drafts.target, 'alice/away'))).toBe(0);
   });
 
   it('a bad adapter is refused as anybody’s is, and the job goes on', async () => {

@@ -17,6 +17,7 @@ const CODES = {
   not_found: { status: 404, title: 'Not found' },
   model_not_found: { status: 404, title: 'No such model' },
   conflict: { status: 409, title: 'In conflict with what is there' },
+  lease_over: { status: 409, title: 'The lease is over' },
   gone: { status: 410, title: 'No longer there' },
   too_large: { status: 413, title: 'Too large' },
   refused: { status: 422, title: 'The files were refused' },

@@ -1,7 +1,7 @@
 /** What a runner may do to a job while its lease lives. */
 import { underLease } from '../db/leases.ts';
 import type { Job, JobChange } from '../db/training.ts';
-import { LEASE_SECONDS } from '../functions/train.ts';
+import { LEASE_OVER, LEASE_SECONDS } from '../functions/train.ts';
 import { ApiError } from './errors.ts';
 import type { TrainingDeps } from './fine-tuning.ts';
 
@@ -21,7 +21,7 @@ export async function under(
 }
 
 export const leaseOver = (leaseId: string) =>
-  new ApiError('conflict', `The lease ${leaseId} is over: stop work on its job and ask for another.`);
+  new ApiError(LEASE_OVER, `The lease ${leaseId} is over: stop work on its job and ask for another.`);
 
 export interface DeclaredFile {
   readonly path: string;

@@ -9,7 +9,7 @@
  *   POST tasks/{id}/failed     TaskFailure   -> 204            the task is at fault: to try again would change nothing
  *   POST tasks/{id}/release    Release       -> 204            given back; after some failures it fails
  *
- * A lease ends when the task does, when it is released, or when no heartbeat came for LEASE_SECONDS; then every call is answered 409.
+ * A lease ends when the task does, when it is released, or when no heartbeat came for LEASE_SECONDS; then every call is answered 409 `lease_over`.
  */
 import { z } from 'zod';
 import { DeclaredFile } from './train.ts';

@@ -15,13 +15,15 @@
  *   POST leases/{id}/release             TrainRelease       -> 204   paused, or given back to the queue
  *
  * A lease ends when the job does, when it is released, or when no heartbeat came for LEASE_SECONDS; then the job goes to
- * another runner. Every call under a lease that has ended is answered 409 and changes nothing. Calls under a living lease
+ * another runner. Every call under a lease that has ended is answered 409 `lease_over` and changes nothing. Calls under a living lease
  * may be repeated: events are known by their sequence, checkpoints by their step, results by their content.
  */
 import { z } from 'zod';
 import { defineFunction } from './definition.ts';
 import { AdapterSource, BaseSource, FileSource } from './generate.ts';
 
+/** The code of the answer to whoever had it. */
+export const LEASE_OVER = 'lease_over';
 /** A lease that was not renewed for so long is over. */
 export const LEASE_SECONDS = 60;
 /** How often a runner shall renew. */

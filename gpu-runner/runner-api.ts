@@ -1,6 +1,7 @@
 /** The API as runners call it: by their token, and again where the network failed. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Response } from 'undici';
+import { LEASE_OVER } from '../functions/train.ts';
 import { traceHeaders } from '../observe/trace.ts';
 import { fetch } from './fetch.ts';
 
@@ -76,8 +77,8 @@ export class RunnerApi {
     });
     this.answered = response.status < 500 && response.status !== 401;
     if (response.ok) return response.status === 204 ? undefined : response.json();
-    const detail = await detailOf(response);
-    if (response.status === 409) throw new LeaseEnded(detail);
+    const { code, detail } = await problemOf(response);
+    if (code === LEASE_OVER) throw new LeaseEnded(detail);
     if (response.status < 500 && response.status !== 429) throw new LeaseRefused(response.status, detail);
     throw new Error(`the API answered ${response.status}: ${detail}`);
   }
@@ -111,12 +112,12 @@ async function persistently<T>(attempt: () => Promise<T>, signal?: AbortSignal):
   }
 }
 
-async function detailOf(response: Response): Promise<string> {
+async function problemOf(response: Response): Promise<{ code?: string; detail: string }> {
   const text = await response.text().catch(() => '');
   try {
-    const { detail, title } = JSON.parse(text) as { detail?: string; title?: string };
-    return detail ?? title ?? text;
+    const { code, detail, title } = JSON.parse(text) as { code?: string; detail?: string; title?: string };
+    return { ...(code ? { code } : {}), detail: detail ?? title ?? text };
   } catch {
-    return text.slice(0, 500);
+    return { detail: text.slice(0, 500) };
   }
 }

@@ -763,7 +763,8 @@ describe('runners that die, or are thought dead', () => {
     expect(await messages(job.id)).toEqual(before);
     expect(await statusOf(job.id)).toBe('running');
     expect(await other.heartbeat()).toBe('continue');
-    expect((await runner.post('leases/unknown/heartbeat')).status).toBe(409);
+    const unknown = await runner.post('leases/unknown/heartbeat');
+    expect([unknown.status, await unknown.json()]).toMatchObject([409, { code: 'lease_over' }]);
   });
 
   it('a curve has each step once, though steps are repeated after a checkpoint', async () => {

@@ -2,7 +2,7 @@
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import { LeaseRefused, put, RunnerApi, Unreachable } from '../runner-api.ts';
+import { LeaseEnded, LeaseRefused, put, RunnerApi, Unreachable } from '../runner-api.ts';
 import { CheckpointNotKept, LeaseClient } from './lease-client.ts';
 
 vi.mock('node:timers/promises', () => ({ setTimeout: async () => undefined }));
@@ -81,6 +81,69 @@ describe('a checkpoint', () => {
   it('that a store refuses at once, being away, is sent again later', async () => {
     stored = { status: 503 };
     await expect(checkpoint()).rejects.toThrow(Unreachable);
+  });
+});
+
+describe('a result', () => {
+  const size = 3;
+  const files = [{ path: 'adapter_model.safetensors', size, sha256: '0'.repeat(64) }];
+  /** What the API answers, in turn, when it is told that all has been sent; and whether the part has arrived by then. */
+  let answers: { status: number; body: object; arrived: boolean }[];
+  let sent: number;
+
+  beforeEach(() => {
+    sent = 0;
+    let arrived = false;
+    server.removeAllListeners('request');
+    server.on('request', (request, response) => {
+      request.resume().on('end', () => {
+        if (request.method === 'PUT') {
+          arrived = true;
+          sent++;
+          response.end();
+        } else if (request.url!.endsWith('/complete')) {
+          const answer = answers.shift()!;
+          arrived = answer.arrived;
+          response.writeHead(answer.status).end(JSON.stringify(answer.body));
+        } else {
+          const part = { number: 1, size, done: arrived, ...(arrived ? {} : { url }) };
+          response.end(JSON.stringify({ files: [{ path: files[0]!.path, partSize: size, parts: [part] }] }));
+        }
+      });
+    });
+  });
+
+  const result = () =>
+    new LeaseClient(new RunnerApi({ url, token: 'token-of-this-test' }), 'runner').result(
+      'lease',
+      { files, receipt: {}, trainedTokens: 0 },
+      new Map([[files[0]!.path, new Uint8Array(size)]]),
+    );
+  const done = { status: 200, body: { model: 'owner/name@v1' }, arrived: true };
+  const conflict = (detail: string, arrived: boolean) => ({
+    status: 409,
+    body: { code: 'conflict', detail },
+    arrived,
+  });
+
+  it('of which the store has lost a part is sent again', async () => {
+    answers = [conflict('1 of its parts have not arrived', false), done];
+    expect(await result()).toBe('owner/name@v1');
+    expect(sent).toBe(2);
+  });
+
+  it('that cannot be published is refused, with the reason: the lease lives', async () => {
+    const detail = 'owner/name is a base model already: choose another name.';
+    answers = [conflict(detail, true)];
+    const error = await result().catch((reason: unknown) => reason);
+    expect(error).toBeInstanceOf(LeaseRefused);
+    expect(error).toMatchObject({ message: detail });
+    expect(sent).toBe(1);
+  });
+
+  it('of which the lease is over belongs to somebody else', async () => {
+    answers = [{ status: 409, body: { code: 'lease_over', detail: 'The lease is over.' }, arrived: true }];
+    await expect(result()).rejects.toThrow(LeaseEnded);
   });
 });
 

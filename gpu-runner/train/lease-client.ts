@@ -15,10 +15,14 @@ import {
   type Validated,
 } from '../../functions/train.ts';
 import { secondsSince } from '../../observe/metrics.ts';
-import { gigabytes, put, type RunnerApi, Unreachable } from '../runner-api.ts';
+import { gigabytes, LeaseRefused, put, type RunnerApi, Unreachable } from '../runner-api.ts';
 
 /** A store, or an API, that could not be reached is away, and comes back; one that was tried for so long is too slow for what it got. */
 const TOO_LONG_SECONDS = 60;
+const CONFLICT = 409;
+
+/** Of files, by their paths. */
+type Bytes = ReadonlyMap<string, Uint8Array<ArrayBuffer>>;
 
 /** It took too long. Whoever trains the same steps again may well come to the same end. */
 export class CheckpointNotKept extends Error {
@@ -56,7 +60,7 @@ export class LeaseClient {
   async checkpoint(
     lease: string,
     declared: DeclaredCheckpoint,
-    bytes: ReadonlyMap<string, Uint8Array<ArrayBuffer>>,
+    bytes: Bytes,
     kept: KeptCheckpoint,
   ): Promise<void> {
     const began = performance.now();
@@ -74,20 +78,32 @@ export class LeaseClient {
   }
 
   /** @returns the name of the model that the job became */
-  async result(
-    lease: string,
-    declared: DeclaredResult,
-    bytes: ReadonlyMap<string, Uint8Array<ArrayBuffer>>,
-  ): Promise<string> {
+  async result(lease: string, declared: DeclaredResult, bytes: Bytes): Promise<string> {
+    const size = sizeOf(declared.files);
+    await this.send(lease, declared, bytes);
+    for (;;) {
+      try {
+        return ResultAnswer.parse(await this.call(`/${lease}/result/complete`, {}, size)).model;
+      } catch (error) {
+        // Parts that the store has lost since are sent again; where there are none, something else is in the way.
+        const isConflict = error instanceof LeaseRefused && error.status === CONFLICT;
+        if (!isConflict || !(await this.send(lease, declared, bytes))) throw error;
+      }
+    }
+  }
+
+  /** Parts that have not arrived. @returns whether there were any */
+  private async send(lease: string, declared: DeclaredResult, bytes: Bytes): Promise<boolean> {
     const { files } = ResultUploads.parse(await this.call(`/${lease}/result`, declared));
+    let isSent = false;
     for (const { path, partSize, parts } of files) {
       for (const { number, done, url } of parts ?? []) {
         if (done || !url || !partSize) continue;
         await put(url, bytes.get(path)!.slice((number - 1) * partSize, number * partSize));
+        isSent = true;
       }
     }
-    const size = sizeOf(declared.files);
-    return ResultAnswer.parse(await this.call(`/${lease}/result/complete`, {}, size)).model;
+    return isSent;
   }
 
   async failed(lease: string, failure: JobFailure): Promise<void> {

@@ -136,7 +136,7 @@ async function open(config: Config, log: Logger, shutdown: Shutdown): Promise<st
   const worker = new Worker(ANYWHERE, { ...deps, post }, log);
   worker.start();
   shutdown.add('the worker', () => worker.stop());
-  const key = await bootstrapKey(deps.auth, adminId);
+  const key = await database.inTurn(() => bootstrapKey(deps.auth, adminId));
   return `${url}${key ? ` key ${key}` : ''}`;
 }
 

@@ -19,6 +19,8 @@ export interface OpenDatabase {
   readonly driver: { readonly url: string } | { readonly pglite: PGlite };
   /** Of the pool, where the database is a server. */
   readonly connections?: () => { readonly total: number; readonly idle: number; readonly waiting: number };
+  /** Does what servers that start together must not do at once. A data folder has one server anyway. */
+  inTurn<T>(work: () => Promise<T>): Promise<T>;
   close(): Promise<void>;
 }
 
@@ -39,6 +41,7 @@ export async function openDatabase(location: DatabaseLocation): Promise<OpenData
       db: drizzleNodePostgres(pool, { schema }),
       driver: { url: location.url },
       connections: () => ({ total: pool.totalCount, idle: pool.idleCount, waiting: pool.waitingCount }),
+      inTurn: (work) => oneAtATime(pool, STARTING, work),
       close: () => pool.end(),
     };
   }
@@ -48,7 +51,7 @@ export async function openDatabase(location: DatabaseLocation): Promise<OpenData
   });
   const db = drizzlePglite(client, { schema });
   await migratePglite(db, { migrationsFolder });
-  return { db, driver: { pglite: client }, close: () => client.close() };
+  return { db, driver: { pglite: client }, inTurn: (work) => work(), close: () => client.close() };
 }
 
 /** On connections of its own: a migration takes as long as it takes, and so does waiting for another server's. */
@@ -56,27 +59,29 @@ async function migrate(url: string): Promise<void> {
   const pool = createPool(url, { max: 2, query_timeout: 0 });
   const db = drizzleNodePostgres(pool, { schema });
   try {
-    await oneAtATime(pool, () => migrateNodePostgres(db, { migrationsFolder }));
+    await oneAtATime(pool, MIGRATING, () => migrateNodePostgres(db, { migrationsFolder }));
   } finally {
     await pool.end();
   }
 }
 
-/** Any number that nobody else locks. */
+/** Any numbers that nobody else locks. */
 const MIGRATING = 0x70_61_74_63_68; // 'patch'
+const STARTING = MIGRATING + 1;
 
 /**
  * Servers that start together on an empty database: one changes it, the others wait. The lock belongs to a transaction of its
  * own, so that it is gone with the connection, and right behind a pooler too.
  */
-async function oneAtATime(pool: Pool, work: () => Promise<void>): Promise<void> {
+async function oneAtATime<T>(pool: Pool, lock: number, work: () => Promise<T>): Promise<T> {
   const client = await pool.connect();
   try {
     await client.query('begin');
-    await client.query('select pg_advisory_xact_lock($1)', [MIGRATING]);
-    await work();
+    await client.query('select pg_advisory_xact_lock($1)', [lock]);
+    const done = await work();
     await client.query('commit');
     client.release();
+    return done;
   } catch (error) {
     client.release(true); // closed, and the lock with it
     throw error;

@@ -53,6 +53,17 @@ describe.each(['PGlite', 'Postgres'] as const)('on %s', (kind) => {
   const past = sql`now() - interval '1 second'`;
   const row = async () => (await db(0).select().from(schedules))[0]!;
 
+  it('what servers that start together must not do at once, one does after the other', async () => {
+    let [running, most] = [0, 0];
+    const work = async () => {
+      most = Math.max(most, ++running);
+      await new Promise((resolve) => setTimeout(resolve, 20));
+      return running--;
+    };
+    const done = await Promise.all(open.map((one) => one.inTurn(work)));
+    expect([most, ...done]).toEqual([1, ...open.map(() => 1)]);
+  });
+
   it('a tick is claimed by one, and no other before it is due again', async () => {
     expect(await claimAll()).toHaveLength(1);
     expect(await claimAll()).toHaveLength(0);

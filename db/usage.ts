@@ -141,13 +141,17 @@ export function earningsOf(db: Database, payee: string, month: string) {
     .orderBy(asc(earnings.adapterId), asc(earnings.kind));
 }
 
-/** Closes the months before this one: an event each, for whoever takes the payment. @returns how many */
+/** What was used in a month's last moments is entered a little later, by servers whose clocks differ a little. */
+const CLOSING_MS = 3_600_000;
+
+/** Closes the months before this one, an hour after their end: an event each, for whoever takes the payment. @returns how many */
 export function closeMonths(db: Database, now: Date): Promise<number> {
+  const open = monthOf(new Date(now.getTime() - CLOSING_MS));
   return db.transaction(async (tx) => {
     const closed = await tx
       .update(spending)
       .set({ closedAt: now })
-      .where(and(lt(spending.month, monthOf(now)), isNull(spending.closedAt)))
+      .where(and(lt(spending.month, open), isNull(spending.closedAt)))
       .returning();
     if (closed.length > 0)
       await tx.insert(events).values(

@@ -6,6 +6,10 @@ const TICK = 10;
 
 /** Runs the decision every ten seconds under a rate that changes. @returns what is desired, tick by tick */
 function run(rates: readonly number[], change: Partial<Observation> = {}): number[] {
+  return states(rates, change).map(runnersOf);
+}
+
+function states(rates: readonly number[], change: Partial<Observation> = {}): ScaleState[] {
   let state: ScaleState | null = null;
   let arrivals = 0;
   let askedAt = 0;
@@ -22,7 +26,7 @@ function run(rates: readonly number[], change: Partial<Observation> = {}): numbe
       answerSeconds: 4,
     };
     state = desiredRunners(state, { ...seen, ...change });
-    return runnersOf(state);
+    return state;
   });
 }
 
@@ -77,6 +81,14 @@ describe('desired runners', () => {
         }
       }),
     );
+  });
+
+  it('are no more for bases that each needed most of one some time ago, and little since', () => {
+    const { held: then } = states(steady(2.5, 60)).at(-1)!;
+    const { held: since } = states([...steady(2.5, 60), ...steady(0.05, 90)]).at(-1)!;
+    const many = (held: number) => Array.from({ length: 20 }, () => ({ held, bytes: 10 }));
+    expect(fleetSize(many(then), 1000)).toBe(18);
+    expect(fleetSize(many(since), 1000)).toBe(1);
   });
 
   it('are shared by bases that need little, and enough for the weights of all', () => {

@@ -86,15 +86,14 @@ function rateOf(state: ScaleState | null, { atSeconds, arrivals }: Observation):
   return state.rate + (1 - Math.exp(-seconds / RATE_SECONDS)) * (now - state.rate);
 }
 
-/** Somebody has asked lately, so what is held is never nothing. */
+/** Somebody has asked lately, so what is held is never nothing. Parts of a runner count: bases share them, and parts add up. */
 function hold(
   state: ScaleState | null,
   need: number,
   at: number,
 ): Pick<ScaleState, 'held' | 'lowSince' | 'lowPeak'> {
   const least = Math.max(need, LEAST);
-  if (!state || Math.ceil(least) >= Math.ceil(state.held))
-    return { held: Math.max(least, state?.held ?? 0), lowSince: 0, lowPeak: 0 };
+  if (!state || least >= state.held) return { held: least, lowSince: 0, lowPeak: 0 };
   if (state.lowSince === 0) return { held: state.held, lowSince: at, lowPeak: least };
   const lowPeak = Math.max(state.lowPeak, least);
   if (at - state.lowSince < LOWER_AFTER_SECONDS)

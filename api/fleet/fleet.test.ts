@@ -83,3 +83,12 @@ it('counts no runner that is too small for the base', async () => {
     field: 'n',
   });
 });
+
+it('says so where all runners are too small for the base', async () => {
+  const small = { baseBytes: 9, bases: [] };
+  await expect(fleetOf(small, { ...small, baseBytes: 7 })(1)).rejects.toMatchObject({
+    code: 'unavailable',
+    message:
+      'No runner has room for a/b: its weights have 10 bytes, and the largest keeps 9 (PATCHBAY_RUNNER_BASE_BYTES).',
+  });
+});

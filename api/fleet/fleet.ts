@@ -12,7 +12,7 @@ import {
   type RunnerReason,
   STOPPED,
 } from '../runner-client.ts';
-import { choose, mostAnswers, type Need, secondsUntilRoom } from './choose.ts';
+import { choose, mostAnswers, type Need, type RunnerView, secondsUntilRoom } from './choose.ts';
 import { type Member, type MemberSources, Members } from './members.ts';
 
 export interface FleetOptions extends Pick<MemberSources, 'registered' | 'fixed'> {
@@ -145,7 +145,8 @@ export function createFleet(options: FleetOptions): Fleet {
     if (failure?.reason === 'busy') throw busy(secondsUntilRoom(await members.usable()));
     if (failure && !OUT.has(failure.reason)) throw failure;
     if (trail.looks > 0) {
-      if (clock() >= until || stopping?.aborted) throw failure ?? nobody(request.base.id);
+      if (clock() >= until || stopping?.aborted)
+        throw failure ?? nobody(request.base.id, trail.need, await members.usable());
       await pause(LOOK_MS, signal);
     }
     trail.looks++;
@@ -281,14 +282,13 @@ function busy(retryAfterSeconds: number): ApiError {
   });
 }
 
-function nobody(base: string): ApiError {
-  return new ApiError(
-    'unavailable',
-    `No runner can serve ${base} now; try again in ${NOBODY_SECONDS} seconds.`,
-    {
-      retryAfterSeconds: NOBODY_SECONDS,
-    },
-  );
+function nobody(base: string, { baseBytes }: Need, usable: readonly RunnerView[]): ApiError {
+  const largest = Math.max(0, ...usable.map((runner) => runner.baseBytes));
+  const why =
+    usable.length === 0 || largest >= baseBytes
+      ? `No runner can serve ${base} now; try again in ${NOBODY_SECONDS} seconds.`
+      : `No runner has room for ${base}: its weights have ${baseBytes} bytes, and the largest keeps ${largest} (PATCHBAY_RUNNER_BASE_BYTES).`;
+  return new ApiError('unavailable', why, { retryAfterSeconds: NOBODY_SECONDS });
 }
 
 function pause(ms: number, signal: AbortSignal): Promise<void> {

@@ -68,13 +68,11 @@ export class S3Store {
     return this.objects.get(key);
   }
 
-  /** Those whose keys begin so, behind `after`, in the order of their keys' bytes. */
+  /** Those whose keys begin so, behind `after`, in the order of their keys. Ours are ASCII, where that is the order of their bytes. */
   list(prefix: string, after: string): StoredObject[] {
-    const found = [...this.objects.values()].filter(({ key }) => key.startsWith(prefix));
-    const sorted = found.sort((a, b) => Buffer.compare(Buffer.from(a.key), Buffer.from(b.key)));
-    return after === ''
-      ? sorted
-      : sorted.filter(({ key }) => Buffer.compare(Buffer.from(key), Buffer.from(after)) > 0);
+    return [...this.objects.values()]
+      .filter(({ key }) => key.startsWith(prefix) && key > after)
+      .sort((a, b) => (a.key < b.key ? -1 : 1));
   }
 
   /**

@@ -5,7 +5,7 @@ import { completionScript } from './completion.ts';
 import { CliError, EXIT } from './errors.ts';
 import { type Output, print } from './output.ts';
 import type { ReproduceOptions } from './reproduce.ts';
-import { readSettings } from './settings.ts';
+import { readSettings, serverUrl } from './settings.ts';
 import type { TrainOptions } from './train.ts';
 
 const program = new Command('patchbay')
@@ -51,7 +51,7 @@ program
   .action(async (url: string | undefined, { key }: { key?: string }) => {
     await (await load.account()).login(
       output(),
-      (url ?? (await readSettings(process.env)).url).replace(/\/+$/, ''),
+      url === undefined ? (await readSettings(process.env)).url : serverUrl(url),
       key,
     );
   });

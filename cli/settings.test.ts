@@ -49,6 +49,15 @@ it('knows its server with a slash at the end, too', async () => {
   expect((await readSettings({ ...environment, PATCHBAY_URL: 'http://a.test/' })).key).toBe('pb_a');
 });
 
+it('says what the address of a server lacks', async () => {
+  for (const given of ['127.0.0.1:8787', 'localhost:8787', 'here'])
+    await expect(readSettings({ ...environment, PATCHBAY_URL: given })).rejects.toMatchObject({
+      message: `${given} is not the URL of a server`,
+      hint: expect.stringContaining('http://'),
+    });
+  expect((await readSettings({ ...environment, PATCHBAY_URL: '' })).url).toBe(DEFAULT_URL);
+});
+
 it('says which file is spoilt', async () => {
   const file = await storeSettings('http://a.test', 'pb_a', environment);
   await writeFile(file, '{"url":');

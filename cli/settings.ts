@@ -20,10 +20,20 @@ function settingsFile(environment: NodeJS.ProcessEnv): string {
 
 export async function readSettings(environment: NodeJS.ProcessEnv): Promise<Settings> {
   const stored = await readStored(settingsFile(environment));
-  const url = (environment['PATCHBAY_URL'] ?? stored?.url ?? DEFAULT_URL).replace(/\/+$/, '');
+  const url = serverUrl(environment['PATCHBAY_URL'] || stored?.url || DEFAULT_URL);
   // A stored key belongs to the server it was stored for, and is sent to no other.
   const key = environment['PATCHBAY_KEY'] ?? (stored && stored.url === url ? stored.key : undefined);
   return { url, key };
+}
+
+/** As it was given, without the slash at its end. @throws CliError: of an address without its `http://`, nobody would hear that it is that */
+export function serverUrl(given: string): string {
+  if (URL.canParse(given) && /^https?:$/.test(new URL(given).protocol)) return given.replace(/\/+$/, '');
+  throw new CliError(
+    EXIT.usage,
+    `${given} is not the URL of a server`,
+    `One begins with http:// or https://, as ${DEFAULT_URL} does.`,
+  );
 }
 
 async function readStored(file: string): Promise<z.infer<typeof Stored> | undefined> {

@@ -1,4 +1,5 @@
 /** `patchbay search`, `show` and `pull`. */
+import type { z } from 'zod';
 import { parseReference } from '../adapter/reference.ts';
 import { AdapterDetail, AdapterPage, type Client, VersionDetail } from './client.ts';
 import { downloadInto } from './download.ts';
@@ -38,11 +39,12 @@ export async function search(
 export async function show(client: Client, output: Output, reference: string): Promise<void> {
   const { id, version } = single(reference);
   const adapter = await client.get(AdapterDetail, `/api/adapters/${id}`);
-  const number = version ?? adapter.latest;
+  const number = version ?? newest(adapter);
   const detail = await client.get(VersionDetail, `/api/adapters/${id}/versions/${number}`);
+  const { length: versions } = adapter.versions;
   result(output, { ...adapter, version: detail }, () =>
     [
-      `${adapter.title}  (${detail.reference}, one of ${adapter.versions.length})`,
+      `${adapter.title}  (${detail.reference}${versions > 1 ? `, one of ${versions} versions` : ''})`,
       adapter.summary,
       '',
       `base     ${detail.base}`,
@@ -77,7 +79,7 @@ export async function pull(
   folder: string | undefined,
 ): Promise<void> {
   const { id, version } = single(reference);
-  const number = version ?? (await client.get(AdapterDetail, `/api/adapters/${id}`)).latest;
+  const number = version ?? newest(await client.get(AdapterDetail, `/api/adapters/${id}`));
   const { files } = await client.get(VersionDetail, `/api/adapters/${id}/versions/${number}`);
   const target = folder ?? id.split('/')[1]!;
   const route = (path: string) => `/api/adapters/${id}/versions/${number}/files/${path}`;
@@ -87,6 +89,13 @@ export async function pull(
     { reference: `${id}@${number}`, folder: target, files },
     () => `${id}@${number} is in ${target}`,
   );
+}
+
+/** The number of the latest version; where none is listed, of the newest, which only those see who work on it. */
+export function newest({ id, latest, versions }: z.infer<typeof AdapterDetail>): number {
+  const number = latest || versions[0]?.number;
+  if (number === undefined) throw new CliError(EXIT.notFound, `${id} has no version yet`);
+  return number;
 }
 
 /** owner/name or owner/name@version. */

@@ -215,6 +215,42 @@ describe('a connection that breaks', () => {
   });
 });
 
+describe('an adapter none of whose versions is listed', () => {
+  const refused = {
+    status: 'refused',
+    verification: { problems: [{ detail: 'It says what its base says.' }], findings: null },
+  };
+  const adapter = (versions: object[]) => ({
+    id: 'alice/sql',
+    title: 'SQL',
+    summary: '',
+    base: 'patchbay/tiny',
+    rank: 8,
+    size: 7,
+    latest: 0,
+    card: '',
+    license: null,
+    task: null,
+    versions,
+  });
+
+  it('is shown by its newest, with what became of it', async () => {
+    answers['GET /api/adapters/alice/sql'] = [json(adapter([version(2), version(1)]))];
+    answers['GET /api/adapters/alice/sql/versions/2'] = [json(version(2, refused))];
+    const { code, stdout } = await run('show', 'alice/sql');
+    expect([code, stdout]).toEqual([0, expect.stringContaining('SQL  (alice/sql@2, one of 2 versions)')]);
+    expect(stdout).toContain('status   refused\nreason   It says what its base says.\n');
+  });
+
+  it('may have none', async () => {
+    answers['GET /api/adapters/alice/sql'] = [json(adapter([]))];
+    expect(await run('pull', 'alice/sql')).toMatchObject({
+      code: EXIT.notFound,
+      stderr: 'patchbay: alice/sql has no version yet\n',
+    });
+  });
+});
+
 describe('what was given wrongly', () => {
   it.each([
     [['keys', 'create', 'x', '--days', 'abc'], {}, 'patchbay: --days abc is not a number\n'],
@@ -255,6 +291,35 @@ describe('what was given wrongly', () => {
       code: EXIT.usage,
       stderr: expect.stringMatching(/folder's name.*--as owner\/name/s),
     });
+  });
+
+  it('is told once of a job that it ended', async () => {
+    const error = { code: 'invalid_file', message: 'validation_file: is empty.', param: 'validation_file' };
+    answers['GET /v1/fine_tuning/jobs/ftjob-1'] = [
+      json({
+        id: 'ftjob-1',
+        status: 'failed',
+        model: 'patchbay/tiny',
+        created_at: 0,
+        fine_tuned_model: null,
+        trained_tokens: null,
+        error,
+      }),
+    ];
+    answers['GET /v1/fine_tuning/jobs/ftjob-1/events'] = [json({ data: [], has_more: false })];
+    expect(await run('jobs', 'follow', 'ftjob-1')).toMatchObject({
+      code: EXIT.failed,
+      stderr: 'patchbay: --validation: is empty.\n',
+    });
+  });
+
+  it('is a folder without what its kind has', async () => {
+    const missing = { code: EXIT.usage, stderr: expect.stringContaining('transformers model') };
+    expect(await run('base', 'import', folder, 'alice/base')).toMatchObject(missing);
+    await writeFile(join(folder, 'adapter_config.json'), '{}');
+    expect((await run('publish', folder)).stderr).toContain("PEFT's save_pretrained");
+    await writeFile(join(folder, 'adapter_model.safetensors'), '');
+    expect((await run('publish', folder)).stderr).toContain('adapter_config.json names no base\n');
   });
 
   it('is another key only where a scope is what it lacks', async () => {

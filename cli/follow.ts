@@ -6,6 +6,7 @@ import { CliError, EXIT } from './errors.ts';
 import { onInterrupt } from './interrupt.ts';
 import { type Event, eventLine, eventsAfter, getJob, isOver, type Job, printEvent } from './jobs.ts';
 import { type LossPoint, lossCurve } from './loss-curve.ts';
+import { asOption } from './options.ts';
 import { note, type Output, printable } from './output.ts';
 import { NOT_REACHABLE, untilOver } from './patience.ts';
 
@@ -81,8 +82,7 @@ function succeeded(job: Job): Job {
   if (job.status === 'succeeded') return job;
   const { error } = job;
   if (!error) throw new CliError(EXIT.failed, `the job ${job.id} was ${job.status}`);
-  const field = error.param ? ` (${error.param})` : '';
-  throw new CliError(EXIT.failed, `${printable(error.message)}${field}`);
+  throw new CliError(EXIT.failed, printable(asOption(error.message, error.param)));
 }
 
 /** @param columns of the terminal */

@@ -58,7 +58,7 @@ export async function listJobs(client: Client, output: Output): Promise<void> {
   result(output, { jobs: data }, () =>
     data.length === 0
       ? 'No jobs yet: patchbay train'
-      : table(['job', 'status', 'made', 'model'], data.map(row)),
+      : table(['JOB', 'STATUS', 'MADE', 'MODEL'], data.map(row)),
   );
 }
 

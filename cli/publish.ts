@@ -37,14 +37,21 @@ export async function publish(
   folder: string,
   options: { as?: string; base?: string; private?: boolean },
 ): Promise<void> {
-  const names = await filesIn(folder, (name) => ADAPTER_FILES.includes(name), [CONFIG, WEIGHTS]);
+  const names = await filesIn(
+    folder,
+    (name) => ADAPTER_FILES.includes(name),
+    [CONFIG, WEIGHTS],
+    "PEFT's save_pretrained",
+  );
   const rawConfig = await readConfig(folder);
   const named = namedBase(rawConfig);
   const base = options.base ?? named;
   if (base === undefined || !/^[^/]+\/[^/]+$/.test(base)) {
     throw new CliError(
       EXIT.usage,
-      `${CONFIG} names the base ${JSON.stringify(base)}`,
+      options.base === undefined
+        ? `${CONFIG} names ${named === undefined ? 'no base' : `the base ${JSON.stringify(named)}`}`
+        : `--base ${base} is not owner/name`,
       'Say which base it is for: --base owner/name.',
     );
   }
@@ -128,7 +135,13 @@ async function checkAndDescribe(
 export async function importBase(client: Client, output: Output, folder: string, id: string): Promise<void> {
   if (!/^[^/]+\/[^/]+$/.test(id)) throw new CliError(EXIT.usage, `${id} is not owner/name`);
   const known = (name: string) => BASE_FILES.includes(name) || name.endsWith('.safetensors');
-  const names = await filesIn(folder, known, ['config.json', 'tokenizer.json', 'tokenizer_config.json']);
+  const required = ['config.json', 'tokenizer.json', 'tokenizer_config.json'];
+  const names = await filesIn(
+    folder,
+    known,
+    required,
+    'save_pretrained of a transformers model and of its tokenizer',
+  );
   try {
     const config = parseBaseConfig(JSON.parse(await readFile(join(folder, 'config.json'), 'utf8')));
     const shards = names.filter((name) => name.endsWith('.safetensors'));
@@ -150,10 +163,12 @@ export async function importBase(client: Client, output: Output, folder: string,
   result(output, completed, () => `imported ${id}`);
 }
 
+/** @param writer what writes all that is required */
 async function filesIn(
   folder: string,
   known: (name: string) => boolean,
   required: readonly string[],
+  writer: string,
 ): Promise<string[]> {
   const all = await readdir(folder).catch(() => {
     throw new CliError(EXIT.usage, `${folder} is not a folder that can be read`);
@@ -167,7 +182,7 @@ async function filesIn(
     throw new CliError(
       EXIT.usage,
       `${folder} has no ${missing.join(' and no ')}.${pickle}`,
-      "A folder that PEFT's save_pretrained wrote has all of it.",
+      `A folder that ${writer} wrote has all of it.`,
     );
   }
   return names;

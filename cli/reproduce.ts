@@ -1,6 +1,6 @@
 /** `patchbay reproduce`: has a runner train a version again from its receipt, and compares the bytes. */
 import { z } from 'zod';
-import { single } from './browse.ts';
+import { newest, single } from './browse.ts';
 import { AdapterDetail, type Client, VersionDetail } from './client.ts';
 import { CliError, EXIT } from './errors.ts';
 import type { Output } from './output.ts';
@@ -47,7 +47,7 @@ export async function reproduce(
 
 async function readVersion(client: Client, reference: string): Promise<z.infer<typeof Trained>> {
   const { id, version } = single(reference);
-  const number = version ?? (await client.get(AdapterDetail, `/api/adapters/${id}`)).latest;
+  const number = version ?? newest(await client.get(AdapterDetail, `/api/adapters/${id}`));
   return client.get(Trained, `/api/adapters/${id}/versions/${number}`);
 }
 

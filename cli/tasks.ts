@@ -209,7 +209,7 @@ export async function listTasks(client: Client, output: Output): Promise<void> {
   result(output, { tasks }, () =>
     tasks.length === 0
       ? 'No tasks yet: patchbay evaluate, patchbay merge, patchbay reproduce'
-      : table(['task', 'what', 'status', 'made', 'model'], tasks.map(row)),
+      : table(['TASK', 'WHAT', 'STATUS', 'MADE', 'MODEL'], tasks.map(row)),
   );
 }
 

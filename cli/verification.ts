@@ -34,11 +34,13 @@ export async function verified(client: Client, output: Output, reference: string
   throw new CliError(EXIT.refused, `${reference} did not pass its verification.\n${list(reasons)}`);
 }
 
-export function describeVerification({ verification, runsOn }: Detail): string[] {
+export function describeVerification({ status, verification, runsOn }: Detail): string[] {
   const { smoke, evaluation, notes = [], advice = [] } = verification?.findings ?? {};
   const percent = (share: number) => `${Math.round(100 * share)}%`;
   const { loss, accuracy } = evaluation ?? {};
   return [
+    ...(status === 'passed' ? [] : [`status   ${status}`]),
+    ...(verification?.problems ?? []).map(({ detail }) => `reason   ${detail}`),
     ...(smoke ? [`answers  ${smoke.changedAnswers} of ${smoke.prompts} differ from the base's`] : []),
     ...(evaluation
       ? [

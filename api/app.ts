@@ -130,16 +130,14 @@ export function createApp(deps: AppDeps) {
   if (pages) app.route('/', pages.routes);
   else app.get('/', (c) => c.redirect('/docs'));
 
-  app.notFound((c) =>
-    render(
-      c.req.path,
-      c.get('requestId') ?? '',
-      new ApiError(
-        'not_found',
-        `There is nothing at ${c.req.method} ${c.req.path}; /docs lists what there is.`,
-      ),
-    ),
-  );
+  app.notFound((c) => {
+    const { method, path } = c.req;
+    const next = LACKS_V1.test(path)
+      ? ": the base URL of OpenAI's clients ends with /v1 here."
+      : '; /docs lists what there is.';
+    const error = new ApiError('not_found', `There is nothing at ${method} ${path}${next}`);
+    return render(path, c.get('requestId') ?? '', error);
+  });
   app.onError(async (error, c) => {
     const requestId = c.get('requestId') ?? '';
     const known = logged(deps.log, c, error);
@@ -161,9 +159,12 @@ function isOwnPage(request: Request, publicUrl: string): boolean {
   return [request.url, publicUrl].some((own) => new URL(own).host === new URL(origin).host);
 }
 
-/** Errors in the shape of the protocol that was spoken. */
+/** What OpenAI's clients ask first, where their base URL was given without its `/v1`. */
+const LACKS_V1 = /^\/(chat\/completions|completions|models|files|uploads|fine_tuning\/jobs)$/;
+
+/** Errors in the shape of the protocol that was spoken: of another one, OpenAI's clients say the status alone. */
 function render(path: string, requestId: string, error: ApiError): Response {
-  const openai = path === '/v1' || path.startsWith('/v1/');
+  const openai = path === '/v1' || path.startsWith('/v1/') || LACKS_V1.test(path);
   const headers = new Headers({
     'content-type': openai ? 'application/json' : 'application/problem+json',
   });

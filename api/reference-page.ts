@@ -50,5 +50,13 @@ body { font: 16px/1.5 system-ui, sans-serif; margin: 0; }
 main { max-width: 60rem; margin: 0 auto; padding: 2rem 1rem; }
 table { border-collapse: collapse; width: 100%; display: block; overflow-x: auto; }
 th, td { text-align: left; padding: .5rem .75rem; border-bottom: 1px solid color-mix(in srgb, currentColor 20%, transparent); vertical-align: top; }
-code { font-size: .9em; overflow-wrap: anywhere; }
+code { font-size: .9em; overflow-wrap: break-word; }
+@media (max-width: 40rem) {
+  thead { display: none; }
+  tbody { display: block; }
+  code { overflow-wrap: anywhere; }
+  tr { display: block; padding: .75rem 0; border-bottom: 1px solid color-mix(in srgb, currentColor 20%, transparent); }
+  td { display: block; padding: 0; border: 0; }
+  td:last-child::before { content: 'Key: '; }
+}
 `;

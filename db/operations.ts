@@ -1,5 +1,5 @@
 /** What an operator looks at: how much there is of everything, and what waits. */
-import { and, count, desc, eq, gt, inArray, isNull, min, sql, sum } from 'drizzle-orm';
+import { and, count, desc, eq, gt, inArray, isNull, min, type SQL, sql, sum } from 'drizzle-orm';
 import type { Database } from './open.ts';
 import {
   adapters,
@@ -41,8 +41,8 @@ interface Report {
 const REPORTS = 20;
 
 export async function operations(db: Database, now: Date): Promise<Operations> {
-  const one = async (from: typeof adapters | typeof user | typeof drafts) =>
-    (await db.select({ rows: count() }).from(from))[0]!.rows;
+  const one = async (from: typeof adapters | typeof user | typeof drafts, which?: SQL) =>
+    (await db.select({ rows: count() }).from(from).where(which))[0]!.rows;
   const bytes = async (from: typeof blobs | typeof files) =>
     Number((await db.select({ bytes: sum(from.size) }).from(from))[0]?.bytes ?? 0);
   const byStatus = async (from: typeof trainingJobs | typeof verifications | typeof tasks) => {
@@ -53,7 +53,7 @@ export async function operations(db: Database, now: Date): Promise<Operations> {
   return {
     adapters: await one(adapters),
     people: await one(user),
-    drafts: await one(drafts),
+    drafts: await one(drafts, isNull(drafts.completed)),
     stored: { blobs: await bytes(blobs), files: await bytes(files) },
     jobs: await byStatus(trainingJobs),
     verifications: await byStatus(verifications),

@@ -59,12 +59,17 @@ describe('a bad adapter is refused with its reason, and nothing of it is listed'
 
 describe('publishing', () => {
   it('lists what is right, once, however often it is completed', async () => {
+    const underWay = async () =>
+      ((await (await api.call('GET', '/api/operator')).json()) as { drafts: number }).drafts;
+    const before = await underWay();
     const draft = await api.start('/api/adapters/alice/good/versions', goodFiles);
     await upload(draft, goodFiles);
+    expect(await underWay()).toBe(before + 1);
     const both = await Promise.all([1, 2].map(() => api.call('POST', `/api/drafts/${draft.id}/complete`)));
     expect(both.map(({ status }) => status)).toEqual([200, 200]);
     for (const answer of [...both, await api.complete(draft)])
       expect(await answer.json()).toMatchObject({ version: { number: 1 } });
+    expect(await underWay()).toBe(before); // it is kept for whoever missed the answer
     const { versions } = (await (await api.call('GET', '/api/adapters/alice/good')).json()) as {
       versions: unknown[];
     };
@@ -335,6 +340,16 @@ describe('the rules of the routes', () => {
     expect((await api.call('DELETE', `/api/drafts/${draft.id}`, undefined, alice)).status).toBe(204);
     expect((await api.call('POST', '/api/bases/alice/base', { files }, alice)).status).toBe(403);
     expect((await api.call('POST', '/api/keys', { name: 'x', scopes: ['read'] }, alice)).status).toBe(403);
+  });
+
+  it("tells OpenAI's clients what their base URL lacks", async () => {
+    for (const path of ['/chat/completions', '/fine_tuning/jobs'])
+      expect(await (await api.call('POST', path, {})).json()).toMatchObject({
+        error: {
+          message: `There is nothing at POST ${path}: the base URL of OpenAI's clients ends with /v1 here.`,
+          code: 'not_found',
+        },
+      });
   });
 
   it('describes every route', async () => {

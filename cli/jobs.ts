@@ -30,6 +30,9 @@ const page = <T extends z.ZodType>(item: T) => z.object({ data: z.array(item), h
 
 const route = (id: string) => `/v1/fine_tuning/jobs/${encodeURIComponent(id)}`;
 
+/** As every command takes it: OpenAI's field says `owner/name@v1`. */
+export const versionMade = ({ fine_tuned_model: made }: Job): string | undefined => made?.replace('@v', '@');
+
 export const isOver = ({ status }: Job): boolean => OVER.includes(status);
 export const getJob = (client: Client, id: string): Promise<Job> => client.get(Job, route(id));
 
@@ -49,11 +52,11 @@ export async function eventsAfter(client: Client, id: string, after: string | un
 
 export async function listJobs(client: Client, output: Output): Promise<void> {
   const { data } = await client.get(page(Job), '/v1/fine_tuning/jobs?limit=50');
-  const row = ({ id, status, model, fine_tuned_model: made, created_at: at }: Job) => [
-    id,
-    status,
-    new Date(at * 1000).toISOString().slice(0, 16).replace('T', ' '),
-    `${model}${made ? ` -> ${made}` : ''}`,
+  const row = (job: Job) => [
+    job.id,
+    job.status,
+    new Date(job.created_at * 1000).toISOString().slice(0, 16).replace('T', ' '),
+    whatOf(job),
   ];
   result(output, { jobs: data }, () =>
     data.length === 0
@@ -78,9 +81,14 @@ export async function changeJob(
   result(output, job, () => described(job));
 }
 
-export function described({ id, status, model, fine_tuned_model: made, error }: Job): string {
-  const what = made ? `${model} -> ${made}` : model;
-  return `${id}  ${status}  ${what}${error ? `\n${error.message}` : ''}`;
+export function described(job: Job): string {
+  const { id, status, error } = job;
+  return `${id}  ${status}  ${whatOf(job)}${error ? `\n${error.message}` : ''}`;
+}
+
+function whatOf(job: Job): string {
+  const made = versionMade(job);
+  return made === undefined ? job.model : `${job.model} -> ${made}`;
 }
 
 /** Strangers write samples and errors: one line each, and nothing that steers the terminal. */

@@ -4,7 +4,7 @@ import { createReadStream } from 'node:fs';
 import type { Client } from './client.ts';
 import { CliError, EXIT } from './errors.ts';
 import { follow } from './follow.ts';
-import { described, Job } from './jobs.ts';
+import { described, Job, versionMade } from './jobs.ts';
 import { number } from './options.ts';
 import { note, type Output, result } from './output.ts';
 import { sendFile, sizeOf } from './send-file.ts';
@@ -54,8 +54,8 @@ export async function train(
 
 export async function followToTheEnd(client: Client, output: Output, id: string): Promise<void> {
   const job = await follow(client, output, id);
-  const model = job.fine_tuned_model;
-  result(output, job, () => `Made ${model}\nTalk to it: patchbay chat ${model?.replace('@v', '@')}`);
+  const made = versionMade(job);
+  result(output, job, () => `Made ${made}\nTalk to it: patchbay chat ${made}`);
 }
 
 const startJob = (client: Client, body: object): Promise<Job> =>

@@ -119,7 +119,7 @@ describe('training', () => {
     expect(made.stderr).toMatch(/^ftjob-/m);
     expect(made.stdout).toMatch(/training_file: 200 rows of messages/);
     expect(made.stdout).toMatch(/Step 46\/46: training loss=/);
-    expect(made.stdout).toMatch(/Made admin\/shell@v1\nTalk to it: patchbay chat admin\/shell@1\n$/);
+    expect(made.stdout).toMatch(/Made admin\/shell@1\nTalk to it: patchbay chat admin\/shell@1\n$/);
     expect(made.code).toBe(0);
     const { jobs } = JSON.parse((await server.cli('--json', 'jobs')).stdout);
     expect(jobs[0]).toMatchObject({ status: 'succeeded', fine_tuned_model: 'admin/shell@v1' });

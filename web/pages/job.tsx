@@ -10,7 +10,7 @@ import { saveText } from '../parts/save-text.ts';
 import { Scroll } from '../parts/scroll.tsx';
 import { Checkpoints } from '../parts/train/checkpoints.tsx';
 import { Curves } from '../parts/train/curves.tsx';
-import { type History, isOver, nameOf, useHistory } from '../parts/train/history.ts';
+import { type History, isOver, madeBy, nameOf, useHistory } from '../parts/train/history.ts';
 import { JobStatus } from '../parts/train/job-status.tsx';
 
 const SHOWN_EVENTS = 200;
@@ -24,7 +24,12 @@ export function Component() {
   const other = useHistory(params.get('with') ?? undefined).history;
   return (
     <div className="flex flex-col gap-6">
-      <title>{`${id} · Patchbay`}</title>
+      <title>{`${history ? nameOf(history.job) : id} · Patchbay`}</title>
+      <p className="-mb-4 text-sm">
+        <Link className="link" to="/jobs">
+          Your work
+        </Link>
+      </p>
       {failure !== undefined && (
         <p className="panel border-bad p-3">
           <Failure of={failure} />
@@ -47,7 +52,7 @@ export function Component() {
 }
 
 function Headline({ job, series, totalSteps }: History) {
-  const made = job.fine_tuned_model;
+  const made = madeBy(job);
   const step = series.step.at(-1);
   const last = (values: readonly (number | null)[]) =>
     values.findLast((value) => value !== null) ?? undefined;
@@ -106,7 +111,7 @@ function Headline({ job, series, totalSteps }: History) {
           </Link>
           <Link
             className="button button-primary"
-            to={`/playground?model=${encodeURIComponent(job.model)}&model=${encodeURIComponent(made.replace('@v', '@'))}`}
+            to={`/playground?model=${encodeURIComponent(job.model)}&model=${encodeURIComponent(made)}`}
           >
             Beside its base
           </Link>

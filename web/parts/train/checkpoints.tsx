@@ -70,7 +70,7 @@ function Made({ model, status }: Promoted) {
   return (
     <span role="status">
       <Link className="link" to={`/adapters/${id}?version=${version}`}>
-        {model}
+        {id}@{version}
       </Link>{' '}
       {status === 'pending' && <span className="text-quiet">is being verified</span>}
     </span>

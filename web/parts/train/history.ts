@@ -46,11 +46,15 @@ export const isOver = ({ status }: { readonly status: string }): boolean =>
   ['succeeded', 'failed', 'cancelled'].includes(status);
 
 /** What it trains, as owner/name; the version, once there is one. */
+/** The version it made, by the name that pages have for versions: OpenAI's field says `owner/name@v1`. */
+export const madeBy = (job: Pick<FineTuningJob, 'fine_tuned_model'>): string | undefined =>
+  job.fine_tuned_model?.replace('@v', '@');
+
 export function nameOf(
   job: Pick<FineTuningJob, 'id' | 'fine_tuned_model' | 'organization_id'> & { user_provided_suffix?: string },
 ): string {
   const { user_provided_suffix: suffix } = job;
-  return job.fine_tuned_model ?? (suffix ? `${job.organization_id}/${suffix}` : job.id);
+  return madeBy(job) ?? (suffix ? `${job.organization_id}/${suffix}` : job.id);
 }
 
 interface Watched {

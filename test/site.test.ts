@@ -202,7 +202,7 @@ describe.skipIf(!chromiumPath)('the site', { timeout: 180_000 }, () => {
       .last()
       .click();
     await page.getByRole('alertdialog').getByRole('button', { name: 'Publish it' }).click();
-    await page.getByRole('link', { name: 'dora/trained@v2' }).waitFor();
+    await page.getByRole('link', { name: 'dora/trained@2' }).waitFor();
     const job = page.url();
     await page
       .getByRole('link', { name: /^Try step/ })
@@ -298,6 +298,11 @@ describe.skipIf(!chromiumPath)('the site', { timeout: 180_000 }, () => {
     await page.getByRole('heading', { level: 1, name: 'Sentiment label' }).waitFor();
     await page.getByText(/held-out rows; the gain/).waitFor();
     expect(await page.getByText('Another card.').count()).toBe(0);
+    await page.goto(`${server.url}/adapters/dora/moods/versions`);
+    await page
+      .getByRole('row', { name: /^2 latest/ })
+      .getByText('verified', { exact: true })
+      .waitFor();
     await page.close();
   });
 
@@ -408,6 +413,8 @@ describe.skipIf(!chromiumPath)('the site', { timeout: 180_000 }, () => {
       storageState: await context.storageState(),
     });
     const read = await opened('/tasks', plain);
+    const nav = read.getByRole('banner').getByRole('link', { name: 'Your work' });
+    expect(await nav.getAttribute('aria-current')).toBe('page');
     const merge = read.getByRole('row', { name: /dora\/moods@2/ });
     await merge.getByText('succeeded').waitFor();
     await merge.getByText(/^\d+ files, /).click();
@@ -416,7 +423,7 @@ describe.skipIf(!chromiumPath)('the site', { timeout: 180_000 }, () => {
     expect(await fetched.json()).toMatchObject({ model_type: 'llama' });
     await read.getByRole('link', { name: 'Training jobs' }).click();
     await read
-      .getByRole('row', { name: /dora\/trained@v\d/ })
+      .getByRole('row', { name: /dora\/trained@\d/ })
       .getByText('succeeded')
       .waitFor();
     await read
@@ -595,6 +602,8 @@ describe.skipIf(!chromiumPath)('the site', { timeout: 180_000 }, () => {
     const gone = await stranger.goto(`${server.url}/adapters/dora/hostile`);
     expect(gone?.status()).toBe(404);
     await stranger.getByRole('heading', { name: 'There is nothing here' }).waitFor();
+    await stranger.getByRole('main').getByRole('link', { name: 'Sign in' }).click(); // it may be their own, and private
+    await stranger.waitForURL('**/sign-in?to=%2Fadapters%2Fdora%2Fhostile');
     await stranger.context().close();
 
     await page.route('**/api/adapters?*', async (route) => {

@@ -1,11 +1,14 @@
 /** What is shown instead of a page: what happened, and where to go from here. */
 import { isRouteErrorResponse, Link, useLocation, useRouteError } from 'react-router';
+import { useViewer } from './layout.tsx';
 import { ownPath } from './own-path.ts';
 import { Mark } from './parts/mark.tsx';
 
 export function ErrorPage() {
   const error = useRouteError();
   const { pathname, search } = useLocation();
+  const viewer = useViewer();
+  const here = ownPath(pathname) + search;
   const status = isRouteErrorResponse(error) ? error.status : undefined;
   const said = isRouteErrorResponse(error) && typeof error.data === 'string' ? error.data : undefined;
   return (
@@ -14,9 +17,17 @@ export function ErrorPage() {
         {said ?? 'The page could not be shown. Is the server still running? Try again in a moment.'}
       </p>
       <p className="mt-4 flex gap-3">
-        <a className="button" href={ownPath(pathname) + search}>
-          Try again
-        </a>
+        {status !== 404 && (
+          <a className="button" href={here}>
+            Try again
+          </a>
+        )}
+        {/* What is private is missing to whoever is not known, its owner too. */}
+        {status === 404 && !viewer && (
+          <Link className="button" to={`/sign-in?to=${encodeURIComponent(here)}`}>
+            Sign in
+          </Link>
+        )}
         <Link className="button" to="/">
           Browse the catalog
         </Link>

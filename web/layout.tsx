@@ -10,6 +10,7 @@ import {
   useRouteLoaderData,
 } from 'react-router';
 import { Mark } from './parts/mark.tsx';
+import { isWork } from './parts/work.tsx';
 import type { Viewer } from './routes.tsx';
 
 /** Who is signed in; undefined: nobody. */
@@ -23,6 +24,9 @@ const PLACES = [
   ['/publish', 'Publish'],
   ['/leaderboard', 'Leaders'],
 ] as const;
+
+const placeLook = (isHere: boolean) =>
+  `rounded-md px-1.5 py-1 whitespace-nowrap hover:bg-sunken sm:px-2 ${isHere ? 'bg-sunken font-medium text-ink' : 'text-quiet'}`;
 
 /** After going to another page: a screen reader says which, and the keyboard goes on there; what still has the focus keeps it. */
 function useArrival() {
@@ -43,6 +47,7 @@ export function Layout() {
   const main = useArrival();
   const viewer = useViewer();
   const busy = useNavigation().state !== 'idle';
+  const { pathname } = useLocation();
   return (
     <div className="flex min-h-screen flex-col">
       <a
@@ -62,27 +67,27 @@ export function Layout() {
             className="order-last -mx-2 flex w-full overflow-x-auto sm:order-none sm:w-auto sm:gap-1"
           >
             {PLACES.map(([to, label]) => (
-              <NavLink
-                key={to}
-                to={to}
-                end
-                className={({ isActive }) =>
-                  `rounded-md px-1.5 py-1 whitespace-nowrap hover:bg-sunken sm:px-2 ${isActive ? 'bg-sunken font-medium text-ink' : 'text-quiet'}`
-                }
-              >
+              <NavLink key={to} to={to} end className={({ isActive }) => placeLook(isActive)}>
                 {label}
               </NavLink>
             ))}
           </nav>
-          <div className="ml-auto flex items-center gap-3">
+          <div className="ml-auto flex items-center gap-1">
             {viewer ? (
               <>
-                <Link to="/jobs" className="text-quiet hover:text-ink">
+                <Link
+                  to="/jobs"
+                  className={placeLook(isWork(pathname))}
+                  aria-current={isWork(pathname) ? 'page' : undefined}
+                >
                   Your work
                 </Link>
-                <Link to="/settings" className="max-w-28 truncate font-medium hover:underline sm:max-w-40">
+                <NavLink
+                  to="/settings"
+                  className={({ isActive }) => `max-w-28 truncate sm:max-w-40 ${placeLook(isActive)}`}
+                >
                   {viewer.name}
-                </Link>
+                </NavLink>
               </>
             ) : (
               <Link to="/sign-in" className="button">

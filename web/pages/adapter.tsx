@@ -7,6 +7,7 @@ import { Failure, useAction } from '../parts/action.tsx';
 import { Files } from '../parts/adapter/files.tsx';
 import { Manage } from '../parts/adapter/manage.tsx';
 import { Overview } from '../parts/adapter/overview.tsx';
+import { Status } from '../parts/adapter/status.tsx';
 import { Use } from '../parts/adapter/use.tsx';
 import { Verified } from '../parts/adapter/verified.tsx';
 import { Versions } from '../parts/adapter/versions.tsx';
@@ -112,6 +113,12 @@ export function Component() {
               <Link className="link" to={`/adapters/${adapter.id}`}>
                 The latest is {adapter.latest}.
               </Link>
+            )}{' '}
+            {version.status === 'pending' && 'It is listed once it is verified.'}
+            {version.status === 'refused' && (
+              <span className="text-bad">
+                {version.verification?.problems.map(({ detail }) => detail).join(' ')}
+              </span>
             )}
           </p>
         )}
@@ -131,19 +138,6 @@ export function Component() {
       {tab === 'manage' && <Manage {...shown} />}
     </>
   );
-}
-
-const STATUSES: Readonly<Record<Schemas['Version']['status'], readonly [said: string, look: string]>> = {
-  passed: ['verified', 'border-good text-good'],
-  pending: ['being verified', 'border-warn text-warn'],
-  refused: ['refused by the publish gate', 'border-bad text-bad'],
-  quarantined: ['quarantined', 'border-bad text-bad'],
-  withdrawn: ['withdrawn', 'border-bad text-bad'],
-};
-
-function Status({ status }: { status: Schemas['Version']['status'] }) {
-  const [said, look] = STATUSES[status];
-  return <span className={`chip ${look}`}>{said}</span>;
 }
 
 function Like({ adapter: { owner, name, likes, liked } }: { adapter: Schemas['AdapterDetail'] }) {

@@ -1,7 +1,9 @@
 /** One's files: rows to train with, and to measure with. */
+import { Link } from 'react-router';
 import { dataOf } from '../api.ts';
 import { useLoaded } from '../loaded.ts';
 import { ActionButton } from '../parts/action.tsx';
+import { CopyButton } from '../parts/copy-button.tsx';
 import { bytes, time } from '../parts/format.ts';
 import { Table } from '../parts/table.tsx';
 import { pageAfter, Work } from '../parts/work.tsx';
@@ -17,7 +19,12 @@ export function Component() {
   return (
     <Work list="/files" more={has_more ? last_id : null}>
       {files.length === 0 ? (
-        <p className="empty">No rows of yours are here: those that you train or measure with will be.</p>
+        <div className="empty">
+          <p>No rows of yours are here: those that you train or measure with will be.</p>
+          <Link className="button" to="/train">
+            Train one
+          </Link>
+        </div>
       ) : (
         <Table head={['File', 'Size', 'Sent', 'Id', 'Actions']} label="Files">
           {files.map(({ id, filename, bytes: size, created_at: at }) => (
@@ -29,7 +36,9 @@ export function Component() {
               </th>
               <td className="whitespace-nowrap">{bytes(size)}</td>
               <td className="whitespace-nowrap">{time(at)}</td>
-              <td className="font-mono text-xs whitespace-nowrap text-quiet">{id.slice(0, 14)}…</td>
+              <td className="font-mono text-xs whitespace-nowrap text-quiet">
+                {id.slice(0, 14)}… <CopyButton text={id} what={`the id of ${filename}`} />
+              </td>
               <td>
                 <ActionButton
                   className="text-bad"

@@ -5,7 +5,7 @@ import { dataOf, type Schemas } from '../api.ts';
 import { useLoaded } from '../loaded.ts';
 import { ActionButton, Failure, useAction } from '../parts/action.tsx';
 import { AdapterCards } from '../parts/adapter-card.tsx';
-import { Field } from '../parts/field.tsx';
+import { Field, NAME } from '../parts/field.tsx';
 import { count, date } from '../parts/format.ts';
 import { Submit } from '../parts/submit.tsx';
 import { Table } from '../parts/table.tsx';
@@ -137,7 +137,7 @@ function AddForm({
   return (
     <form onSubmit={submit} className="panel fields flex-1 p-4">
       <Field label={what} hint={hint} className="min-w-40 flex-1">
-        <input name="name" required maxLength={64} />
+        <input name="name" required {...NAME} />
       </Field>
       <Field label="Role">
         <select name="role" defaultValue="write">

@@ -6,7 +6,7 @@ import { dataOf } from '../api.ts';
 import { useLoaded } from '../loaded.ts';
 import { placeWithin } from '../own-path.ts';
 import { Failure } from '../parts/action.tsx';
-import { Field } from '../parts/field.tsx';
+import { Field, NAME } from '../parts/field.tsx';
 import { Submit } from '../parts/submit.tsx';
 import { refusalOf } from '../refusals.ts';
 import type { Asked } from '../routes.tsx';
@@ -61,14 +61,8 @@ export function Component() {
       <h1>{isNew ? 'Make an account' : 'Sign in'}</h1>
       <form method="post" onSubmit={submit} className="flex flex-col gap-3">
         {isNew && (
-          <Field label="Name" hint="You publish under it: lower-case letters, digits, `-`, `_` and `.`">
-            <input
-              name="name"
-              required
-              maxLength={64}
-              autoComplete="username"
-              pattern="[a-z0-9][a-z0-9._\-]*"
-            />
+          <Field label="Name" hint={`You publish under it: ${NAME.title}`}>
+            <input name="name" required {...NAME} autoComplete="username" />
           </Field>
         )}
         <Field label="E-mail">

@@ -29,10 +29,15 @@ export function Component() {
   return (
     <Work list="/tasks" more={next} isGoingOn={!tasks.every(isOver)}>
       {tasks.length === 0 ? (
-        <p className="empty">
-          Nothing was measured, merged or trained again for you yet. The page of an adapter offers it, under
-          Verification and Files.
-        </p>
+        <div className="empty">
+          <p>
+            Nothing was measured, merged or trained again for you yet. The page of an adapter offers to
+            measure it on rows of yours, under Verification, and to merge it, under Files.
+          </p>
+          <Link className="button" to="/">
+            Browse
+          </Link>
+        </div>
       ) : (
         <Table head={['Model', 'What', 'Status', 'Result', 'Asked for', 'Actions']} label="Tasks">
           {tasks.map((task) => (

@@ -6,7 +6,7 @@ import { useLoaded } from '../loaded.ts';
 import { openai } from '../openai.ts';
 import { Failure } from '../parts/action.tsx';
 import { DropZone } from '../parts/drop-zone.tsx';
-import { Field } from '../parts/field.tsx';
+import { Field, NAME } from '../parts/field.tsx';
 import { bytes, count } from '../parts/format.ts';
 import { Submit } from '../parts/submit.tsx';
 import { Advanced, hyperparametersOf, PRESETS, type Preset } from '../parts/train/advanced.tsx';
@@ -131,7 +131,7 @@ export function Component() {
             hint="You publish it under it; if empty, one is made"
             className="min-w-60 flex-1"
           >
-            <input name="suffix" maxLength={64} pattern="[a-z0-9][a-z0-9._\-]*" placeholder="my-adapter" />
+            <input name="suffix" {...NAME} placeholder="my-adapter" />
           </Field>
           <VisibilityField className="min-w-48 flex-1" hint="Of a new one; it can be changed later" />
         </div>
@@ -207,6 +207,9 @@ function Report({ file, report }: { file: File; report: RowsReport | undefined }
               </li>
             ))}
           </ul>
+          {problemCount > problems.length && (
+            <p>and {(problemCount - problems.length).toLocaleString('en')} more.</p>
+          )}
         </div>
       )}
     </section>

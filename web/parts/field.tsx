@@ -1,5 +1,12 @@
 import type { ReactNode } from 'react';
 
+/** Of an input for a name. Browsers say the title, where what was typed is none. */
+export const NAME = {
+  maxLength: 64,
+  pattern: '[a-z0-9][a-z0-9._\\-]*',
+  title: 'lower-case letters, digits, - _ and .',
+} as const;
+
 /** What is asked, above where it is answered. */
 export function Field({
   label,

@@ -20,7 +20,7 @@ export function Tabs({
     if (tab?.parentElement) tab.parentElement.scrollLeft = tab.offsetLeft - tab.offsetWidth;
   }, [current]);
   return (
-    <nav aria-label={label} className="relative mb-6 flex gap-1 overflow-x-auto border-b border-line">
+    <nav aria-label={label} className="relative mb-6 flex overflow-x-auto border-b border-line sm:gap-1">
       {tabs.map(([to, name]) => (
         <Link
           key={to}
@@ -28,7 +28,7 @@ export function Tabs({
           to={to}
           preventScrollReset
           aria-current={to === current ? 'page' : undefined}
-          className={`border-b-2 px-3 py-2 whitespace-nowrap ${to === current ? 'border-accent font-semibold' : 'border-transparent text-quiet hover:text-ink'}`}
+          className={`border-b-2 px-2 py-2 whitespace-nowrap sm:px-3 ${to === current ? 'border-accent font-semibold' : 'border-transparent text-quiet hover:text-ink'}`}
         >
           {name}
         </Link>

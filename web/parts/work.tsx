@@ -10,6 +10,10 @@ const LISTS = [
   ['/files', 'Files'],
 ] as const;
 
+/** Whether one of them is there, or what is in one. */
+export const isWork = (pathname: string): boolean =>
+  LISTS.some(([path]) => pathname === path || pathname.startsWith(`${path}/`));
+
 /** @param more where the next page begins; null: there is none. @param action what makes another one */
 export function Work({
   list,

@@ -8,6 +8,7 @@ import { Field } from '../field.tsx';
 import { date } from '../format.ts';
 import { Table } from '../table.tsx';
 import { VisibilityField } from '../visibility.tsx';
+import { Status } from './status.tsx';
 
 type Adapter = Schemas['AdapterDetail'];
 
@@ -26,7 +27,9 @@ export function Manage({ adapter }: Shown) {
           {adapter.versions.map(({ number, status, createdAt }) => (
             <tr key={number}>
               <th scope="row">{number}</th>
-              <td>{status}</td>
+              <td>
+                <Status status={status} />
+              </td>
               <td className="whitespace-nowrap">{date(createdAt)}</td>
               <td>
                 {status !== 'withdrawn' && (

@@ -32,7 +32,9 @@ export function Overview({ adapter, version, family, similar, role }: Shown) {
     <div className="grid grid-cols-1 gap-8 lg:grid-cols-[minmax(0,1fr)_20rem]">
       <div className="flex min-w-0 flex-col gap-6">
         {viewer && adapter.gate && !role && <AskForAccess adapter={adapter} />}
-        {version.status === 'passed' && <Try reference={version.reference} base={version.base} />}
+        {version.status === 'passed' && (
+          <Try reference={version.reference} base={version.base} here={`/adapters/${adapter.id}${which}`} />
+        )}
         <Card html={withoutTitle(version.cardHtml, version.title)} />
         {version.cardHtml.trim() === '' && (
           <p className="text-quiet">Its publisher has not written a card.</p>
@@ -70,7 +72,8 @@ export function Overview({ adapter, version, family, similar, role }: Shown) {
                 <li key={id}>
                   <Link className="link" to={`/adapters/${id}`}>
                     {title}
-                  </Link>
+                  </Link>{' '}
+                  <span className="break-all text-quiet">{id}</span>
                 </li>
               ))}
             </ul>
@@ -93,16 +96,13 @@ function withoutTitle(html: string, title: string): string {
   return heading?.[1] === title ? html.slice(heading[0].length) : html;
 }
 
-function Try({ reference, base }: { reference: string; base: string }) {
+function Try({ reference, base, here }: { reference: string; base: string; here: string }) {
   const viewer = useViewer();
   if (!viewer)
     return (
       <section className="panel flex flex-wrap items-center gap-3 p-4">
         <p className="flex-1">Ask it something, and its base beside it.</p>
-        <Link
-          className="button button-primary"
-          to={`/sign-in?to=${encodeURIComponent(`/adapters/${reference.split('@')[0]}`)}`}
-        >
+        <Link className="button button-primary" to={`/sign-in?to=${encodeURIComponent(here)}`}>
           Sign in to try it
         </Link>
       </section>

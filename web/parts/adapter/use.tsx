@@ -44,11 +44,13 @@ from peft import PeftModel
 base = AutoModelForCausalLM.from_pretrained("${base}")
 model = PeftModel.from_pretrained(base, "${id}", revision="v${number}")
 merged = model.merge_and_unload()  # no latency is left`,
-    vLLM: `npx patchbay pull ${reference} ./adapter
-# HF_ENDPOINT=${origin} HF_TOKEN=$PATCHBAY_KEY
+    vLLM: `export HF_ENDPOINT=${origin} HF_TOKEN=$PATCHBAY_KEY
+hf download ${id} --revision v${number} --local-dir ./adapter
 vllm serve ${base} --enable-lora --max-lora-rank ${Math.max(8, 2 ** Math.ceil(Math.log2(version.rank)))} \\
   --lora-modules ${adapter.name}=./adapter`,
-    'Command line': `npx patchbay chat ${reference}
+    // Elsewhere npx would look for a package of that name, whoever has published it.
+    'Command line, in a clone of Patchbay': `export PATCHBAY_URL=${origin}
+npx patchbay chat ${reference}
 npx patchbay pull ${reference} ./adapter`,
   };
   return (

@@ -36,7 +36,7 @@ function Checked({ status, checkedAt, rules, problems, findings, record }: Verif
     <>
       <section>
         <h2 className="mb-2">
-          {status === 'passed' ? 'Passed' : 'Refused'}
+          {status === 'passed' ? 'Verified' : 'Refused'}
           {checkedAt && (
             <span className="font-normal text-quiet">
               {' '}

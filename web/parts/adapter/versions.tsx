@@ -4,6 +4,7 @@ import type { Schemas } from '../../api.ts';
 import type { Shown } from '../../pages/adapter.tsx';
 import { bytes, date, signed } from '../format.ts';
 import { Scroll } from '../scroll.tsx';
+import { Status } from './status.tsx';
 
 export function Versions({ adapter, version, other }: Shown) {
   return (
@@ -18,7 +19,7 @@ export function Versions({ adapter, version, other }: Shown) {
               <th scope="col">Rank</th>
               <th scope="col">Size</th>
               <th scope="col">From</th>
-              <th scope="col">Compare</th>
+              {adapter.versions.length > 1 && <th scope="col">Compare</th>}
             </tr>
           </thead>
           <tbody>
@@ -31,22 +32,26 @@ export function Versions({ adapter, version, other }: Shown) {
                   {number === adapter.latest && <span className="font-normal"> latest</span>}
                   {branch && <span className="font-normal"> on {branch}</span>}
                 </th>
-                <td>{status}</td>
+                <td>
+                  <Status status={status} />
+                </td>
                 <td className="whitespace-nowrap">{date(createdAt)}</td>
                 <td>{rank}</td>
-                <td>{bytes(size)}</td>
+                <td className="whitespace-nowrap">{bytes(size)}</td>
                 <td>{lineage || receipt ? 'trained here' : 'uploaded'}</td>
-                <td>
-                  {number !== version.number && (
-                    <Link
-                      className="link"
-                      preventScrollReset
-                      to={`/adapters/${adapter.id}/versions?version=${version.number}&with=${number}`}
-                    >
-                      with {version.number}
-                    </Link>
-                  )}
-                </td>
+                {adapter.versions.length > 1 && (
+                  <td>
+                    {number !== version.number && (
+                      <Link
+                        className="link"
+                        preventScrollReset
+                        to={`/adapters/${adapter.id}/versions?version=${version.number}&with=${number}`}
+                      >
+                        with {version.number}
+                      </Link>
+                    )}
+                  </td>
+                )}
               </tr>
             ))}
           </tbody>

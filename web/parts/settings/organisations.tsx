@@ -4,7 +4,7 @@ import { Link } from 'react-router';
 import type { Schemas } from '../../api.ts';
 import { browserApi } from '../../routes.tsx';
 import { Failure, useAction } from '../action.tsx';
-import { Field } from '../field.tsx';
+import { Field, NAME } from '../field.tsx';
 import { Submit } from '../submit.tsx';
 
 export function Organisations({ organisations }: Pick<Schemas['Whoami'], 'organisations'>) {
@@ -30,7 +30,7 @@ export function Organisations({ organisations }: Pick<Schemas['Whoami'], 'organi
       {organisations.length === 0 && <p className="text-quiet">You belong to none.</p>}
       <form onSubmit={submit} className="panel fields p-4">
         <Field label="Make an organisation" hint="You are its first admin" className="min-w-40 flex-1">
-          <input name="name" required maxLength={64} pattern="[a-z0-9][a-z0-9._\-]*" />
+          <input name="name" required {...NAME} />
         </Field>
         <Submit className="button button-primary" disabled={busy}>
           Make it

@@ -18,11 +18,12 @@ export function Webhooks({ webhooks }: { webhooks: readonly WebhookLog[] }) {
   return (
     <section className="flex flex-col gap-6">
       <p className="max-w-prose text-quiet">
-        Signed as{' '}
+        An address of yours is told what becomes of versions, jobs and requests for access, and when a month’s
+        statement is closed. That is signed as{' '}
         <a className="link" href="https://www.standardwebhooks.com" rel="noopener">
           Standard Webhooks
         </a>{' '}
-        are, and told again until they are answered with 2xx.
+        are, and told again until it is answered with 2xx.
       </p>
       <NewWebhook />
       {webhooks.map(({ webhook, deliveries }) => (

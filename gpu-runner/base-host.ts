@@ -95,14 +95,19 @@ export class BaseHost {
     let failure: Fault | undefined;
     let wake = (): void => undefined;
     if (this.listeners.size === 0) this.heardAt = performance.now();
+    // What the thread has said to its end is not awaited of it any more, however long somebody takes to read it.
+    const heard = () => this.listeners.delete(id);
+    let unfinished = command.n;
     this.listeners.set(id, {
       beat,
       event: (event, seen) => {
         if (seen) see(seen);
+        if (event.type === 'finish' && --unfinished === 0) heard();
         events.push(event);
         wake();
       },
       failed: (fault) => {
+        heard();
         failure = fault;
         wake();
       },
@@ -127,8 +132,7 @@ export class BaseHost {
       }
     } finally {
       signal.removeEventListener('abort', onAbort);
-      this.listeners.delete(id);
-      if (open > 0 && !failure) this.send({ type: 'cancel', id });
+      if (this.listeners.delete(id)) this.send({ type: 'cancel', id });
     }
   }
 

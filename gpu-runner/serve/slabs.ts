@@ -62,20 +62,21 @@ function rowBytes(ranks: Ranks, config: BaseConfig): number {
   return floats * Float32Array.BYTES_PER_ELEMENT;
 }
 
-/** The gains of a batch, kept until its rows change. */
+/** The gains of a batch, kept until its rows change. The rows' compositions are not kept: they are large, and leave with their rows. */
 export class RowGains {
-  private rows: readonly Composition[] = [];
+  private rows: readonly Composition['gains'][] = [];
   private feed: Feed = NO_GAINS;
 
-  feedFor(rows: readonly Composition[]): Feed {
+  feedFor(compositions: readonly Composition[]): Feed {
+    const rows = compositions.map(({ gains }) => gains);
     const same = rows.length === this.rows.length && rows.every((row, i) => row === this.rows[i]);
     if (same) return this.feed;
     this.rows = rows;
-    const size = rows.find(({ gains }) => gains)?.gains?.length;
+    const size = rows.find((gains) => gains)?.length;
     if (size === undefined) return (this.feed = NO_GAINS);
     const alike = rows.every((row) => row === rows[0]);
     const stacked = new Float32Array((alike ? 1 : rows.length) * size).fill(1);
-    for (const [i, { gains }] of (alike ? rows.slice(0, 1) : rows).entries())
+    for (const [i, gains] of (alike ? rows.slice(0, 1) : rows).entries())
       if (gains) stacked.set(gains, i * size);
     return (this.feed = floats(stacked, [stacked.length / size, 1, size]));
   }

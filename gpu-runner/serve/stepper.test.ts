@@ -1,7 +1,10 @@
 /** The memory of what runs follows what is served. */
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { madeUpAdapter } from '../testing/made-up-adapter.ts';
 import { openParity, type ParityModel } from '../testing/parity.ts';
+import type { BatchRow } from './batch.ts';
 import type { WeightedAdapter } from './composition.ts';
 import { placesFor } from './kv-cache.ts';
 import type { Sequence } from './stepper.ts';
@@ -87,6 +90,21 @@ describe('adapters of very different ranks', () => {
     const large = [adaptersOf(256, 'large')];
     expect(await held([...small, ...large])).toBe((await held(small)) + (await held(large)));
     expect(stepper.heldBytes).toBe(0);
+  });
+
+  it('leave nothing behind that is laid out for them', async () => {
+    setFlagsFromString('--expose-gc');
+    const collect: () => void = runInNewContext('gc');
+    const served = async () => {
+      const sequences = await running([adaptersOf(16, 'one'), adaptersOf(16, 'another')]);
+      const left = sequences.map((sequence) => new WeakRef((sequence as BatchRow & Sequence).composition));
+      for (const sequence of sequences) model.stepper.close(sequence);
+      return left;
+    };
+    const left = await served();
+    await new Promise(setImmediate);
+    collect();
+    expect(left.map((composition) => composition.deref())).toEqual([undefined, undefined]);
   });
 
   it('never take more than what they were admitted by, as they come and leave', async () => {

@@ -355,6 +355,22 @@ describe('caches', () => {
     expect(files.hits.get(new URL(adapter.weights.url).pathname)).toBe(1);
   });
 
+  it('are told apart for each adapter of a mix, whichever arrives first', async () => {
+    const counted = async () => {
+      const tiers = (await (await runner.send('/metrics')).text()).matchAll(
+        /^patchbay_runner_adapter_requests_total\{tier="(\w+)"\} (\d+)/gm,
+      );
+      return Object.fromEntries([...tiers].map(([, tier, count]) => [tier, Number(count)]));
+    };
+    const known = files.adapter('llama3', 'second');
+    await generate({ adapters: [known] });
+    const before = await counted();
+    await generate({ adapters: [files.adapter('llama3', 'rslora', 'slow'), known] });
+    const after = await counted();
+    const moved = (tier: string) => (after[tier] ?? 0) - (before[tier] ?? 0);
+    expect(['object_store', 'disk', 'memory'].map(moved)).toEqual([1, 0, 1]);
+  });
+
   it('of a mix that failed, what arrives afterwards can be removed as well', async () => {
     const cramped = await RunnerProcess.start({ PATCHBAY_RUNNER_DISK_BYTES: '1' });
     const folder = join(cramped.cacheFolder, 'adapters');

@@ -83,25 +83,27 @@ export class Runner {
       const { host, prompts, id } = await inSpan('hold base', {}, () => this.bases.hold(request.base, held));
       const prompt = await inSpan('tokenise', {}, () => tokensOf(prompts, request.prompt));
       checkTokens(request, prompt, host, id);
-      const adapters = await Promise.all(
+      const files = await Promise.all(
         request.adapters.map(async (adapter) => {
-          const files = await this.adapterOnDisk(adapter);
-          letGoWith(held, files);
-          return {
-            digest: adapter.digest,
-            weight: adapter.weight,
-            config: adapter.config,
-            folder: files.folder,
-            fetched: files.fetched,
-          };
+          const entry = await this.adapterOnDisk(adapter);
+          letGoWith(held, entry);
+          return entry;
         }),
       );
+      const adapters = request.adapters.map(({ digest, weight, config }, i) => ({
+        digest,
+        weight,
+        config,
+        folder: files[i]!.folder,
+      }));
       const { tenant, sampling, n } = request;
       const seed = sampling.seed ?? randomInt(2 ** 47);
       const command = { tenant, prompt, adapters, sampling, seed, n };
       const fingerprint = fingerprintOf(request, host.base.engine);
-      const fetched = adapters.map((adapter) => adapter.fetched); // in the order of the request, not of the downloads
-      const see = watchRequest(fetched, prompt.length);
+      const see = watchRequest(
+        files.map(({ fetched }) => fetched),
+        prompt.length,
+      );
       clearInterval(beating); // from here on it is for the base's thread to say
       for await (const event of host.generate(command, signal, see, beat)) {
         preparing.dispose(); // with its first event it is the host that counts it

@@ -75,6 +75,16 @@ describe('the disk cache', () => {
     expect(await present('a', 'b', 'c', 'd')).toEqual(['a', 'c', 'd']);
   });
 
+  it('counts what a failed load has left', async () => {
+    const cache = new DiskCache(folder, 3.25 * KIB);
+    await useOnce(cache, 'a', [file('weights')]);
+    await age('a', 100);
+    const broken = [file('first'), file('second'), server.add('third', Buffer.alloc(KIB, 1), 'corrupt')];
+    await expect(cache.hold(digestOf('b'), broken)).rejects.toMatchObject({ code: 'checksum_mismatch' });
+    await useOnce(cache, 'c', [file('weights')]);
+    expect(await present('a', 'b', 'c')).toEqual(['b', 'c']);
+  });
+
   it('never removes what somebody holds; later it may', async () => {
     const cache = new DiskCache(folder, KIB);
     const files = [file('weights')];

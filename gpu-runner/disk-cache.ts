@@ -76,13 +76,17 @@ export class DiskCache {
     checkPaths(files);
     await this.removing.get(digest);
     await mkdir(folder, { recursive: true });
-    let fetched = 0;
-    for (const file of files) if (await fetchFile(file, join(folder, file.path))) fetched += file.size;
+    let hasFetched = false;
+    for (const file of files) {
+      if (!(await fetchFile(file, join(folder, file.path)))) continue;
+      hasFetched = true;
+      // At once: it lies there whether or not the next one comes.
+      if (this.bytes !== undefined) this.bytes += file.size;
+    }
     await markUsed(folder);
     this.whole.add(digest);
-    if (this.bytes !== undefined) this.bytes += fetched;
     await this.makeRoom();
-    return fetched > 0;
+    return hasFetched;
   }
 
   /** To look at every entry takes half a second where there are ten thousand. */

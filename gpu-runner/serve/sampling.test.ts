@@ -111,6 +111,17 @@ describe('sampling', () => {
     }
   });
 
+  it('reports nothing but numbers that JSON has, whatever an adapter of the head does to some logits', () => {
+    const sampler = new Sampler(Sampling.parse({ temperature: 0, topLogprobs: 3 }), 1, 0);
+    const { top } = sampler.choose(Float32Array.of(1, Number.NEGATIVE_INFINITY, 1));
+    expect(top!.map(({ id, logprob }) => [id, logprob])).toEqual([
+      [0, expect.closeTo(-Math.log(2), 6)],
+      [2, expect.closeTo(-Math.log(2), 6)],
+      [1, -9999],
+    ]);
+    expect(() => sampler.choose(Float32Array.of(1, Number.NaN, 1))).toThrow(NotFiniteError);
+  });
+
   it('takes the lower id of equal ones', () => {
     expect(argmax(Float32Array.of(1, 3, 3, 2))).toBe(1);
     expect(topIds(Float32Array.of(1, 3, 3, 2), 3)).toEqual([1, 2, 3]);

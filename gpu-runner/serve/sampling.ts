@@ -18,6 +18,9 @@ export class NotFiniteError extends Error {
   override readonly name = 'NotFiniteError';
 }
 
+/** What OpenAI's protocol says for what is all but impossible; JSON has no infinity. */
+const LEAST_LOGPROB = -9999;
+
 /** Beyond this many units of temperature below the best, a token's probability is under 1e-13: never drawn. */
 const NEGLIGIBLE = 30;
 
@@ -193,14 +196,16 @@ function shortest(all: Candidates, measure: (weight: number) => number, goal: nu
   );
 }
 
-/** Keeps what log-probabilities need from logits that are about to be changed. */
+/** Keeps what log-probabilities need from logits that are about to be changed. @throws NotFiniteError */
 function reporter(logits: Float32Array, count: number): (id: number) => ChosenToken {
   const best = logits[argmax(logits)]!;
   let sum = 0;
   for (const logit of logits) sum += Math.exp(logit - best);
   const logTotal = best + Math.log(sum);
+  if (!Number.isFinite(logTotal))
+    throw new NotFiniteError('some logits are no numbers: the weights overflow');
   const original = logits.slice();
-  const logprob = (id: number) => original[id]! - logTotal;
+  const logprob = (id: number) => Math.max(LEAST_LOGPROB, original[id]! - logTotal);
   const top = topIds(original, count).map((id) => ({ id, logprob: logprob(id) }));
   return (id) => ({ id, logprob: logprob(id), top });
 }

@@ -22,3 +22,23 @@ it('an answer that breaks says why, whole or streamed, as it would have before i
   expect((await chunks.next()).value).toMatchObject({ choices: [{ delta: { content: 'one' } }] });
   await expect(chunks.next()).rejects.toMatchObject(refusal);
 });
+
+async function* short(): AsyncGenerator<GenerateEvent> {
+  yield { type: 'start', promptTokens: 2 };
+  yield { type: 'delta', index: 0, text: 'one' };
+  yield { type: 'finish', index: 0, reason: 'stop', completionTokens: 3 };
+}
+
+it('a stream whose usage is asked for has the field in every chunk, and null before the last', async () => {
+  const usages = async (included: boolean) => {
+    const chunks = await Array.fromAsync(stream(short(), 1, shapeOf, included));
+    return chunks.map((chunk) => (chunk as { usage?: unknown }).usage);
+  };
+  expect(await usages(true)).toEqual([
+    null,
+    null,
+    null,
+    { prompt_tokens: 2, completion_tokens: 3, total_tokens: 5 },
+  ]);
+  expect(await usages(false)).toEqual([undefined, undefined, undefined]);
+});

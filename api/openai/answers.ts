@@ -14,10 +14,10 @@ export interface AnswerShape {
   /** The body of an answer that is complete. */
   whole(answers: readonly WholeAnswer[], usage: Usage): unknown;
   /** Chunks of a stream: the first of an answer, one of text, the last of an answer, and the usage at the end. */
-  opening(index: number): unknown | undefined;
-  text(index: number, text: string, tokens: readonly Token[] | undefined, offset: number): unknown;
-  closing(index: number, reason: string): unknown;
-  usage(usage: Usage): unknown;
+  opening(index: number): object | undefined;
+  text(index: number, text: string, tokens: readonly Token[] | undefined, offset: number): object;
+  closing(index: number, reason: string): object;
+  usage(usage: Usage): object;
 }
 
 export interface WholeAnswer {
@@ -154,21 +154,23 @@ export async function* stream(
   const usage = newUsage();
   const offsets = new Array<number>(n).fill(0);
   let shape = shapeOf(undefined);
+  // Who asks for the usage finds the field in every chunk, and null before the last.
+  const told = (chunk: object) => (includeUsage ? { ...chunk, usage: null } : chunk);
   for await (const event of events) {
     count(usage, event);
     if (event.type === 'start') {
       shape = shapeOf(event.fingerprint);
       for (let index = 0; index < n; index++) {
         const opening = shape.opening(index);
-        if (opening) yield opening;
+        if (opening) yield told(opening);
       }
     } else if (event.type === 'delta') {
       if (!event.text && !event.tokens?.length) continue;
-      yield shape.text(event.index, event.text, event.tokens, offsets[event.index]!);
+      yield told(shape.text(event.index, event.text, event.tokens, offsets[event.index]!));
       // Text may be held back that could become a stop string; its tokens are told.
-      const told = event.tokens ?? [event];
-      offsets[event.index]! += told.reduce((sum, { text }) => sum + text.length, 0);
-    } else if (event.type === 'finish') yield shape.closing(event.index, event.reason);
+      const pieces = event.tokens ?? [event];
+      offsets[event.index]! += pieces.reduce((sum, { text }) => sum + text.length, 0);
+    } else if (event.type === 'finish') yield told(shape.closing(event.index, event.reason));
   }
   if (includeUsage) yield shape.usage(usage);
 }

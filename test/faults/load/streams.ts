@@ -41,7 +41,7 @@ const Chunk = z.object({
   choices: z.array(
     z.object({ delta: z.object({ content: z.string().optional() }), finish_reason: z.string().nullable() }),
   ),
-  usage: z.object({ prompt_tokens: z.int(), completion_tokens: z.int() }).optional(),
+  usage: z.object({ prompt_tokens: z.int(), completion_tokens: z.int() }).nullish(),
 });
 
 /** Asks until the load ends. */
@@ -144,7 +144,7 @@ function take(data: string, stream: Stream): void {
     stream.text += delta.content ?? '';
     stream.finishReason ??= finish_reason ?? undefined;
   }
-  stream.usage ??= usage;
+  stream.usage ??= usage ?? undefined;
 }
 
 function json(text: string): unknown {

@@ -61,6 +61,11 @@ class FakeStepper implements Stepper {
     return this.read(sequence, tokens);
   }
 
+  copy(from: FakeSequence, to: FakeSequence): void {
+    expect([from.open, to.open, to.adapters, to.length]).toEqual([true, true, from.adapters, 0]);
+    to.tokens.push(...from.tokens);
+  }
+
   async decode(sequences: readonly FakeSequence[], tokens: readonly number[]): Promise<Float32Array[]> {
     expect(new Set(sequences).size).toBe(sequences.length);
     this.steps.push({ decode: sequences.length });
@@ -183,6 +188,7 @@ describe('an answer is the same whatever it shares the runner with', () => {
         fc.array(
           fc.record({
             asked: anyJob,
+            n: fc.integer({ min: 1, max: 3 }),
             after: fc.nat(6),
             cancelAfter: fc.option(fc.nat(30), { nil: undefined }),
           }),
@@ -192,12 +198,14 @@ describe('an answer is the same whatever it shares the runner with', () => {
           const stepper = new FakeStepper(capacity);
           const scheduler = schedulerOf(stepper);
           const served = [];
-          for (const { asked, after, cancelAfter } of requests) {
+          for (const { asked, n, after, cancelAfter } of requests) {
             await turns(after);
-            const { outcomes, answers } = follow([asked]);
+            const jobs = Array.from({ length: n }, (_, i) => ({ ...asked, answer: asked.answer + i }));
+            const { outcomes, answers } = follow(jobs);
             const cancel = scheduler.submit(answers);
             if (cancelAfter !== undefined) void turns(cancelAfter).then(cancel);
-            served.push({ asked, outcome: outcomes[0]!, cancelled: cancelAfter !== undefined });
+            for (const [i, asked] of jobs.entries())
+              served.push({ asked, outcome: outcomes[i]!, cancelled: cancelAfter !== undefined });
           }
           await scheduler.idle();
           await turns(31);
@@ -235,6 +243,18 @@ it('answers that outgrow the cache give way, youngest first, and say the same in
     expect(outcomes[i]).toEqual(expected.outcomes[0]);
     expect(outcomes[i]!.ended).toBe('length 400');
   }
+});
+
+it('answers of one request read its prompt once, and say what each says alone', async () => {
+  const asked = job({ prompt: Array.from({ length: 3 * CHUNK }, (_, i) => 1 + i) }, { logitBias: { 5: 2 } });
+  const jobs = [0, 1, 2].map((answer) => ({ ...asked, answer }));
+  const stepper = new FakeStepper();
+  const scheduler = schedulerOf(stepper);
+  const { outcomes, answers } = follow(jobs);
+  scheduler.submit(answers);
+  await scheduler.idle();
+  expect(stepper.steps.filter((step) => 'prefill' in step)).toHaveLength(3);
+  for (const [i, asked] of jobs.entries()) expect(outcomes[i]).toEqual(await alone(asked));
 });
 
 describe('the queue', () => {

@@ -1,6 +1,7 @@
 /**
  * Continuous batching: answers join and leave the running batch between steps. Each turn of the loop does at most one
- * chunk of one prompt and then one decode step for everybody, so a long prompt delays the running streams by one chunk.
+ * chunk of one prompt and then one decode step for everybody, so a long prompt delays the running streams by one chunk. Answers of
+ * one request that are admitted together read its prompt once.
  * Of answers that wait, the next one is the tenant's that was given least so far; each tenant's own come in their order. One for
  * which the cache has no room yet is passed by those that fit, so many times and no more.
  *
@@ -130,6 +131,11 @@ class Answer {
 
   get hasPrompt(): boolean {
     return this.prefilled === this.job.prompt.length;
+  }
+
+  /** Whether it will read what the other one has read: of one request, it is the very same prompt. */
+  reads({ job: { prompt, adapters } }: Answer): boolean {
+    return this.prefilled === 0 && this.job.prompt === prompt && this.job.adapters === adapters;
   }
 
   /** Places it needs for what is known of it and `more` tokens. */
@@ -289,10 +295,28 @@ export class Scheduler {
     if (!answer) return;
     const { prompt } = answer.job;
     const chunk = prompt.slice(answer.prefilled, answer.prefilled + this.stepper.chunkTokens);
+    let logits: Float32Array;
     try {
-      const logits = await this.stepper.prefill(answer.sequence!, chunk);
-      answer.prefilled += chunk.length;
-      if (answer.hasPrompt) this.accept(answer, logits);
+      logits = await this.stepper.prefill(answer.sequence!, chunk);
+    } catch (error) {
+      this.fail(answer, error);
+      return;
+    }
+    answer.prefilled += chunk.length;
+    if (!answer.hasPrompt) return;
+    for (const other of this.admitted.filter((other) => other.reads(answer)))
+      this.attempt(other, () => {
+        this.stepper.copy(answer.sequence!, other.sequence!);
+        other.prefilled = answer.prefilled;
+        this.accept(other, logits.slice()); // whoever chooses may change them
+      });
+    this.attempt(answer, () => this.accept(answer, logits));
+  }
+
+  /** What goes wrong for one answer is no matter of the others. */
+  private attempt(answer: Answer, step: () => void): void {
+    try {
+      step();
     } catch (error) {
       this.fail(answer, error);
     }
@@ -313,11 +337,7 @@ export class Scheduler {
     }
     for (const [i, answer] of ready.entries()) {
       answer.fed++;
-      try {
-        this.accept(answer, logits[i]!);
-      } catch (error) {
-        this.fail(answer, error);
-      }
+      this.attempt(answer, () => this.accept(answer, logits[i]!));
     }
   }
 

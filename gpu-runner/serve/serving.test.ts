@@ -7,7 +7,7 @@ import { Sampling } from '../../functions/generate.ts';
 import { readTokenTable, type TokenTable } from '../model/token-table.ts';
 import { openParity, type ParityModel } from '../testing/parity.ts';
 import type { WeightedAdapter } from './composition.ts';
-import { type Job, Scheduler } from './scheduler.ts';
+import { type Job, type Progress, Scheduler } from './scheduler.ts';
 import type { Stepper } from './stepper.ts';
 
 const MIXES: readonly Readonly<Record<string, number>>[] = [
@@ -34,6 +34,7 @@ const anyRequest = fc.record({
   maxTokens: fc.integer({ min: 1, max: 24 }),
   temperature: fc.constantFrom(0, 1),
   seed: fc.nat(),
+  n: fc.integer({ min: 1, max: 2 }),
   after: fc.nat(8),
   cancelAfter: fc.option(fc.nat(40), { nil: undefined }),
 });
@@ -51,35 +52,36 @@ function schedulerOn(stepper: Stepper, endTokens = model.checkpoint.endTokens): 
   return new Scheduler(stepper, table, endTokens, limits);
 }
 
-function submit(scheduler: Scheduler, { mix, prompt, seed, maxTokens, temperature }: Request) {
+const answersOf = ({ n }: Request) => Array.from({ length: n }, (_, answer) => answer);
+
+function submit(scheduler: Scheduler, request: Request, answers = answersOf(request)) {
+  const { mix, prompt, seed, maxTokens, temperature } = request;
   const sampling = Sampling.parse({ temperature, maxTokens, topLogprobs: 0 });
-  const job: Job = { prompt, adapters: mixes[mix]!, sampling, seed, answer: 0 };
-  const outcome: Outcome = { text: '', tokens: [], ended: undefined };
-  const cancel = scheduler.submit([
-    {
-      job,
-      progress: {
-        delta: (text, tokens) => {
-          outcome.text += text;
-          outcome.tokens.push(...tokens.map(({ id, logprob }) => [id, logprob]));
-        },
-        finish: (reason) => {
-          outcome.ended = reason;
-        },
-        fail: (error) => {
-          outcome.ended = String(error);
-        },
+  const asked = answers.map((answer) => {
+    const job: Job = { prompt, adapters: mixes[mix]!, sampling, seed, answer };
+    const outcome: Outcome = { text: '', tokens: [], ended: undefined };
+    const progress: Progress = {
+      delta: (text, tokens) => {
+        outcome.text += text;
+        outcome.tokens.push(...tokens.map(({ id, logprob }) => [id, logprob]));
       },
-    },
-  ]);
-  return { outcome, cancel };
+      finish: (reason) => {
+        outcome.ended = reason;
+      },
+      fail: (error) => {
+        outcome.ended = String(error);
+      },
+    };
+    return { job, progress, outcome };
+  });
+  return { outcomes: asked.map(({ outcome }) => outcome), cancel: scheduler.submit(asked) };
 }
 
-async function alone(request: Request, endTokens?: readonly number[]): Promise<Outcome> {
+async function alone(request: Request, answer = 0, endTokens?: readonly number[]): Promise<Outcome> {
   const scheduler = schedulerOn(model.stepper, endTokens);
-  const { outcome } = submit(scheduler, request);
+  const { outcomes } = submit(scheduler, request, [answer]);
   await scheduler.idle();
-  return outcome;
+  return outcomes[0]!;
 }
 
 /** @param places of all sequences together */
@@ -107,14 +109,14 @@ describe('requests that share the engine', () => {
         const served = [];
         for (const request of requests) {
           await turns(request.after);
-          const { outcome, cancel } = submit(scheduler, request);
+          const { outcomes, cancel } = submit(scheduler, request);
           if (request.cancelAfter !== undefined) void turns(request.cancelAfter).then(cancel);
-          served.push({ request, outcome });
+          for (const [answer, outcome] of outcomes.entries()) served.push({ request, answer, outcome });
         }
         await scheduler.idle();
         await turns(41);
-        for (const { request, outcome } of served) {
-          const expected = await alone(request);
+        for (const { request, answer, outcome } of served) {
+          const expected = await alone(request, answer);
           if (outcome.ended || request.cancelAfter === undefined) expect(outcome).toEqual(expected);
           else expect(expected.tokens.slice(0, outcome.tokens.length)).toEqual(outcome.tokens);
         }
@@ -129,6 +131,7 @@ describe('requests that share the engine', () => {
       prompt: [5, 6, 7],
       maxTokens: 300,
       temperature: 1 as const,
+      n: 1,
       after: 0,
       cancelAfter: undefined,
     };
@@ -144,9 +147,9 @@ describe('requests that share the engine', () => {
       },
     });
     const scheduler = schedulerOn(cramped, []);
-    const served = requests.map((request) => submit(scheduler, request).outcome);
+    const served = requests.map((request) => submit(scheduler, request).outcomes[0]!);
     await scheduler.idle();
-    for (const [i, request] of requests.entries()) expect(served[i]).toEqual(await alone(request, []));
+    for (const [i, request] of requests.entries()) expect(served[i]).toEqual(await alone(request, 0, []));
     expect(opened).toBe(requests.length + 1); // the youngest began anew
   });
 });

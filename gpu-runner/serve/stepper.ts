@@ -47,6 +47,8 @@ export interface Stepper {
   open(adapters: readonly WeightedAdapter[]): Sequence;
   /** Logits [vocabulary] after the last of up to `chunkTokens` tokens. */
   prefill(sequence: Sequence, tokens: readonly number[]): Promise<Float32Array>;
+  /** Gives a sequence that is empty the past of one with the same adapters that was prefilled and not decoded yet. */
+  copy(from: Sequence, to: Sequence): void;
   /** One new token for each sequence; logits [vocabulary] of each, in the same order. */
   decode(sequences: readonly Sequence[], tokens: readonly number[]): Promise<Float32Array[]>;
   close(sequence: Sequence): void;
@@ -139,6 +141,14 @@ export class SessionStepper implements Stepper {
     row.own.append(0, row.length, fresh, 0, tokens.length);
     row.length += tokens.length;
     return logits;
+  }
+
+  copy(from: Sequence, to: Sequence): void {
+    const { own, length } = from as Row;
+    const row = to as Row;
+    row.own = new KeyValueCache(this.config, 1, own!.places);
+    row.own.copyRow(own!, 0, 0);
+    row.length = length;
   }
 
   async decode(sequences: readonly Sequence[], tokens: readonly number[]): Promise<Float32Array[]> {

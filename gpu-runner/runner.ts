@@ -21,6 +21,7 @@ import type { RunnerConfig } from './config.ts';
 import { DiskCache, type HeldEntry } from './disk-cache.ts';
 import { Fault } from './faults.ts';
 import { fingerprintOf } from './fingerprint.ts';
+import type { Seen } from './messages.ts';
 import { WEIGHTS_FILE } from './model/adapter-file.ts';
 import { Prompts } from './model/prompts.ts';
 import { watchRequest } from './watch-request.ts';
@@ -100,10 +101,16 @@ export class Runner {
       const seed = sampling.seed ?? randomInt(2 ** 47);
       const command = { tenant, prompt, adapters, sampling, seed, n };
       const fingerprint = fingerprintOf(request, host.base.engine);
-      const see = watchRequest(
+      const watch = watchRequest(
         files.map(({ fetched }) => fetched),
         prompt.length,
       );
+      let unfinished = n;
+      const see = (seen: Seen) => {
+        watch(seen);
+        // What is left is to read it, and whoever does may take long: the base can make room for another one.
+        if ('timing' in seen && --unfinished === 0) held.dispose();
+      };
       clearInterval(beating); // from here on it is for the base's thread to say
       for await (const event of host.generate(command, signal, see, beat)) {
         preparing.dispose(); // with its first event it is the host that counts it

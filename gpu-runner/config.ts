@@ -41,6 +41,7 @@ const Serving = Shared.extend({
   PATCHBAY_RUNNER_MAX_WAITING: z.coerce.number().int().min(0).default(64),
   /** Keys and values of what runs, and the slabs of its adapters where they are not the same. */
   PATCHBAY_RUNNER_KV_BYTES: bytes.default(2 * GIB),
+  /** Adapters that are kept for the next one who asks; those of answers that run or wait stay in memory beyond it. */
   PATCHBAY_RUNNER_ADAPTER_BYTES: bytes.default(GIB),
   /** Weights of bases in memory; the base that was asked for longest ago makes room for another one. */
   PATCHBAY_RUNNER_BASE_BYTES: bytes.default(Math.floor(BASE_SHARE * machineMemory())),

@@ -23,7 +23,7 @@ it('an answer that breaks says why, whole or streamed, as it would have before i
   await expect(chunks.next()).rejects.toMatchObject(refusal);
 });
 
-async function* short(): AsyncGenerator<GenerateEvent> {
+async function* short(): AsyncGenerator<AnswerEvent> {
   yield { type: 'start', promptTokens: 2 };
   yield { type: 'delta', index: 0, text: 'one' };
   yield { type: 'finish', index: 0, reason: 'stop', completionTokens: 3 };

@@ -12,6 +12,7 @@ import { type Base, filesOfBase, findBase, type StoredFile } from '../db/bases.t
 import type { Database } from '../db/open.ts';
 import type { CheckpointFile } from '../db/schema.ts';
 import { findCheckpointOf, type Job, type JobCheckpoint } from '../db/training.ts';
+import type { AnswerSchema } from '../functions/answer-schema.ts';
 import type {
   AdapterSource,
   AnswerEvent,
@@ -58,6 +59,8 @@ export interface Invocation {
   readonly model: string;
   readonly prompt: Prompt;
   readonly sampling: Sampling;
+  /** What the answer must be, as JSON. */
+  readonly schema?: AnswerSchema | undefined;
   readonly n: number;
 }
 
@@ -69,13 +72,13 @@ export async function invoke(
   signal: AbortSignal,
 ): Promise<AsyncGenerator<AnswerEvent>> {
   const began = performance.now();
-  const { id, requestId, model, prompt, sampling, n } = invocation;
+  const { id, requestId, model, prompt, sampling, schema, n } = invocation;
   await requireBudget(deps.db, principal, deps.now());
   const { base, adapters, adapterIds } = await inSpan('resolve model', {}, () =>
     resolveModel(deps, principal, model),
   );
   const tenant = principal.owner;
-  const request = { requestId, tenant, base, adapters: [...adapters], prompt, sampling, n };
+  const request = { requestId, tenant, base, adapters: [...adapters], prompt, sampling, schema, n };
   const used = { requestId: id, payer: tenant, model, baseId: base.id, adapterIds };
   const events = await streamInSpan('runner generate', { 'patchbay.base': base.id }, SpanKind.CLIENT, () =>
     deps.runner.generate(request, deps.ending ? AbortSignal.any([signal, deps.ending]) : signal),

@@ -8,6 +8,7 @@
  * the machine is gone, or that it does nothing any more.
  */
 import { z } from 'zod';
+import { AnswerSchema } from './answer-schema.ts';
 
 export const BEAT_MS = 2_500;
 /** Many times what the slowest step takes: between two of them the thread is heard of. */
@@ -87,6 +88,8 @@ export const GenerateRequest = z.object({
   adapters: z.array(AdapterSource).max(8),
   prompt: Prompt,
   sampling: Sampling,
+  /** The answer is JSON that satisfies it. Absent: any text. */
+  schema: AnswerSchema.optional(),
   /** How many answers; each draws random numbers of its own, from the seed and its index. */
   n: z.int().min(1).max(16).default(1),
 });

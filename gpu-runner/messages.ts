@@ -1,5 +1,6 @@
 /** What the main thread and the worker of a base say to each other. Both are ours: plain types. */
 
+import type { AnswerSchema } from '../functions/answer-schema.ts';
 import type { GenerateEvent, Sampling } from '../functions/generate.ts';
 import type { Failure } from './faults.ts';
 import type { AdapterOnDisk } from './serve/load-adapter.ts';
@@ -23,6 +24,8 @@ export interface GenerateCommand {
   readonly sampling: Sampling;
   readonly seed: number;
   readonly n: number;
+  /** What the answer must be, as JSON. */
+  readonly schema?: AnswerSchema | undefined;
   /** See Job of serve/scheduler.ts. */
   readonly forced?: readonly number[];
 }

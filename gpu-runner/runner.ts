@@ -97,9 +97,9 @@ export class Runner {
         config,
         folder: files[i]!.folder,
       }));
-      const { tenant, sampling, n } = request;
+      const { tenant, sampling, schema, n } = request;
       const seed = sampling.seed ?? randomInt(2 ** 47);
-      const command = { tenant, prompt, adapters, sampling, seed, n };
+      const command = { tenant, prompt, adapters, sampling, schema, seed, n };
       const fingerprint = fingerprintOf(request, host.base.engine);
       const watch = watchRequest(
         files.map(({ fetched }) => fetched),

@@ -15,6 +15,7 @@ import { chosenProvider } from './provider.ts';
 import { AdapterCache } from './serve/adapter-cache.ts';
 import { AdapterLoader } from './serve/adapter-loader.ts';
 import { canMix } from './serve/composition.ts';
+import { Grammars } from './serve/grammars.ts';
 import { type ChosenToken, NotFiniteError } from './serve/sampling.ts';
 import { BusyError, type Progress, Scheduler } from './serve/scheduler.ts';
 import { longestFitting, SessionStepper } from './serve/stepper.ts';
@@ -39,6 +40,7 @@ class BaseWorker {
   private readonly table: TokenTable;
   private readonly scheduler: Scheduler;
   private readonly adapters: AdapterCache;
+  private readonly grammars: Grammars;
   private readonly stepper: SessionStepper;
   /** Requests that are not over, and how to cancel them. */
   private readonly requests = new Map<number, { cancel: () => void; cancelled: boolean }>();
@@ -57,6 +59,7 @@ class BaseWorker {
     this.scheduler = new Scheduler(stepper, table, endTokens, limits, () => this.report());
     const loader = new AdapterLoader(checkpoint.folder);
     this.adapters = new AdapterCache(settings.adapterBytes, (adapter) => loader.load(adapter));
+    this.grammars = new Grammars({ folder: checkpoint.folder, vocabSize: config.vocabSize, endTokens });
     // A run blocks this thread, and its timers too: one that does not come back is not heard of any more.
     setInterval(() => this.requests.size > 0 && say({ type: 'beat' }), BEAT_MS).unref();
   }
@@ -86,6 +89,7 @@ class BaseWorker {
     sampling,
     seed,
     n,
+    schema,
     forced,
   }: GenerateCommand): Promise<void> {
     const request = { cancel: (): void => undefined, cancelled: false };
@@ -110,7 +114,16 @@ class BaseWorker {
         if (--open === 0) this.requests.delete(id);
       };
       const answers = Array.from({ length: n }, (_, answer) => ({
-        job: { tenant, prompt, adapters: loaded, sampling, seed, answer, forced },
+        job: {
+          tenant,
+          prompt,
+          adapters: loaded,
+          sampling,
+          seed,
+          answer,
+          openGrammar: schema && (() => this.grammars.open(schema)),
+          forced,
+        },
         progress: this.progress(id, answer, finished),
       }));
       request.cancel = this.scheduler.submit(answers);

@@ -43,6 +43,7 @@ const MAY_NOT_KNOW: readonly (readonly [part: string, others: readonly string[]]
 /** Packages that only these files (or folders, with a slash at the end) may import. */
 const ONLY_IN: readonly (readonly [name: RegExp, places: readonly string[]])[] = [
   [/^onnxruntime/, ['gpu-runner/session.ts']],
+  [/^@mlc-ai\//, ['gpu-runner/serve/grammar-worker.ts']],
   // The API alone does nothing and runs anywhere; what does something is started once.
   [/^@opentelemetry\/(?!api$)/, ['observe/start.ts', 'test/', 'bench/']],
   [/^@aws-sdk\//, ['api/blob-store.ts', 'infra/aws/entries/', 'bench/', 'test/']],

@@ -2993,6 +2993,24 @@ export interface paths {
                         max_completion_tokens?: number | null;
                         logprobs?: boolean | null;
                         top_logprobs?: number | null;
+                        response_format?: {
+                            /** @enum {string} */
+                            type: "text";
+                        } | {
+                            /** @enum {string} */
+                            type: "json_object";
+                        } | {
+                            /** @enum {string} */
+                            type: "json_schema";
+                            json_schema: {
+                                name: string;
+                                description?: string | null;
+                                schema?: {
+                                    [key: string]: unknown;
+                                } | null;
+                                strict?: boolean | null;
+                            };
+                        } | null;
                     } & {
                         [key: string]: unknown;
                     };

@@ -15,7 +15,7 @@ import { type Invocation, type InvokeDeps, invoke, parseSingle } from '../invoke
 import type { Outlive } from '../outlive.ts';
 import { readJsonBody } from '../request.ts';
 import { chatShape, collect, completionShape, type Envelope, type ShapeOf, stream } from './answers.ts';
-import { ChatBody, CompletionBody, parseBody, samplingOf } from './schemas.ts';
+import { answerSchemaOf, ChatBody, CompletionBody, parseBody, samplingOf } from './schemas.ts';
 
 /** Keys of these scopes see models here: those that invoke, too. */
 export const SEEING = ['read', 'infer'] as const;
@@ -82,6 +82,7 @@ export function openaiRoutes(deps: InvokeDeps & { readonly log: Log }) {
       model: body.model,
       prompt: { kind: 'messages' as const, messages },
       sampling,
+      schema: answerSchemaOf(body),
       n: body.n ?? 1,
     };
     const envelope = envelopeOf('chatcmpl', invocation, deps.now());

@@ -5,6 +5,7 @@
  */
 import { z } from 'zod';
 import { nearestName } from '../../adapter/nearest-name.ts';
+import { AnswerSchema } from '../../functions/answer-schema.ts';
 import type { Sampling } from '../../functions/generate.ts';
 import { ApiError } from '../errors.ts';
 import { parseInput } from '../request.ts';
@@ -62,11 +63,31 @@ const Shared = z.looseObject({
   max_tokens: nullable(z.int().min(1)),
 });
 
+/** Without a `schema` it asks for any object. An answer satisfies its schema whatever `strict` says. */
+const ResponseFormat = z.discriminatedUnion(
+  'type',
+  [
+    z.strictObject({ type: z.literal('text') }),
+    z.strictObject({ type: z.literal('json_object') }),
+    z.strictObject({
+      type: z.literal('json_schema'),
+      json_schema: z.strictObject({
+        name: z.string().regex(/^[a-zA-Z0-9_-]{1,64}$/, 'must be 1 to 64 letters, digits, _ and -'),
+        description: nullable(z.string()),
+        schema: nullable(AnswerSchema),
+        strict: nullable(z.boolean()),
+      }),
+    }),
+  ],
+  'must be text, json_object or json_schema',
+);
+
 export const ChatBody = Shared.extend({
   messages: z.array(Message).min(1).max(2048),
   max_completion_tokens: nullable(z.int().min(1)),
   logprobs: nullable(z.boolean()),
   top_logprobs: nullable(z.int().min(0).max(20)),
+  response_format: nullable(ResponseFormat),
 });
 export type ChatBody = z.infer<typeof ChatBody>;
 
@@ -113,7 +134,6 @@ const UNSUPPORTED: Readonly<Record<string, (value: unknown) => boolean>> = {
   tool_choice: (value) => value === 'none' || value === 'auto',
   functions: isEmptyList,
   function_call: (value) => value === 'none' || value === 'auto',
-  response_format: (value) => (value as { type?: unknown }).type === 'text',
   moderation: () => false,
   modalities: (value) => JSON.stringify(value) === '["text"]',
   audio: () => false,
@@ -174,6 +194,12 @@ export function parseBody<T extends z.ZodObject>(schema: T, body: unknown): z.in
     }
   }
   return checked;
+}
+
+/** What an answer must be, as JSON; undefined: any text. */
+export function answerSchemaOf({ response_format: format }: ChatBody): AnswerSchema | undefined {
+  if (!format || format.type === 'text') return undefined;
+  return (format.type === 'json_schema' && format.json_schema.schema) || { type: 'object' };
 }
 
 export function samplingOf(

@@ -1,9 +1,11 @@
 /**
- * From logits to a token. Order, as vLLM's: the reported log-probabilities are of the model's own distribution; then bias,
- * penalties (over generated tokens), temperature, top-k, top-p, min-p. Randomness is a hash of (seed, answer, position), so a
- * request draws the same numbers whatever shares its batch and however often it is restarted.
+ * From logits to a token. Order, as vLLM's: the reported log-probabilities are of the model's own distribution; then what the
+ * answer's grammar does not allow is taken out; then bias, penalties (over generated tokens), temperature, top-k, top-p, min-p.
+ * Randomness is a hash of (seed, answer, position), so a request draws the same numbers whatever shares its batch and however often
+ * it is restarted.
  */
 import type { Sampling } from '../../functions/generate.ts';
+import { Fault } from '../faults.ts';
 import { uniform } from '../random.ts';
 
 export interface ChosenToken {
@@ -39,11 +41,15 @@ export class Sampler {
     this.bias = Object.entries(sampling.logitBias).map(([id, value]) => [Number(id), value] as const);
   }
 
-  /** Chooses the next token. `logits` may be changed. */
-  choose(logits: Float32Array): ChosenToken {
+  /**
+   * Chooses the next token. `logits` may be changed.
+   * @param allowed a bit for each token that may be chosen; absent: all
+   */
+  choose(logits: Float32Array, allowed?: Int32Array): ChosenToken {
     const { topLogprobs, temperature } = this.sampling;
     checkFinite(logits);
     const report = topLogprobs === undefined ? undefined : reporter(logits, topLogprobs);
+    if (allowed) restrict(logits, allowed);
     this.adjust(logits);
     const id = temperature === 0 ? argmax(logits) : this.draw(logits, temperature);
     this.counts.set(id, (this.counts.get(id) ?? 0) + 1);
@@ -78,6 +84,18 @@ export class Sampler {
     }
     return ids.at(-1)!; // rounding: the sum of the subtractions may be short of the total
   }
+}
+
+/** @throws Fault invalid_request when nothing is allowed */
+function restrict(logits: Float32Array, allowed: Int32Array): void {
+  for (let id = 0; id < logits.length; id++)
+    if (((allowed[id >>> 5]! >>> (id & 31)) & 1) === 0) logits[id] = Number.NEGATIVE_INFINITY;
+  if (logits[argmax(logits)] === Number.NEGATIVE_INFINITY)
+    throw new Fault(
+      'invalid_request',
+      'By this schema nothing can follow that the base has a token for.',
+      'response_format',
+    );
 }
 
 /** @throws NotFiniteError */

@@ -2,8 +2,10 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { BaseConfig } from '../../adapter/base-config.ts';
 import { Sampling } from '../../functions/generate.ts';
+import { Fault } from '../faults.ts';
 import type { TokenTable } from '../model/token-table.ts';
 import type { LoadedAdapter, WeightedAdapter } from './composition.ts';
+import type { Grammar } from './grammars.ts';
 import type { ChosenToken } from './sampling.ts';
 import { BusyError, type Job, MOST_PASSES, Scheduler, type SchedulerLimits } from './scheduler.ts';
 import type { Sequence, Stepper } from './stepper.ts';
@@ -441,5 +443,123 @@ describe('trouble stays where it is', () => {
     await scheduler.idle();
     expect(stepper.steps.length - before).toBeLessThanOrEqual(1);
     expect(outcomes[0]!.ended).toBeUndefined();
+  });
+});
+
+/** Allows one letter in three, and says which some turns after it was asked. */
+class LateGrammar implements Grammar {
+  allowed: Int32Array | undefined;
+  failure: Fault | undefined;
+  settled: Promise<void> = Promise.resolve();
+  readonly tokens: number[] = [];
+  closed = 0;
+  private readonly late: number;
+  private readonly failAfter: number;
+
+  constructor(late: number, failAfter = Number.POSITIVE_INFINITY) {
+    this.late = late;
+    this.failAfter = failAfter;
+    this.ask();
+  }
+
+  took(token: number): void {
+    expect(this.allowed, 'nobody goes on before it is known').toBeDefined();
+    expect((this.allowed![0]! >>> token) & 1).toBe(1);
+    this.tokens.push(token);
+    this.allowed = undefined;
+    this.ask();
+  }
+
+  close(): void {
+    this.closed++;
+  }
+
+  private ask(): void {
+    const count = this.tokens.length;
+    this.settled = turns(this.late).then(() => {
+      if (count >= this.failAfter) this.failure = new Fault('invalid_request', 'no more', 'response_format');
+      else this.allowed = Int32Array.of(0b001001001001001001001001 << (count % 3));
+    });
+  }
+}
+
+describe('an answer with a grammar', () => {
+  const held = (late: number, overrides: Partial<Job> = {}, failAfter?: number) => {
+    const grammars: LateGrammar[] = [];
+    const openGrammar = () => {
+      grammars.push(new LateGrammar(late, failAfter));
+      return grammars.at(-1)!;
+    };
+    const sampling = { maxTokens: 12, temperature: 1, logitBias: { [END]: -3 } };
+    return { grammars, asked: job({ openGrammar, ...overrides }, sampling) };
+  };
+
+  it('says the same however late the grammar is, and holds nobody up', async () => {
+    const expected = await alone(held(0).asked);
+    const free = await alone(job({ seed: 5 }));
+    for (const late of [0, 1, 3, 10]) {
+      const { asked, grammars } = held(late);
+      expect(await alone(asked)).toEqual(expected);
+      expect(grammars.map(({ closed }) => closed)).toEqual([1]);
+      const stepper = new FakeStepper();
+      const scheduler = schedulerOf(stepper);
+      const { outcomes, answers } = follow([held(late).asked, job({ seed: 5 })]);
+      scheduler.submit(answers);
+      await scheduler.idle();
+      expect(outcomes).toEqual([expected, free]);
+    }
+    const token = (id: number) => expected.tokens[id]! % 3;
+    expect(expected.tokens.map((_, i) => token(i))).toEqual(expected.tokens.map((_, i) => i % 3));
+  });
+
+  it('is interrupted and goes on as if nothing had been, telling no token twice', async () => {
+    const jobs = [0, 1, 2, 3].map((seed) => {
+      const { asked, grammars } = held(2, { seed, adapters: [{ adapter: adapter(`${seed}`), weight: 1 }] });
+      return {
+        asked: { ...asked, sampling: { ...asked.sampling, maxTokens: 400, logitBias: { [END]: -100 } } },
+        grammars,
+      };
+    });
+    const limits = { contextLength: 600 };
+    const stepper = new FakeStepper(810);
+    const scheduler = schedulerOf(stepper, limits);
+    const { outcomes, answers } = follow(jobs.map(({ asked }) => asked));
+    scheduler.submit(answers);
+    await scheduler.idle();
+    expect(stepper.opened.length).toBeGreaterThan(4);
+    for (const [i, { grammars }] of jobs.entries()) {
+      expect(outcomes[i]!.ended).toBe('length 400');
+      expect(grammars.map(({ closed }) => closed)).toEqual([1]);
+      expect(grammars[0]!.tokens).toEqual(outcomes[i]!.tokens.slice(0, -1));
+    }
+  });
+
+  it('closes it when it fails, or is cancelled, at any time', async () => {
+    const failing = held(1, {}, 3);
+    expect((await alone(failing.asked)).ended).toBe('failed: no more');
+    expect(failing.grammars.map(({ closed }) => closed)).toEqual([1]);
+    for (let after = 0; after < 30; after++) {
+      const scheduler = schedulerOf(new FakeStepper());
+      const { asked, grammars } = held(4);
+      const cancel = scheduler.submit(follow([asked]).answers);
+      await turns(after);
+      cancel();
+      await scheduler.idle();
+      expect(grammars.every(({ closed }) => closed === 1)).toBe(true);
+    }
+  });
+
+  it('that waits for it alone lets others in, and can be cancelled', async () => {
+    const scheduler = schedulerOf(new FakeStepper());
+    const never = { allowed: undefined, failure: undefined, settled: new Promise<void>(() => undefined) };
+    const openGrammar = () => ({ ...never, took: () => undefined, close: () => undefined });
+    const cancel = scheduler.submit(follow([job({ openGrammar })]).answers);
+    await turns(10);
+    const { outcomes, answers } = follow([job()]);
+    scheduler.submit(answers);
+    await turns(60);
+    expect(outcomes[0]!.ended).toBeDefined();
+    cancel();
+    await scheduler.idle();
   });
 });

@@ -14,6 +14,7 @@ import type { Sampling } from '../../functions/generate.ts';
 import type { TokenTable } from '../model/token-table.ts';
 import type { WeightedAdapter } from './composition.ts';
 import { FairQueue } from './fair-queue.ts';
+import type { Grammar } from './grammars.ts';
 import { type ChosenToken, Sampler } from './sampling.ts';
 import type { Sequence, Stepper } from './stepper.ts';
 import { TextStream } from './text-stream.ts';
@@ -29,6 +30,8 @@ export interface Job {
   readonly answer: number;
   /** What the answer has to be: nothing is chosen, and the log-probabilities tell what the model thinks of it. */
   readonly forced?: readonly number[] | undefined;
+  /** Of an answer that is not free in what it says. Called when it is admitted first; closed when it ends. */
+  readonly openGrammar?: (() => Grammar) | undefined;
 }
 
 /** When an answer came from one part of its way to the next: milliseconds since 1970. */
@@ -100,6 +103,9 @@ class Answer {
   /** How many were admitted since its turn came and it did not fit; undefined: its turn has not come. */
   passes: number | undefined;
   cancelled = false;
+  grammar: Grammar | undefined;
+  /** Of its next token, which waits until its grammar says what may be chosen. */
+  held: Float32Array | undefined;
 
   constructor(job: Job, progress: Progress, table: TokenTable, contextLength: number) {
     this.job = job;
@@ -156,6 +162,8 @@ export class Scheduler {
   private isFull = false;
   private meanSeconds: number | undefined;
   private loop: Promise<void> | undefined;
+  /** Ends a wait of the loop: somebody came, or left. */
+  private wake = (): void => undefined;
 
   /** @param changed called when `running` or `queued` have changed */
   constructor(
@@ -206,8 +214,10 @@ export class Scheduler {
     for (const answer of answers) this.waiting.push(answer);
     this.isFull = false;
     this.loop ??= this.work();
+    this.wake();
     return () => {
       for (const answer of answers) answer.cancelled = true;
+      this.wake();
     };
   }
 
@@ -220,6 +230,9 @@ export class Scheduler {
     // The session blocks this thread while it runs; between steps new requests and cancellations must get in.
     for (;;) {
       await new Promise(setImmediate);
+      const woken = new Promise<void>((resolve) => {
+        this.wake = resolve;
+      });
       this.dropCancelled();
       this.admit();
       this.changed();
@@ -228,15 +241,21 @@ export class Scheduler {
         this.loop = undefined; // in the same turn as the check: whoever submits next starts a new loop
         return;
       }
+      this.goOn();
       await this.prefillChunk();
       this.makeRoom();
       await this.decodeStep();
+      await this.settled(woken);
     }
   }
 
   private dropCancelled(): void {
-    for (const answer of this.admitted.filter(({ cancelled }) => cancelled)) this.leave(answer);
-    if (this.waiting.drop(({ cancelled }) => cancelled)) this.isFull = false;
+    for (const answer of this.admitted.filter(({ cancelled }) => cancelled)) this.end(answer);
+    const isOver = ({ cancelled, grammar }: Answer) => {
+      if (cancelled) grammar?.close();
+      return cancelled;
+    };
+    if (this.waiting.drop(isOver)) this.isFull = false;
   }
 
   private admit(): void {
@@ -251,9 +270,11 @@ export class Scheduler {
       if (next.admittedAt === undefined) this.waiting.charge(next.tenant, next.job.prompt.length);
       next.admittedAt ??= performance.now();
       try {
+        next.grammar ??= next.job.openGrammar?.();
         next.sequence = this.stepper.open(next.job.adapters);
         this.admitted.push(next);
       } catch (error) {
+        next.grammar?.close();
         next.progress.fail(error);
       }
     }
@@ -286,6 +307,7 @@ export class Scheduler {
       youngest.interruptions++;
       youngest.prefilled = 0;
       youngest.fed = 0;
+      youngest.held = undefined;
       this.waiting.pushFirst(youngest);
     }
   }
@@ -322,8 +344,29 @@ export class Scheduler {
     }
   }
 
+  /** Answers whose grammars have said meanwhile what may be chosen. */
+  private goOn(): void {
+    for (const answer of this.admitted) {
+      const { held, grammar } = answer;
+      if (!held || !(grammar!.allowed || grammar!.failure)) continue;
+      answer.held = undefined;
+      try {
+        this.accept(answer, held);
+      } catch (error) {
+        this.fail(answer, error);
+      }
+    }
+  }
+
+  /** Others are never held up; but where all wait for their grammars, there is nothing to do until one of them says something. */
+  private async settled(woken: Promise<void>): Promise<void> {
+    if (this.admitted.length === 0 || !this.admitted.every(({ held, cancelled }) => held && !cancelled))
+      return;
+    await Promise.race([woken, ...this.admitted.map(({ grammar }) => grammar!.settled)]);
+  }
+
   private async decodeStep(): Promise<void> {
-    const ready = this.admitted.filter(({ hasPrompt, cancelled }) => hasPrompt && !cancelled);
+    const ready = this.admitted.filter(({ hasPrompt, held, cancelled }) => hasPrompt && !held && !cancelled);
     if (ready.length === 0) return;
     let logits: Float32Array[];
     try {
@@ -350,10 +393,16 @@ export class Scheduler {
       this.finish(answer, 'length');
       return;
     }
+    const { grammar } = answer;
+    if (grammar?.failure) throw grammar.failure;
+    if (grammar && !grammar.allowed) {
+      answer.held = logits;
+      return;
+    }
     const { forced } = answer.job;
     const token = forced
       ? answer.sampler.score(logits, forced[answer.tokens.length]!)
-      : answer.sampler.choose(logits);
+      : answer.sampler.choose(logits, grammar?.allowed);
     answer.tokens.push(token.id);
     this.waiting.charge(answer.tenant, OUTPUT_COST);
     if (!forced && this.endTokens.has(token.id)) {
@@ -364,10 +413,11 @@ export class Scheduler {
     answer.progress.delta(text, [token]);
     if (stopped) this.finish(answer, 'stop');
     else if (answer.tokens.length >= answer.limit) this.finish(answer, 'length');
+    else grammar?.took(token.id);
   }
 
   private finish(answer: Answer, reason: 'stop' | 'length'): void {
-    this.leave(answer);
+    this.end(answer);
     this.measure(answer);
     const rest = answer.text.end();
     if (rest) answer.progress.delta(rest, []);
@@ -375,8 +425,13 @@ export class Scheduler {
   }
 
   private fail(answer: Answer, error: unknown): void {
-    this.leave(answer);
+    this.end(answer);
     if (!answer.cancelled) answer.progress.fail(error);
+  }
+
+  private end(answer: Answer): void {
+    this.leave(answer);
+    answer.grammar?.close();
   }
 
   private leave(answer: Answer): void {

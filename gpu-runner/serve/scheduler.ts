@@ -350,11 +350,7 @@ export class Scheduler {
       const { held, grammar } = answer;
       if (!held || !(grammar!.allowed || grammar!.failure)) continue;
       answer.held = undefined;
-      try {
-        this.accept(answer, held);
-      } catch (error) {
-        this.fail(answer, error);
-      }
+      this.attempt(answer, () => this.accept(answer, held));
     }
   }
 

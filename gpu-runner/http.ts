@@ -6,6 +6,7 @@ import type { Logger } from 'pino';
 import type { z } from 'zod';
 import { invoke } from '../functions/definition.ts';
 import { type GenerateEvent, GenerateRequest } from '../functions/generate.ts';
+import { onLeaving } from '../functions/leaving.ts';
 import { WARM_PATH, warm } from '../functions/warm.ts';
 import { count, observe, secondsSince } from '../observe/metrics.ts';
 import { contextOf, inSpan, noteStatus } from '../observe/trace.ts';
@@ -57,13 +58,14 @@ export function createRunnerApp(runner: Runner, access: MetricsAccess, log: Logg
     const request = parse(GenerateRequest, await json(c));
     const entry = new GenerationLog(log, request);
     const gone = new AbortController();
-    c.req.raw.signal.addEventListener('abort', () => gone.abort(), { once: true });
+    const forget = onLeaving(c.req.raw, () => gone.abort());
     const { promise: late, resolve: beat } = Promise.withResolvers<void>();
     let alive = beat;
     const events = runner.generate(request, gone.signal, () => alive());
     const first = events.next();
     // Faults before the first event have a status of their own, unless they take their time.
     const isLate = await Promise.race([first.then(() => false), late.then(() => true)]).catch((error) => {
+      forget();
       entry.failed(error);
       throw error;
     });
@@ -85,6 +87,8 @@ export function createRunnerApp(runner: Runner, access: MetricsAccess, log: Logg
         entry.failed(error);
         const { code, message, field } = faultOf(error);
         await write({ type: 'error', code, detail: message, ...(field === undefined ? {} : { field }) });
+      } finally {
+        forget();
       }
     });
   });

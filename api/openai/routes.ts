@@ -4,6 +4,7 @@ import { type SSEStreamingApi, streamSSE } from 'hono/streaming';
 import { findBase, listBases } from '../../db/bases.ts';
 import { newestModels } from '../../db/catalog.ts';
 import type { AnswerEvent } from '../../functions/generate.ts';
+import { onLeaving } from '../../functions/leaving.ts';
 import { count } from '../../observe/metrics.ts';
 import { findVisible, privateOf } from '../access.ts';
 import type { Log } from '../app.ts';
@@ -149,10 +150,11 @@ async function answer(
   start: (signal: AbortSignal) => Promise<AsyncGenerator<AnswerEvent>>,
 ): Promise<Response> {
   const gone = new AbortController();
-  c.req.raw.signal.addEventListener('abort', () => gone.abort(), { once: true });
+  const forget = onLeaving(c.req.raw, () => gone.abort());
   const began = performance.now();
   const starting = start(gone.signal);
   if (!body.stream && !(await settles(starting, SILENT_WAIT_MS))) {
+    forget();
     gone.abort();
     throw new ApiError(
       'unavailable',
@@ -165,9 +167,14 @@ async function answer(
     if (!body.stream || (await settles(starting, WAIT_MS))) {
       const events = await starting;
       c.header('server-timing', `runner;dur=${Math.round(performance.now() - began)}`);
-      if (!body.stream) return c.json((await collect(events, n, shapeOf)) as Record<string, unknown>);
+      if (!body.stream) {
+        const whole = (await collect(events, n, shapeOf)) as Record<string, unknown>;
+        forget();
+        return c.json(whole);
+      }
     }
   } catch (error) {
+    forget();
     if (gone.signal.aborted) return new Response(null, { status: CLIENT_CLOSED });
     throw error;
   }
@@ -201,6 +208,8 @@ async function answer(
       const told = logged(log, c, error); // its status was 200: nothing else says that it failed
       count('patchbay_streams_total', 1, { outcome: told.status >= 500 ? 'failed' : 'refused' });
       await sse.writeSSE({ data: JSON.stringify(openaiError(told)) });
+    } finally {
+      forget();
     }
   }
 }

@@ -63,6 +63,8 @@ const CODE: Readonly<Record<RunnerReason, ApiErrorCode>> = {
 
 export const STOPPED = 'The runner stopped in the middle of the answer.';
 const SILENT = 'The runner fell silent.';
+/** As in the middle of an upgrade. It would answer with any text. */
+const TOO_OLD = 'The runner is of a release that does not know response_format; try again in a moment.';
 /** Longer than any event: a line that does not end is not ours. */
 const MAX_LINE = 4 * 2 ** 20;
 const ATTEMPTS = 2;
@@ -97,6 +99,10 @@ export function createRunnerClient(endpoint: () => RunnerEndpoint | undefined): 
       const all = events(response.body, patience);
       const first = await all.next();
       if (first.done) throw new RunnerFailure('stopped', STOPPED, { retryAfterSeconds: 2 });
+      if (request.schema && first.value.type === 'start' && !first.value.schema) {
+        await all.return(undefined);
+        throw new RunnerFailure('base_unsupported', TOO_OLD, { retryAfterSeconds: 10 });
+      }
       return beginning(first.value, all);
     },
     async loadBase(base) {

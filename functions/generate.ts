@@ -111,6 +111,8 @@ export const GenerateEvent = z.discriminatedUnion('type', [
     promptTokens: z.int(),
     /** Of base, adapters and engine, together; absent: the runner is of before there was one. */
     fingerprint: z.string().max(64).optional(),
+    /** The answer is held to the request's schema; absent: there is none, or the runner is of before there were any. */
+    schema: z.literal(true).optional(),
   }),
   /** New text of answer `index`. Text never ends in the middle of a character nor inside a possible stop string. */
   z.object({

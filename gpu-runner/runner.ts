@@ -114,7 +114,7 @@ export class Runner {
       clearInterval(beating); // from here on it is for the base's thread to say
       for await (const event of host.generate(command, signal, see, beat)) {
         preparing.dispose(); // with its first event it is the host that counts it
-        yield event.type === 'start' ? { ...event, fingerprint } : event;
+        yield event.type === 'start' ? { ...event, fingerprint, ...(schema ? { schema: true } : {}) } : event;
       }
     } finally {
       this.active.delete(promise);

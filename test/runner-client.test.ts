@@ -116,6 +116,18 @@ it('tells a client what is wrong with an adapter, instead of having it ask again
   });
 });
 
+it('takes no free answer for one that is held to a schema, of a runner that knows none', async () => {
+  const asked = { ...request, schema: { type: 'object' } };
+  const { signal } = new AbortController();
+  const old = await runner((response) => response.end(line(START) + line(DELTA)));
+  await expect(old.generate(asked, signal)).rejects.toMatchObject({
+    reason: 'base_unsupported',
+    status: 503,
+  });
+  const today = await runner((response) => response.end(line({ ...START, schema: true }) + line(DELTA)));
+  expect((await (await today.generate(asked, signal)).next()).value).toEqual({ ...START, schema: true });
+});
+
 it('hears a refusal that took its time', async () => {
   const client = await runner((response) => {
     response.end(`\n${line({ type: 'error', code: 'template_failed', detail: 'no', field: 'messages' })}`);

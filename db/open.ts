@@ -1,4 +1,7 @@
 /** Opens the database, embedded or a server, behind one type. */
+import { existsSync } from 'node:fs';
+import { rename, rm } from 'node:fs/promises';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { PGlite } from '@electric-sql/pglite';
 import { pg_trgm } from '@electric-sql/pglite/contrib/pg_trgm';
@@ -45,13 +48,23 @@ export async function openDatabase(location: DatabaseLocation): Promise<OpenData
       close: () => pool.end(),
     };
   }
-  const client = await PGlite.create({
-    ...('folder' in location ? { dataDir: location.folder } : {}),
-    extensions: { pg_trgm },
-  });
+  const client = await ('folder' in location ? openFolder(location.folder) : PGlite.create({ extensions }));
   const db = drizzlePglite(client, { schema });
   await migratePglite(db, { migrationsFolder });
   return { db, driver: { pglite: client }, inTurn: (work) => work(), close: () => client.close() };
+}
+
+const extensions = { pg_trgm };
+
+/** A new database is made beside the folder and moved into place: a process that dies meanwhile leaves none that is half made. */
+async function openFolder(folder: string): Promise<PGlite> {
+  if (!existsSync(join(folder, 'PG_VERSION'))) {
+    const made = `${folder}.new`;
+    await rm(made, { recursive: true, force: true });
+    await (await PGlite.create({ dataDir: made, extensions })).close();
+    await rename(made, folder);
+  }
+  return PGlite.create({ dataDir: folder, extensions });
 }
 
 /** On connections of its own: a migration takes as long as it takes, and so does waiting for another server's. */

@@ -231,7 +231,7 @@ describe('the adapters that ship', () => {
     }),
   });
 
-  it('are verified again to what they were verified to be', { timeout: 60_000 }, async () => {
+  it('are verified again to what they were verified to be', { timeout: 120_000 }, async () => {
     const route = '/api/adapters/patchbay/sql/versions/1';
     const shipped = JSON.parse(await readFile(join(sqlFolder, 'verdict.json'), 'utf8'));
     const read = async () => Verified.parse(await (await server.call('GET', route)).json());
@@ -240,7 +240,7 @@ describe('the adapters that ship', () => {
     expect((await server.call('POST', `${route}/verifications`)).status).toBe(202);
     await expect
       .poll(async () => (await (await server.call('GET', `${route}/verifications`)).json()).verifications, {
-        timeout: 60_000,
+        timeout: 100_000,
       })
       .toMatchObject([{ status: 'passed' }, { status: 'passed' }]);
     const { problems, findings } = (await read()).verification;

@@ -61,24 +61,30 @@ describe('stopping what `npm start` started', () => {
 });
 
 describe('a data folder', () => {
-  it('outlives a first start that was killed, and still gives its key', async () => {
-    const data = join(folder, 'killed');
-    const child = spawn('node', [join(root, 'api/start.js')], {
-      cwd: root,
-      env: { ...process.env, PORT: '0', PATCHBAY_DATA: data },
-      stdio: 'ignore',
-    });
-    const exited = exitOf(child);
-    await expect.poll(() => stat(join(data, 'postgres', 'PG_VERSION')), { timeout: 30_000 }).toBeTruthy();
-    child.kill('SIGKILL');
-    await exited;
-    expect(JSON.parse(await readFile(join(data, 'lock'), 'utf8'))).toMatchObject({ pid: child.pid });
+  it.each([
+    ['makes its database', 'postgres.new'],
+    ['has made it', 'postgres'],
+  ])(
+    'outlives a first start that was killed when it %s, and still gives its key',
+    async (_when, database) => {
+      const data = join(folder, `killed ${database}`);
+      const child = spawn('node', [join(root, 'api/start.js')], {
+        cwd: root,
+        env: { ...process.env, PORT: '0', PATCHBAY_DATA: data },
+        stdio: 'ignore',
+      });
+      const exited = exitOf(child);
+      await expect.poll(() => stat(join(data, database, 'PG_VERSION')), { timeout: 30_000 }).toBeTruthy();
+      child.kill('SIGKILL');
+      await exited;
+      expect(JSON.parse(await readFile(join(data, 'lock'), 'utf8'))).toMatchObject({ pid: child.pid });
 
-    const server = await TestServer.start({ PATCHBAY_DATA: data });
-    expect(server.key).toMatch(/^pb_/);
-    expect((await server.call('GET', '/api/whoami')).status).toBe(200);
-    await server.remove();
-  });
+      const server = await TestServer.start({ PATCHBAY_DATA: data });
+      expect(server.key).toMatch(/^pb_/);
+      expect((await server.call('GET', '/api/whoami')).status).toBe(200);
+      await server.remove();
+    },
+  );
 
   it('is not taken for locked by a process that has only inherited the number', async () => {
     const data = join(folder, 'stale');

@@ -87,9 +87,12 @@ export async function settle(deployment: Deployment, busy: () => boolean): Promi
 
 /** The runner that runs now took it, and has not left it. */
 function isWorkedOn({ trainer }: Deployment, lease: string): boolean {
-  const taken = trainer.life.split('\n').find((line) => line.includes(lease));
-  if (!taken) return false;
-  const { job, version } = JSON.parse(taken) as { job?: string; version?: string };
-  const last = trainer.life.split('\n').findLast((line) => line.includes(`"${job ?? version}"`));
+  const lines = trainer.life.split('\n');
+  const at = lines.findIndex((line) => line.includes(lease));
+  if (at < 0) return false;
+  const { job, version } = JSON.parse(lines[at]!) as { job?: string; version?: string };
+  // A runner whose lease ran out may have taken the same job again before it hears that the first lease is over.
+  const isOfAnother = (line: string) => /The lease \S+ is over/.test(line) && !line.includes(lease);
+  const last = lines.findLast((line) => line.includes(`"${job ?? version}"`) && !isOfAnother(line));
   return !/"msg":"(left|lost|gives|verified|a version could)/.test(last ?? '');
 }

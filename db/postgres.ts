@@ -70,14 +70,31 @@ export function createPool(url: string, limits: PoolLimits = {}, sets: readonly 
 /**
  * Takes a connection back that ended while somebody had it. Drizzle sends `begin` before it promises to give a connection back, so each
  * that dies there would be missing for good: after ten of them nobody could ask anything, until the server was started again.
+ *
+ * Its end serves those who wait for a connection; node-postgres's own leaves them waiting, and what they had to write is lost.
  */
 class ReturningPool extends Pool {
+  private readonly asked = new Set<Promise<PoolClient>>();
+
   override connect(): Promise<PoolClient>;
   override connect(callback: ConnectCallback): void;
   override connect(callback?: ConnectCallback): Promise<PoolClient> | undefined {
-    if (!callback) return super.connect().then(returning);
-    super.connect(callback); // the pool's own statements, which it gives back in any case
+    const asked = super.connect();
+    const answered = () => this.asked.delete(asked);
+    this.asked.add(asked);
+    asked.then(answered, answered);
+    if (!callback) return asked.then(returning);
+    // The pool's own statements, which it gives back in any case.
+    asked.then(
+      (client) => callback(undefined, client, client.release),
+      (error) => callback(error, undefined, () => undefined),
+    );
     return undefined;
+  }
+
+  override async end(): Promise<void> {
+    await Promise.allSettled(this.asked);
+    await super.end();
   }
 }
 

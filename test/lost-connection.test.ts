@@ -31,6 +31,22 @@ it('is taken back by the pool, once', async () => {
   await Promise.all([pool.end(), other.end()]);
 });
 
+it('is given to those who wait for it before the pool ends, and what they write is there', async () => {
+  const pool = createPool(url, { max: 1 });
+  await pool.query('create table written (by text)');
+  const busy = pool.query('select pg_sleep(0.3)');
+  const waiting = [
+    pool.query(`insert into written values ('query')`),
+    drizzle(pool).transaction((tx) => tx.execute(sql`insert into written values ('transaction')`)),
+  ];
+  await pool.end();
+  await Promise.all([busy, ...waiting]);
+  const other = createPool(url, { max: 1 });
+  const { rows } = await other.query<{ by: string }>('select by from written order by by');
+  expect(rows).toEqual([{ by: 'query' }, { by: 'transaction' }]);
+  await other.end();
+});
+
 it('is closed when its server is not heard of any more: nobody waits behind what was given up', async () => {
   const link = await Link.open(postgres.port);
   const through = new URL(url);

@@ -58,19 +58,21 @@ export function createRunnerApp(runner: Runner, access: MetricsAccess, log: Logg
     const request = parse(GenerateRequest, await json(c));
     const entry = new GenerationLog(log, request);
     const gone = new AbortController();
-    const forget = onLeaving(c.req.raw, () => gone.abort());
+    using listening = new DisposableStack();
+    listening.use(onLeaving(c.req.raw, () => gone.abort()));
     const { promise: late, resolve: beat } = Promise.withResolvers<void>();
     let alive = beat;
     const events = runner.generate(request, gone.signal, () => alive());
     const first = events.next();
     // Faults before the first event have a status of their own, unless they take their time.
     const isLate = await Promise.race([first.then(() => false), late.then(() => true)]).catch((error) => {
-      forget();
       entry.failed(error);
       throw error;
     });
     c.header('content-type', 'application/x-ndjson');
+    const untilSent = listening.move();
     return stream(c, async (body) => {
+      using _ = untilSent;
       body.onAbort(() => gone.abort());
       alive = () => void body.write(BEAT);
       const write = (event: GenerateEvent) => {
@@ -87,8 +89,6 @@ export function createRunnerApp(runner: Runner, access: MetricsAccess, log: Logg
         entry.failed(error);
         const { code, message, field } = faultOf(error);
         await write({ type: 'error', code, detail: message, ...(field === undefined ? {} : { field }) });
-      } finally {
-        forget();
       }
     });
   });

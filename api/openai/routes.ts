@@ -150,11 +150,11 @@ async function answer(
   start: (signal: AbortSignal) => Promise<AsyncGenerator<AnswerEvent>>,
 ): Promise<Response> {
   const gone = new AbortController();
-  const forget = onLeaving(c.req.raw, () => gone.abort());
+  using listening = new DisposableStack();
+  listening.use(onLeaving(c.req.raw, () => gone.abort()));
   const began = performance.now();
   const starting = start(gone.signal);
   if (!body.stream && !(await settles(starting, SILENT_WAIT_MS))) {
-    forget();
     gone.abort();
     throw new ApiError(
       'unavailable',
@@ -167,19 +167,15 @@ async function answer(
     if (!body.stream || (await settles(starting, WAIT_MS))) {
       const events = await starting;
       c.header('server-timing', `runner;dur=${Math.round(performance.now() - began)}`);
-      if (!body.stream) {
-        const whole = (await collect(events, n, shapeOf)) as Record<string, unknown>;
-        forget();
-        return c.json(whole);
-      }
+      if (!body.stream) return c.json((await collect(events, n, shapeOf)) as Record<string, unknown>);
     }
   } catch (error) {
-    forget();
     if (gone.signal.aborted) return new Response(null, { status: CLIENT_CLOSED });
     throw error;
   }
   // nginx would collect the stream, and send it at its end.
   c.header('x-accel-buffering', 'no');
+  const untilSent = listening.move();
   return streamSSE(c, (sse) => {
     sse.onAbort(() => gone.abort());
     const sending = send(sse);
@@ -188,6 +184,7 @@ async function answer(
   });
 
   async function send(sse: SSEStreamingApi): Promise<void> {
+    using _ = untilSent;
     try {
       while (!(await settles(starting, WAIT_MS))) await sse.write(STILL_WAITING);
       const chunks = stream(await starting, n, shapeOf, body.stream_options?.include_usage ?? false);
@@ -208,8 +205,6 @@ async function answer(
       const told = logged(log, c, error); // its status was 200: nothing else says that it failed
       count('patchbay_streams_total', 1, { outcome: told.status >= 500 ? 'failed' : 'refused' });
       await sse.writeSSE({ data: JSON.stringify(openaiError(told)) });
-    } finally {
-      forget();
     }
   }
 }

@@ -20,7 +20,8 @@ import { fineTuningRoutes } from './openai/fine-tuning.ts';
 import { openaiError, openaiRoutes } from './openai/routes.ts';
 import { uploadRoutes } from './openai/uploads.ts';
 import { type PatchbayDeps, patchbayRoutes } from './patchbay/routes.ts';
-import { referencePage } from './reference-page.ts';
+import { referencePage } from './reference/page.ts';
+import { SECTIONS } from './reference/sections.ts';
 import { type RunnerDeps, runnerRoutes } from './runner/routes.ts';
 import { type Site, siteFiles, sitePages } from './site.ts';
 
@@ -109,21 +110,23 @@ export function createApp(deps: AppDeps) {
   app.use(limits.requests);
   for (const { method, path } of ACCOUNT_ROUTES)
     app.on(method, `${ACCOUNTS}${path}`, (c) => deps.auth.handle(c.req.raw));
+  describeOpenai(app);
   app.route('/api', patchbayRoutes(deps));
   app.route('/v1', openaiRoutes(deps));
   app.route('/v1', fileRoutes(deps));
   app.route('/v1', uploadRoutes(deps, deps.smallBodies ?? false));
   app.route('/v1', fineTuningRoutes(deps));
   app.route('/', hubRoutes({ ...deps, believed }));
-  describeOpenai(app);
   app.openAPIRegistry.registerComponent('securitySchemes', 'key', { type: 'http', scheme: 'bearer' });
   const info = {
     title: 'Patchbay',
     version: VERSION,
     description: 'A marketplace for LoRA adapters: publish, browse, invoke.',
   };
-  app.get('/openapi.json', (c) => c.json(app.getOpenAPI31Document({ openapi: '3.1.0', info })));
-  app.get('/docs', (c) => c.html(referencePage(app.getOpenAPI31Document({ openapi: '3.1.0', info }))));
+  const tags = Object.entries(SECTIONS).map(([name, description]) => ({ name, description }));
+  const described = () => app.getOpenAPI31Document({ openapi: '3.1.0', info, tags });
+  app.get('/openapi.json', (c) => c.json(described()));
+  app.get('/docs', (c) => c.html(referencePage(described())));
   // RFC 7517: what verification records are checked with.
   app.get('/.well-known/jwks.json', (c) => c.json(deps.signer.keys));
   const pages = deps.site && sitePages(deps.site, app, deps.blobs.endpoint);

@@ -352,13 +352,19 @@ describe('the rules of the routes', () => {
       });
   });
 
-  it('describes every route', async () => {
+  it('describes every route, in its section, with everything that it is made of', async () => {
     const document = (await (await api.call('GET', '/openapi.json', undefined, '')).json()) as {
-      paths: Record<string, unknown>;
+      tags: { name: string }[];
+      paths: Record<string, Record<string, { tags?: string[] }>>;
     };
-    expect(Object.keys(document.paths).length).toBeGreaterThan(14);
-    expect(await (await api.call('GET', '/docs', undefined, '')).text()).toContain(
-      '/api/adapters/{owner}/{name}/versions',
-    );
+    const operations = Object.values(document.paths).flatMap((methods) => Object.values(methods));
+    const sections = document.tags.map(({ name }) => name);
+    expect(operations.length).toBeGreaterThan(80);
+    expect(new Set(operations.flatMap(({ tags }) => tags ?? ['none']))).toEqual(new Set(sections));
+    const page = await (await api.call('GET', '/docs', undefined, '')).text();
+    expect(page.match(/<details>\s*<summary><code>/g)).toHaveLength(operations.length);
+    expect(page).toContain('<code>messages[].role</code>');
+    const places = new Set([...page.matchAll(/ id="([^"]+)"/g)].map(([, id]) => id));
+    for (const [, target] of page.matchAll(/href="#([^"]+)"/g)) expect(places).toContain(target);
   });
 });

@@ -2,6 +2,7 @@
 import { type OpenAPIHono, z } from '@hono/zod-openapi';
 import type { Scope } from '../auth.ts';
 import type { AppEnv } from '../context.ts';
+import type { Section } from '../reference/sections.ts';
 import { FileForm, FilesQuery } from './files.ts';
 import { CheckpointsQuery, EventsQuery, JobBody, JobsQuery } from './fine-tuning.ts';
 import { SEEING } from './routes.ts';
@@ -57,9 +58,12 @@ interface Described {
   readonly request?: object;
   /** Absent: as their clients have it. */
   readonly answer?: z.ZodType;
+  readonly streams?: true;
 }
 
-const ROUTES: Readonly<Record<string, Described>> = {
+type Routes = Readonly<Record<string, Described>>;
+
+const MODELS: Routes = {
   'GET /v1/models': { summary: 'Bases and adapters', scopes: SEEING },
   'GET /v1/models/{model}': {
     summary: 'One model',
@@ -70,12 +74,17 @@ const ROUTES: Readonly<Record<string, Described>> = {
     summary: 'Chat with a base, an adapter or a mix',
     scopes: ['infer'],
     request: body(ChatBody),
+    streams: true,
   },
   'POST /v1/completions': {
     summary: 'Continue a text',
     scopes: ['infer'],
     request: body(CompletionBody),
+    streams: true,
   },
+};
+
+const TRAINING: Routes = {
   'POST /v1/uploads': {
     summary: 'Begin a file that comes in parts',
     scopes: ['train'],
@@ -172,18 +181,24 @@ const ROUTES: Readonly<Record<string, Described>> = {
 };
 
 export function describeOpenai(app: OpenAPIHono<AppEnv>): void {
-  for (const [route, { summary, scopes, request = {}, answer }] of Object.entries(ROUTES)) {
+  describe(app, 'Models', MODELS);
+  describe(app, 'Training', TRAINING);
+}
+
+function describe(app: OpenAPIHono<AppEnv>, section: Section, routes: Routes): void {
+  for (const [route, { summary, scopes, request = {}, answer, streams }] of Object.entries(routes)) {
     const [method = '', path = ''] = route.split(' ');
     app.openAPIRegistry.registerPath({
       method: method.toLowerCase() as 'get' | 'post' | 'delete',
       path,
       summary,
+      tags: [section],
       security: [{ key: [...scopes] }],
       request,
       responses: {
         200: answer
           ? { description: 'The answer', content: content(answer) }
-          : { description: "OpenAI's answer; server-sent events where the body says `stream`" },
+          : { description: `OpenAI's answer${streams ? '; server-sent events where `stream` is true' : ''}` },
         default: { description: "OpenAI's error shape" },
       },
     });

@@ -6,10 +6,12 @@ import { decideAccess, findPerson, listAccess, requestAccess, settle } from '../
 import { requireRole } from '../access.ts';
 import { requirePrincipal } from '../context.ts';
 import { ApiError } from '../errors.ts';
-import { type App, id, json, needs, ok, problems, route } from './kit.ts';
+import { type App, id, json, needs, ok, problems, routesOf } from './kit.ts';
 import * as p from './people-schemas.ts';
 import * as s from './schemas.ts';
 import { adapterSeenBy } from './seen.ts';
+
+const route = routesOf('Accounts');
 
 const Requester = s.Id.extend({ user: ownerName });
 

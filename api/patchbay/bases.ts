@@ -6,9 +6,11 @@ import { requirePrincipal } from '../context.ts';
 import { ApiError } from '../errors.ts';
 import { startBaseDraft } from '../publish.ts';
 import type { PublishDeps } from '../versions.ts';
-import { type App, id, json, needs, ok, problems, route } from './kit.ts';
+import { type App, id, json, needs, ok, problems, routesOf } from './kit.ts';
 import * as s from './schemas.ts';
 import { viewBase } from './views.ts';
+
+const route = routesOf('Catalog');
 
 export function baseRoutes(app: App, deps: PublishDeps): void {
   app.openapi(

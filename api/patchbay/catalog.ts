@@ -15,10 +15,12 @@ import type { DownloadCounter } from '../downloads.ts';
 import { ApiError } from '../errors.ts';
 import { familyOf } from '../family.ts';
 import { catalogFacts, type PublishDeps } from '../versions.ts';
-import { type App, id, json, needs, ok, problems, route } from './kit.ts';
+import { type App, id, json, needs, ok, problems, routesOf } from './kit.ts';
 import * as s from './schemas.ts';
 import { adapterSeenBy, versionSeenBy } from './seen.ts';
 import { viewAdapter, viewCounts, viewRunsOn, viewVerification, viewVersion, viewVersions } from './views.ts';
+
+const route = routesOf('Catalog');
 
 const SIMILAR = 6;
 const FOUND = 100;

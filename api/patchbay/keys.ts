@@ -6,9 +6,11 @@ import { administers, requireUnrestricted } from '../access.ts';
 import type { Auth, Principal } from '../auth.ts';
 import { requirePrincipal } from '../context.ts';
 import { ApiError } from '../errors.ts';
-import { type App, json, limitBody, needs, ok, ownedBy, problems, route } from './kit.ts';
+import { type App, json, limitBody, needs, ok, ownedBy, problems, routesOf } from './kit.ts';
 import * as p from './people-schemas.ts';
 import * as s from './schemas.ts';
+
+const route = routesOf('Accounts');
 
 interface KeyDeps {
   readonly db: Database;

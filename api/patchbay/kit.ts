@@ -5,11 +5,16 @@ import { createMiddleware } from 'hono/factory';
 import { ownerName } from '../../adapter/reference.ts';
 import type { Scope } from '../auth.ts';
 import { type AppEnv, MAX_BODY, requirePrincipal, tooLarge } from '../context.ts';
+import type { Section } from '../reference/sections.ts';
 import * as s from './schemas.ts';
 
 export type App = OpenAPIHono<AppEnv>;
 
-export const route = <const R extends RouteConfig>(config: R) => createRoute(config);
+/** @returns what makes the routes of a section of the reference */
+export const routesOf =
+  (section: Section) =>
+  <const R extends RouteConfig>(config: R) =>
+    createRoute({ ...config, tags: [section] });
 
 export const json = <T extends z.ZodType>(schema: T) => ({ content: { 'application/json': { schema } } });
 export const ok = <T extends z.ZodType>(schema: T, description: string) => ({ ...json(schema), description });

@@ -5,7 +5,9 @@ import { type Operations, operations } from '../../db/operations.ts';
 import { RunnerHealth } from '../../functions/generate.ts';
 import { ApiError } from '../errors.ts';
 import type { Fleet } from '../fleet/fleet.ts';
-import { type App, needs, ok, problems, route } from './kit.ts';
+import { type App, needs, ok, problems, routesOf } from './kit.ts';
+
+const route = routesOf('Operator');
 
 export interface OperatorDeps {
   readonly db: Database;

@@ -14,8 +14,10 @@ import { requireOrganisationRole, requireUnrestricted } from '../access.ts';
 import type { Auth } from '../auth.ts';
 import { requirePrincipal } from '../context.ts';
 import { ApiError } from '../errors.ts';
-import { type App, json, needs, ok, problems, route } from './kit.ts';
+import { type App, json, needs, ok, problems, routesOf } from './kit.ts';
 import * as p from './people-schemas.ts';
+
+const route = routesOf('Accounts');
 
 interface OrganisationDeps {
   readonly db: Database;

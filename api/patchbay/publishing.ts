@@ -3,9 +3,11 @@ import { requirePrincipal } from '../context.ts';
 import { beginPrivate, completeDraft, discardDraft, startAdapterDraft, viewDraft } from '../publish.ts';
 import { awaitVerdict } from '../verify.ts';
 import type { PublishDeps } from '../versions.ts';
-import { type App, draftId, id, json, needs, ok, problems, route } from './kit.ts';
+import { type App, draftId, id, json, needs, ok, problems, routesOf } from './kit.ts';
 import * as s from './schemas.ts';
 import { viewBase, viewVersion } from './views.ts';
+
+const route = routesOf('Publishing');
 
 /** How long a client is kept waiting for the publish gate. */
 const VERDICT_SECONDS = 30;

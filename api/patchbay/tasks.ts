@@ -13,8 +13,10 @@ import {
   taskFileUrl,
 } from '../tasks.ts';
 import type { PublishDeps } from '../versions.ts';
-import { type App, json, needs, ok, problems, route } from './kit.ts';
+import { type App, json, needs, ok, problems, routesOf } from './kit.ts';
 import * as t from './task-schemas.ts';
+
+const route = routesOf('Tasks');
 
 const SHOWN = 20;
 /** Whoever may ask for some task may look after his own. */

@@ -10,9 +10,11 @@ import { requireRole } from '../access.ts';
 import { requirePrincipal } from '../context.ts';
 import { ApiError } from '../errors.ts';
 import { AUDIENCE, checkTrust, exchangeToken, type TrustDeps } from '../trusted-publishing.ts';
-import { type App, id, json, limitBody, needs, ok, problems, route } from './kit.ts';
+import { type App, id, json, limitBody, needs, ok, problems, routesOf } from './kit.ts';
 import * as p from './people-schemas.ts';
 import * as s from './schemas.ts';
+
+const route = routesOf('Publishing');
 
 const GRANT = 'urn:ietf:params:oauth:grant-type:token-exchange';
 const ACCESS_TOKEN = 'urn:ietf:params:oauth:token-type:access_token';

@@ -16,8 +16,10 @@ import {
 import { namespaceOf, requireOrganisationRole } from '../access.ts';
 import type { Principal } from '../auth.ts';
 import { requirePrincipal } from '../context.ts';
-import { type App, json, needs, ok, ownedBy, problems, route } from './kit.ts';
+import { type App, json, needs, ok, ownedBy, problems, routesOf } from './kit.ts';
 import * as u from './usage-schemas.ts';
+
+const route = routesOf('Usage');
 
 interface UsageDeps {
   readonly db: Database;

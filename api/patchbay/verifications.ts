@@ -6,10 +6,12 @@ import { requirePrincipal } from '../context.ts';
 import { ApiError } from '../errors.ts';
 import { quarantine, verifyAgain, withdraw } from '../verify.ts';
 import type { PublishDeps } from '../versions.ts';
-import { type App, needs, ok, problems, route } from './kit.ts';
+import { type App, needs, ok, problems, routesOf } from './kit.ts';
 import * as s from './schemas.ts';
 import { versionSeenBy } from './seen.ts';
 import { viewVerification, viewVersion } from './views.ts';
+
+const route = routesOf('Verification');
 
 const SHOWN = 20;
 

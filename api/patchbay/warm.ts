@@ -2,8 +2,10 @@
 import { z } from '@hono/zod-openapi';
 import { requirePrincipal } from '../context.ts';
 import { type InvokeDeps, invoke, pinModel } from '../invoke.ts';
-import { type App, json, needs, ok, problems, route } from './kit.ts';
+import { type App, json, needs, ok, problems, routesOf } from './kit.ts';
 import { storable } from './schemas.ts';
+
+const route = routesOf('Models');
 
 const Wanted = z
   .strictObject({

@@ -17,8 +17,10 @@ import { administers, namespaceOf } from '../access.ts';
 import type { Principal } from '../auth.ts';
 import { requirePrincipal } from '../context.ts';
 import { ApiError } from '../errors.ts';
-import { type App, json, needs, ok, ownedBy, problems, route } from './kit.ts';
+import { type App, json, needs, ok, ownedBy, problems, routesOf } from './kit.ts';
 import * as u from './usage-schemas.ts';
+
+const route = routesOf('Webhooks');
 
 interface WebhookDeps {
   readonly db: Database;

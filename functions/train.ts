@@ -38,6 +38,7 @@ const moduleName = z.string().min(1).max(200);
 /**
  * OpenAI's three come first and mean what they mean there; the others are Patchbay's, by their names in PEFT and
  * transformers. Absent is `auto`. A key that is not known is refused: a misspelt one would silently change nothing.
+ * docs/training.md has the defaults.
  */
 export const Hyperparameters = z.strictObject({
   n_epochs: z
@@ -49,40 +50,65 @@ export const Hyperparameters = z.strictObject({
   learning_rate_multiplier: z
     .union([auto, z.number().gt(0).max(100)], 'must be "auto" or a number above 0, at most 100')
     .optional(),
-  /** Peak learning rate, before the multiplier. */
   learning_rate: z
     .union([auto, z.number().gt(0).max(1)], 'must be "auto" or a number above 0, at most 1')
-    .optional(),
+    .optional()
+    .describe('At its peak, before the multiplier'),
   lr_scheduler_type: z.enum(['constant', 'linear', 'cosine']).optional(),
-  /** Share of the steps over which the rate rises from 0. */
-  warmup_ratio: z.number().min(0).max(1).optional(),
+  warmup_ratio: z
+    .number()
+    .min(0)
+    .max(1)
+    .optional()
+    .describe('Share of the steps over which the rate rises from 0'),
   weight_decay: z.number().min(0).max(1).optional(),
   max_grad_norm: z.number().gt(0).max(1000).optional(),
-  r: z.union([auto, rank], 'must be "auto" or a whole number from 1 to 512').optional(),
-  lora_alpha: z.union([auto, alpha], 'must be "auto" or a number above 0, at most 4096').optional(),
+  r: z.union([auto, rank], 'must be "auto" or a whole number from 1 to 512').optional().describe('Rank'),
+  lora_alpha: z
+    .union([auto, alpha], 'must be "auto" or a number above 0, at most 4096')
+    .optional()
+    .describe('What the adapter adds is scaled by lora_alpha / r'),
   target_modules: z
     .union([moduleName.transform((one) => [one]), z.array(moduleName).min(1).max(1000)])
-    .optional(),
-  rank_pattern: z.record(z.string().min(1).max(200), rank).optional(),
-  alpha_pattern: z.record(z.string().min(1).max(200), alpha).optional(),
-  use_rslora: z.boolean().optional(),
-  use_dora: z.boolean().optional(),
-  /** LoRA+: the learning rate of B over that of A. */
-  loraplus_lr_ratio: z.number().min(1).max(64).optional(),
-  /** Tokens; longer examples are cut. Absent: the base's context. */
-  max_length: z.int().min(8).max(131_072).optional(),
-  packing: z.boolean().optional(),
-  gradient_checkpointing: z.boolean().optional(),
-  /** Without a validation file, this share of the rows is kept out of training. */
-  validation_split: z.number().gt(0).max(0.5).optional(),
-  /** Steps between evaluations. */
-  eval_steps: z.int().min(1).max(100_000).optional(),
-  /** Steps between checkpoints. */
-  save_steps: z.int().min(1).max(100_000).optional(),
-  /** Evaluations without improvement after which training ends with the best checkpoint. */
-  early_stopping_patience: z.int().min(1).max(1000).optional(),
-  /** Prompts that are answered during training, so that one can see it learn. */
-  sample_prompts: z.array(z.string().min(1).max(4096)).max(8).optional(),
+    .optional()
+    .describe('`all-linear`, `attention`, `mlp`, `q`, `v`, names such as `q_proj`, or full paths'),
+  rank_pattern: z.record(z.string().min(1).max(200), rank).optional().describe('Ranks of single modules'),
+  alpha_pattern: z.record(z.string().min(1).max(200), alpha).optional().describe('Alphas of single modules'),
+  use_rslora: z.boolean().optional().describe('Scales by the root of the rank instead'),
+  use_dora: z.boolean().optional().describe('Trains magnitudes, too'),
+  loraplus_lr_ratio: z
+    .number()
+    .min(1)
+    .max(64)
+    .optional()
+    .describe('LoRA+: the learning rate of B over that of A'),
+  max_length: z
+    .int()
+    .min(8)
+    .max(131_072)
+    .optional()
+    .describe("Tokens; longer examples are cut. Absent: the base's context, 2048 at most"),
+  packing: z.boolean().optional().describe('Several examples in a row, blind to each other'),
+  gradient_checkpointing: z.boolean().optional().describe('Half the memory, a third more time'),
+  validation_split: z
+    .number()
+    .gt(0)
+    .max(0.5)
+    .optional()
+    .describe('Without a validation file, this share of the rows is kept out of training'),
+  eval_steps: z.int().min(1).max(100_000).optional().describe('Steps between evaluations'),
+  save_steps: z.int().min(1).max(100_000).optional().describe('Steps between checkpoints'),
+  early_stopping_patience: z
+    .int()
+    .min(1)
+    .max(1000)
+    .optional()
+    .describe('Evaluations without improvement after which training ends with the best checkpoint'),
+  sample_prompts: z
+    .array(z.string().min(1).max(4096))
+    .max(8)
+    .optional()
+    .describe('Answered at every evaluation, so that one can see it learn'),
 });
 export type Hyperparameters = z.infer<typeof Hyperparameters>;
 

@@ -104,14 +104,19 @@ export interface paths {
             requestBody: {
                 content: {
                     "application/json": {
+                        /** @description A base, `owner/name`, `owner/name@3`, or a mix such as `owner/a:0.7+owner/b:0.3` */
                         model: string;
                         temperature?: number | null;
                         top_p?: number | null;
+                        /** @description -1 or 0: of all tokens */
                         top_k?: number | null;
+                        /** @description Tokens of at least this part of the likeliest one’s probability */
                         min_p?: number | null;
+                        /** @description Where given, the same request draws the same tokens again */
                         seed?: number | null;
                         frequency_penalty?: number | null;
                         presence_penalty?: number | null;
+                        /** @description By token id */
                         logit_bias?: {
                             [key: string]: number;
                         } | null;
@@ -135,6 +140,7 @@ export interface paths {
                             name?: string;
                             tool_calls?: unknown[] | null;
                         }[];
+                        /** @description Its newer name; it comes before `max_tokens` */
                         max_completion_tokens?: number | null;
                         logprobs?: boolean | null;
                         top_logprobs?: number | null;
@@ -204,14 +210,19 @@ export interface paths {
             requestBody: {
                 content: {
                     "application/json": {
+                        /** @description A base, `owner/name`, `owner/name@3`, or a mix such as `owner/a:0.7+owner/b:0.3` */
                         model: string;
                         temperature?: number | null;
                         top_p?: number | null;
+                        /** @description -1 or 0: of all tokens */
                         top_k?: number | null;
+                        /** @description Tokens of at least this part of the likeliest one’s probability */
                         min_p?: number | null;
+                        /** @description Where given, the same request draws the same tokens again */
                         seed?: number | null;
                         frequency_penalty?: number | null;
                         presence_penalty?: number | null;
+                        /** @description By token id */
                         logit_bias?: {
                             [key: string]: number;
                         } | null;
@@ -718,31 +729,49 @@ export interface paths {
                             n_epochs?: "auto" | number;
                             batch_size?: "auto" | number;
                             learning_rate_multiplier?: "auto" | number;
+                            /** @description At its peak, before the multiplier */
                             learning_rate?: "auto" | number;
                             /** @enum {string} */
                             lr_scheduler_type?: "constant" | "linear" | "cosine";
+                            /** @description Share of the steps over which the rate rises from 0 */
                             warmup_ratio?: number;
                             weight_decay?: number;
                             max_grad_norm?: number;
+                            /** @description Rank */
                             r?: "auto" | number;
+                            /** @description What the adapter adds is scaled by lora_alpha / r */
                             lora_alpha?: "auto" | number;
+                            /** @description `all-linear`, `attention`, `mlp`, `q`, `v`, names such as `q_proj`, or full paths */
                             target_modules?: string | string[];
+                            /** @description Ranks of single modules */
                             rank_pattern?: {
                                 [key: string]: number;
                             };
+                            /** @description Alphas of single modules */
                             alpha_pattern?: {
                                 [key: string]: number;
                             };
+                            /** @description Scales by the root of the rank instead */
                             use_rslora?: boolean;
+                            /** @description Trains magnitudes, too */
                             use_dora?: boolean;
+                            /** @description LoRA+: the learning rate of B over that of A */
                             loraplus_lr_ratio?: number;
+                            /** @description Tokens; longer examples are cut. Absent: the base's context, 2048 at most */
                             max_length?: number;
+                            /** @description Several examples in a row, blind to each other */
                             packing?: boolean;
+                            /** @description Half the memory, a third more time */
                             gradient_checkpointing?: boolean;
+                            /** @description Without a validation file, this share of the rows is kept out of training */
                             validation_split?: number;
+                            /** @description Steps between evaluations */
                             eval_steps?: number;
+                            /** @description Steps between checkpoints */
                             save_steps?: number;
+                            /** @description Evaluations without improvement after which training ends with the best checkpoint */
                             early_stopping_patience?: number;
+                            /** @description Answered at every evaluation, so that one can see it learn */
                             sample_prompts?: string[];
                         } | null;
                         method?: {
@@ -753,31 +782,49 @@ export interface paths {
                                     n_epochs?: "auto" | number;
                                     batch_size?: "auto" | number;
                                     learning_rate_multiplier?: "auto" | number;
+                                    /** @description At its peak, before the multiplier */
                                     learning_rate?: "auto" | number;
                                     /** @enum {string} */
                                     lr_scheduler_type?: "constant" | "linear" | "cosine";
+                                    /** @description Share of the steps over which the rate rises from 0 */
                                     warmup_ratio?: number;
                                     weight_decay?: number;
                                     max_grad_norm?: number;
+                                    /** @description Rank */
                                     r?: "auto" | number;
+                                    /** @description What the adapter adds is scaled by lora_alpha / r */
                                     lora_alpha?: "auto" | number;
+                                    /** @description `all-linear`, `attention`, `mlp`, `q`, `v`, names such as `q_proj`, or full paths */
                                     target_modules?: string | string[];
+                                    /** @description Ranks of single modules */
                                     rank_pattern?: {
                                         [key: string]: number;
                                     };
+                                    /** @description Alphas of single modules */
                                     alpha_pattern?: {
                                         [key: string]: number;
                                     };
+                                    /** @description Scales by the root of the rank instead */
                                     use_rslora?: boolean;
+                                    /** @description Trains magnitudes, too */
                                     use_dora?: boolean;
+                                    /** @description LoRA+: the learning rate of B over that of A */
                                     loraplus_lr_ratio?: number;
+                                    /** @description Tokens; longer examples are cut. Absent: the base's context, 2048 at most */
                                     max_length?: number;
+                                    /** @description Several examples in a row, blind to each other */
                                     packing?: boolean;
+                                    /** @description Half the memory, a third more time */
                                     gradient_checkpointing?: boolean;
+                                    /** @description Without a validation file, this share of the rows is kept out of training */
                                     validation_split?: number;
+                                    /** @description Steps between evaluations */
                                     eval_steps?: number;
+                                    /** @description Steps between checkpoints */
                                     save_steps?: number;
+                                    /** @description Evaluations without improvement after which training ends with the best checkpoint */
                                     early_stopping_patience?: number;
+                                    /** @description Answered at every evaluation, so that one can see it learn */
                                     sample_prompts?: string[];
                                 } | null;
                             } | null;

@@ -45,17 +45,22 @@ const stop = z
 const nullable = <T extends z.ZodType>(type: T) => type.nullish();
 
 const Shared = z.looseObject({
-  model: z.string().min(1),
+  model: z
+    .string()
+    .min(1)
+    .describe('A base, `owner/name`, `owner/name@3`, or a mix such as `owner/a:0.7+owner/b:0.3`'),
   temperature: nullable(z.number().min(0).max(2)),
   top_p: nullable(z.number().min(0).max(1)),
-  top_k: nullable(z.int().min(-1)),
-  min_p: nullable(z.number().min(0).max(1)),
-  seed: nullable(z.int()),
+  top_k: nullable(z.int().min(-1)).describe('-1 or 0: of all tokens'),
+  min_p: nullable(z.number().min(0).max(1)).describe(
+    'Tokens of at least this part of the likeliest one’s probability',
+  ),
+  seed: nullable(z.int()).describe('Where given, the same request draws the same tokens again'),
   frequency_penalty: nullable(z.number().min(-2).max(2)),
   presence_penalty: nullable(z.number().min(-2).max(2)),
   logit_bias: nullable(
     z.record(z.string().regex(/^\d+$/, 'keys must be token ids'), z.number().min(-100).max(100)),
-  ),
+  ).describe('By token id'),
   stop,
   n: nullable(z.int().min(1).max(16)),
   stream: nullable(z.boolean()),
@@ -84,7 +89,7 @@ const ResponseFormat = z.discriminatedUnion(
 
 export const ChatBody = Shared.extend({
   messages: z.array(Message).min(1).max(2048),
-  max_completion_tokens: nullable(z.int().min(1)),
+  max_completion_tokens: nullable(z.int().min(1)).describe('Its newer name; it comes before `max_tokens`'),
   logprobs: nullable(z.boolean()),
   top_logprobs: nullable(z.int().min(0).max(20)),
   response_format: nullable(ResponseFormat),

@@ -1,6 +1,6 @@
 /** The API reference as one page of plain HTML: no script, nothing fetched from elsewhere. Made of the OpenAPI document alone. */
 import { html, raw } from 'hono/html';
-import { type Field, fieldsOf, type Piece, type Schema, typeOf } from './shapes.ts';
+import { extendedBy, type Field, fieldsOf, type Piece, type Schema, typeOf } from './shapes.ts';
 import { STYLE } from './style.ts';
 
 type Content = Readonly<Record<string, { readonly schema?: Schema }>>;
@@ -66,7 +66,7 @@ ${calls.filter((call) => call.tags?.includes(name)).map(oneCall)}
 <section aria-labelledby="${SHAPES}">
 <h2 id="${SHAPES}">${SHAPES}</h2>
 <p>What bodies are made of.</p>
-${shapes.map(([name, schema]) => html`<details><summary><b>${name}</b></summary><div id="${name}">${fieldList(fieldsOf(schema))}</div></details>`)}
+${shapes.map(([name, schema]) => html`<details><summary><b>${name}</b></summary><div id="${name}">${shapeOf(schema)}</div></details>`)}
 </section>
 </main>
 </body>
@@ -84,7 +84,7 @@ ${requestBody ? html`<h3>Body</h3>${bodyOf(requestBody.content)}` : ''}
 <h3>Answers</h3>
 <dl>${Object.entries(responses).map(
     ([status, { description, content = {} }]) =>
-      html`<dt><code>${status === 'default' ? 'else' : status}</code></dt><dd>${description} ${bodyOf(content)}</dd>`,
+      html`<dt><code>${status === 'default' ? 'else' : status}</code></dt><dd>${prose(description)} ${bodyOf(content)}</dd>`,
   )}</dl>
 </details>`;
 }
@@ -96,17 +96,23 @@ function fieldOf({ name, in: place, required = false, schema }: Parameter): Fiel
 }
 
 function bodyOf(content: Content) {
-  return Object.entries(content).map(([type, { schema = {} }]) => {
-    const fields = schema.$ref ? [] : fieldsOf(schema);
-    const named = type === 'application/json' ? '' : html`<code>${type}</code> `;
-    return html`${named}${fields.length > 0 ? fieldList(fields) : html`<span>${pieces(typeOf(schema))}</span>`}`;
-  });
+  return Object.entries(content).map(
+    ([type, { schema = {} }]) =>
+      html`${type === 'application/json' ? '' : html`<code>${type}</code> `}${shapeOf(schema)}`,
+  );
+}
+
+function shapeOf(schema: Schema) {
+  const fields = schema.$ref ? [] : fieldsOf(schema);
+  if (fields.length === 0) return html`<span>${pieces(typeOf(schema))}</span>`;
+  const extended = extendedBy(schema).map((shape) => html`<p>Everything of ${pieces([{ shape }])}, and:</p>`);
+  return html`${extended}${fieldList(fields)}`;
 }
 
 function fieldList(fields: readonly Field[]) {
   return html`<dl>${fields.map(
     ({ name, required, place, type, about }) =>
-      html`<dt><code>${name}</code>${required ? html`<b title="needed">*</b>` : ''}</dt><dd><i>${pieces(type)}</i>${place ? ` in the ${place}` : ''}${about ? html` <span>${about}</span>` : ''}</dd>`,
+      html`<dt><code>${name}</code>${required ? html`<b title="needed">*</b>` : ''}</dt><dd><i>${pieces(type)}</i>${place ? ` in the ${place}` : ''}${about ? html` <span>${prose(about)}</span>` : ''}</dd>`,
   )}</dl>`;
 }
 
@@ -114,3 +120,7 @@ const pieces = (type: readonly Piece[]) =>
   type.map((piece) =>
     typeof piece === 'string' ? piece : html`<a href="#${piece.shape}">${piece.shape}</a>`,
   );
+
+/** What stands between backticks is code. */
+const prose = (text: string) =>
+  text.split('`').map((part, i) => (i % 2 === 1 ? html`<code>${part}</code>` : part));

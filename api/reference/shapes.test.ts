@@ -41,7 +41,7 @@ describe('fields', () => {
     [{ type: 'number', minimum: 0, maximum: 2 }, '0 to 2'],
     [{ type: 'integer', minimum: Number.MIN_SAFE_INTEGER, maximum: Number.MAX_SAFE_INTEGER }, ''],
     [{ type: 'string', minLength: 1 }, 'at least 1 character'],
-    [{ type: 'string', maxLength: 64, description: 'Of a person' }, 'Of a person; at most 64 characters'],
+    [{ type: 'string', maxLength: 64, description: 'Of a person' }, 'at most 64 characters; Of a person'],
     [{ type: 'array', minItems: 1, maxItems: 4 }, '1 to 4 items'],
     [{ type: 'number', exclusiveMinimum: 0, maximum: 8 }, 'above 0, at most 8'],
     [{ type: 'integer', default: 20, maximum: 100 }, 'at most 100; else 20'],

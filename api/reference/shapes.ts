@@ -40,23 +40,25 @@ export interface Field {
 
 const shapeOf = ($ref: string): string => $ref.split('/').at(-1)!;
 
-/** The fields of an object, those of what is inside it after their own. */
+/** The shapes whose fields it has, too. */
+export const extendedBy = ({ allOf = [] }: Schema): readonly string[] =>
+  allOf.flatMap(({ $ref }) => ($ref ? [shapeOf($ref)] : []));
+
+/** The fields of an object, those of what is inside it after their own; of one that extends another, those that it adds. */
 export function fieldsOf(schema: Schema, prefix = ''): readonly Field[] {
-  const { properties, required = [] } = whole(schema);
-  return Object.entries(properties).flatMap(([key, value]) => {
-    const name = prefix + key;
-    const field = { name, required: required.includes(key), type: typeOf(value), about: aboutOf(value) };
-    return [field, ...insideOf(value, name)];
-  });
+  const all = [schema, ...(schema.allOf ?? [])].flatMap(({ properties = {}, required = [] }) =>
+    Object.entries(properties).flatMap(([key, value]) => {
+      const name = prefix + key;
+      const field = { name, required: required.includes(key), type: typeOf(value), about: aboutOf(value) };
+      return [field, ...insideOf(value, name)];
+    }),
+  );
+  return [...Map.groupBy(all, ({ name }) => name).values()].map(merged);
 }
 
-/** An object that extends another one has the fields of both. */
-function whole(schema: Schema): Required<Pick<Schema, 'properties' | 'required'>> {
-  const parts = [schema, ...(schema.allOf ?? [])];
-  return {
-    properties: Object.assign({}, ...parts.map(({ properties }) => properties)),
-    required: parts.flatMap(({ required = [] }) => required),
-  };
+/** Of several shapes that an object may have: the field that goes by one name in all of them. */
+function merged(fields: readonly Field[]): Field {
+  return { ...fields[0]!, type: joined(fields.map(({ type }) => type)) };
 }
 
 function insideOf(schema: Schema, name: string): readonly Field[] {
@@ -84,11 +86,11 @@ function joined(choices: readonly (readonly Piece[])[]): readonly Piece[] {
   return [...different.values()].flatMap((choice, i) => (i === 0 ? choice : [' or ', ...choice]));
 }
 
-/** What it is for, its limits, and what it is where nothing is said. */
+/** Its limits, what it is for, and what it is where nothing is said. */
 function aboutOf(schema: Schema): string {
   const { description, default: otherwise } = schema;
   const said = otherwise === undefined || otherwise === null ? '' : `else ${JSON.stringify(otherwise)}`;
-  return [description, limitsOf(schema), said].filter(Boolean).join('; ');
+  return [limitsOf(schema), description, said].filter(Boolean).join('; ');
 }
 
 function limitsOf(schema: Schema): string {

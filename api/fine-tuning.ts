@@ -11,7 +11,7 @@ import {
   type Job,
   type JobChange,
   note,
-  requeue,
+  requeueLast,
 } from '../db/training.ts';
 import type { Hyperparameters } from '../functions/train.ts';
 import { count } from '../observe/metrics.ts';
@@ -217,7 +217,7 @@ export function resumeJob(deps: TrainingDeps, principal: Principal, id: string):
     await requireBudget(tx, principal, deps.now());
     await note(tx, job.id, 'The job was resumed');
     if (job.pausing) return { pausing: false };
-    return requeue(tx, deps.queue, job, deps.now());
+    return requeueLast(tx, deps.queue, job, deps.now());
   });
 }
 

@@ -23,20 +23,24 @@ export interface Lease {
   readonly expiresAt: Date;
 }
 
-/** Leases the job that has waited longest. Messages of jobs that wait no longer (paused, cancelled) are dropped. */
+/** Leases the job whose turn it is. Messages of jobs that wait no longer, or for another turn, are dropped. */
 export function leaseNextJob(db: Database, queue: TrainingQueue, lease: Lease): Promise<Job | undefined> {
   return db.transaction(async (tx) => {
     for (;;) {
-      const id = await queue.take(tx);
-      if (id === undefined) return undefined;
-      const [job] = await tx.select().from(trainingJobs).where(eq(trainingJobs.id, id)).for('update');
+      const queued = await queue.take(tx);
+      if (!queued) return undefined;
+      const [job] = await tx
+        .select()
+        .from(trainingJobs)
+        .where(and(eq(trainingJobs.id, queued.jobId), eq(trainingJobs.turn, queued.turn)))
+        .for('update');
       if (!job || job.leaseExpiresAt || job.status !== waitingStatus(job)) continue;
-      const leased = await updateJob(tx, id, {
+      const leased = await updateJob(tx, job.id, {
         leaseId: lease.id,
         leaseExpiresAt: lease.expiresAt,
         ...(job.decided ? { status: 'running' as const } : {}),
       });
-      await note(tx, id, `Runner ${lease.runner} took the job`);
+      await note(tx, job.id, `Runner ${lease.runner} took the job`);
       return leased;
     }
   });

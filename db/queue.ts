@@ -15,12 +15,16 @@ const CONNECTIONS = 2;
 /** The transaction as pg-boss runs statements in it; drizzle does not say what its drivers answer. */
 const within = (transaction: Database) => fromDrizzle(transaction as unknown as DrizzleTransactionLike, sql);
 
-const Message = z.object({ jobId: z.string() });
+/** (Of a release before there were turns, all are the first.) */
+const Message = z.object({ jobId: z.string(), turn: z.int().default(0) });
+
+/** What waits in the queue: a job, where its turn has not changed since. */
+export type QueuedJob = z.infer<typeof Message>;
 
 export interface TrainingQueue {
-  put(transaction: Database, jobId: string): Promise<void>;
-  /** The job that has waited longest; gone from the queue once the transaction commits. */
-  take(transaction: Database): Promise<string | undefined>;
+  put(transaction: Database, job: { readonly id: string; readonly turn: number }): Promise<void>;
+  /** The job whose turn it is; of several, the one that was put first. Gone from the queue once the transaction commits. */
+  take(transaction: Database): Promise<QueuedJob | undefined>;
   close(): Promise<void>;
 }
 
@@ -66,8 +70,8 @@ const NO_TIMERS: typeof systemClock = {
 };
 
 const queueOf = (boss: PgBoss): TrainingQueue => ({
-  async put(transaction, jobId) {
-    const id = await boss.send(QUEUE, { jobId }, { db: within(transaction) });
+  async put(transaction, { id: jobId, turn }) {
+    const id = await boss.send(QUEUE, { jobId, turn }, { db: within(transaction), priority: -turn });
     if (!id) throw new Error(`the queue did not take job ${jobId}`);
   },
   async take(transaction) {
@@ -76,7 +80,7 @@ const queueOf = (boss: PgBoss): TrainingQueue => ({
     if (!message) return undefined;
     // Gone, not kept as done: at the edge and in Lambda nobody would tidy up.
     await boss.deleteJob(QUEUE, message.id, { db });
-    return Message.parse(message.data).jobId;
+    return Message.parse(message.data);
   },
   close: () => boss.stop({ graceful: false, close: true }),
 });

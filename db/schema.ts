@@ -436,7 +436,7 @@ export const verifications = pgTable(
     status: text('status').notNull().$type<'waiting' | 'running' | 'passed' | 'refused'>(),
     /** Of what is listed: nobody waits for it. */
     rerun: boolean('rerun').notNull().default(false),
-    /** Of those that wait, each owner's first come before anybody's second. */
+    /** db/turns.ts */
     turn: integer('turn').notNull().default(0),
     createdAt: time('created_at').notNull().default(now),
     /** Since when it waits for a runner, or waited before one took it: it may have been paused, or given back. */
@@ -579,6 +579,8 @@ export const tasks = pgTable(
     createdAt: time('created_at').notNull().default(now),
     /** Since when it waits for a runner, or waited before one took it: it may have been paused, or given back. */
     waitingSince: time('waiting_since').notNull().default(now),
+    /** db/turns.ts */
+    turn: integer('turn').notNull().default(0),
     startedAt: time('started_at'),
     finishedAt: time('finished_at'),
     /** The lease it is, or was last, worked on under. */
@@ -593,7 +595,7 @@ export const tasks = pgTable(
   },
   (t) => [
     index('tasks_user').on(t.userId, t.createdAt, t.id),
-    index('tasks_open').on(t.createdAt).where(sql`status in ('queued', 'running')`),
+    index('tasks_open').on(t.turn, t.createdAt).where(sql`status in ('queued', 'running')`),
     index('tasks_files').on(t.filesExpireAt).where(sql`files <> '[]'`),
     uniqueIndex('tasks_lease').on(t.leaseId),
     uniqueIndex('tasks_idempotency').on(t.userId, t.idempotencyKey),
@@ -855,6 +857,8 @@ export const trainingJobs = pgTable(
     createdAt: time('created_at').notNull().default(now),
     /** Since when it waits for a runner, or waited before one took it: it may have been paused, or given back. */
     waitingSince: time('waiting_since').notNull().default(now),
+    /** db/turns.ts */
+    turn: integer('turn').notNull().default(0),
     finishedAt: time('finished_at'),
     estimatedFinish: time('estimated_finish'),
     trainedTokens: long('trained_tokens'),
@@ -878,6 +882,7 @@ export const trainingJobs = pgTable(
   (t) => [
     index('training_jobs_user').on(t.userId, t.createdAt, t.id),
     index('training_jobs_lease').on(t.leaseExpiresAt),
+    index('training_jobs_open').on(t.turn).where(sql`status in ('validating_files', 'queued', 'running')`),
     uniqueIndex('training_jobs_lease_id').on(t.leaseId),
   ],
 );

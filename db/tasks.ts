@@ -4,6 +4,7 @@ import { count as tally } from '../observe/metrics.ts';
 import type { Lease } from './leases.ts';
 import type { Database } from './open.ts';
 import { files, tasks } from './schema.ts';
+import { nextTurn } from './turns.ts';
 
 export type Task = typeof tasks.$inferSelect;
 export type TaskChange = Partial<Omit<Task, 'id' | 'function' | 'userId' | 'order'>>;
@@ -24,10 +25,22 @@ export function insertTask(
   return db.transaction(async (tx) => {
     const there = await tx.select({ id: files.id }).from(files).where(inArray(files.id, needed)).for('share');
     if (there.length < new Set(needed).size) return undefined;
-    const [made] = await tx.insert(tasks).values(task).onConflictDoNothing().returning();
+    const [made] = await tx
+      .insert(tasks)
+      .values({ ...task, turn: turnOf(task.userId) })
+      .onConflictDoNothing()
+      .returning();
     return made ?? findByKey(tx, task.userId, task.idempotencyKey!);
   });
 }
+
+const turnOf = (userId: string): SQL<number> =>
+  nextTurn({
+    table: tasks,
+    open: sql`status in ('queued', 'running')`,
+    waiting: sql`status = 'queued'`,
+    own: sql`user_id = ${userId}`,
+  });
 
 export async function findByKey(
   db: Database,
@@ -94,7 +107,7 @@ export async function findByLease(db: Database, leaseId: string): Promise<Task |
   return row;
 }
 
-/** Leases the one that has waited longest, of these functions. */
+/** Leases the one whose turn it is, of these functions. */
 export function leaseNextTask(
   db: Database,
   functions: readonly string[],
@@ -106,7 +119,7 @@ export function leaseNextTask(
       .select()
       .from(tasks)
       .where(and(eq(tasks.status, 'queued'), inArray(tasks.function, [...functions])))
-      .orderBy(asc(tasks.createdAt))
+      .orderBy(asc(tasks.turn), asc(tasks.createdAt))
       .limit(1)
       .for('update', { skipLocked: true });
     if (!next) return undefined;

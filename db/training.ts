@@ -19,6 +19,7 @@ import { alias } from 'drizzle-orm/pg-core';
 import type { Database } from './open.ts';
 import type { TrainingQueue } from './queue.ts';
 import { events, files, trainingCheckpoints, trainingEvents, trainingJobs } from './schema.ts';
+import { nextTurn } from './turns.ts';
 
 export type Job = typeof trainingJobs.$inferSelect;
 export type JobEvent = typeof trainingEvents.$inferSelect;
@@ -33,11 +34,33 @@ export const isOver = ({ status }: Pick<Job, 'status'>): boolean =>
 /** Where a job is that waits for a runner. */
 export const waitingStatus = ({ decided }: Pick<Job, 'decided'>) => (decided ? 'queued' : 'validating_files');
 
-/** Into the queue, to be taken by a runner. @returns what changes of the job */
+/** Into the queue, to be taken by a runner; where it was given back, before all whose turn comes later. @returns what changes of the job */
 export async function requeue(db: Database, queue: TrainingQueue, job: Job, now: Date): Promise<JobChange> {
-  await queue.put(db, job.id);
+  await queue.put(db, job);
   return { status: waitingStatus(job), waitingSince: now };
 }
+
+/** After a pause it queues anew: else who pauses many jobs could keep their place. @returns what changes of the job */
+export async function requeueLast(
+  db: Database,
+  queue: TrainingQueue,
+  job: Job,
+  now: Date,
+): Promise<JobChange> {
+  const [next] = await db
+    .select({ turn: turnOf(job.target) })
+    .from(trainingJobs)
+    .where(eq(trainingJobs.id, job.id));
+  return { ...next, ...(await requeue(db, queue, { ...job, ...next }, now)) };
+}
+
+const turnOf = (target: string): SQL<number> =>
+  nextTurn({
+    table: trainingJobs,
+    open: sql`status in ('validating_files', 'queued', 'running')`,
+    waiting: sql`status <> 'running' and lease_expires_at is null`,
+    own: sql`split_part(target, '/', 1) = ${target.split('/')[0]}`,
+  });
 
 /** Makes the job and puts it into the queue, both or neither. @returns undefined: one of its files is gone */
 export function insertJob(
@@ -49,8 +72,11 @@ export function insertJob(
     const needed = [job.trainingFile, job.validationFile].filter((id) => id != null);
     const there = await tx.select({ id: files.id }).from(files).where(inArray(files.id, needed)).for('share');
     if (there.length < new Set(needed).size) return undefined;
-    const [made] = await tx.insert(trainingJobs).values(job).returning();
-    await queue.put(tx, made!.id);
+    const [made] = await tx
+      .insert(trainingJobs)
+      .values({ ...job, turn: turnOf(job.target) })
+      .returning();
+    await queue.put(tx, made!);
     await note(tx, made!.id, `Created fine-tuning job: ${made!.id}`);
     await note(tx, made!.id, `Validating training file: ${needed.join(' and ')}`);
     return made!;

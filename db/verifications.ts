@@ -6,6 +6,7 @@ import type { Version } from './adapters.ts';
 import type { Lease } from './leases.ts';
 import type { Database } from './open.ts';
 import { verifications, versions } from './schema.ts';
+import { nextTurn } from './turns.ts';
 
 export type Verification = typeof verifications.$inferSelect;
 type VerificationChange = Partial<Omit<Verification, 'id' | 'adapterId' | 'number'>>;
@@ -28,7 +29,7 @@ export async function requestVerification(
       rules,
       status: 'waiting',
       rerun,
-      turn: nextTurn(adapterId, rerun),
+      turn: turnOf(adapterId, rerun),
       traceparent: traceparent() ?? null,
     })
     .onConflictDoUpdate({
@@ -38,12 +39,13 @@ export async function requestVerification(
     });
 }
 
-/** Behind the last one of its owner, and not before those whose turn it is. */
-function nextTurn(adapterId: string, rerun: boolean): SQL<number> {
-  const ownersLast = sql`max(v.turn) filter (where split_part(v.adapter_id, '/', 1) = ${adapterId.split('/')[0]})`;
-  return sql`(select coalesce(greatest(min(v.turn), ${ownersLast} + 1), 0) from ${verifications} v
-    where v.status in ('waiting', 'running') and v.rerun = ${rerun})`;
-}
+const turnOf = (adapterId: string, rerun: boolean): SQL<number> =>
+  nextTurn({
+    table: verifications,
+    open: sql`${OPEN} and rerun = ${rerun}`,
+    waiting: sql`status = 'waiting'`,
+    own: sql`split_part(adapter_id, '/', 1) = ${adapterId.split('/')[0]}`,
+  });
 
 /** What is published before what is listed already, owners in turn; among them those whose runner fell silent. @param of without it, of any version */
 export function leaseNextVerification(

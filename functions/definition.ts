@@ -11,7 +11,7 @@ export type Trigger =
    * scheduler counts in minutes: it starts each minute what would be due more often.
    */
   | { readonly kind: 'schedule'; readonly everySeconds: number }
-  /** Whoever is free takes the event that has waited longest, and works on it under a lease. */
+  /** Whoever is free takes the event whose turn it is, and works on it under a lease. */
   | { readonly kind: 'queue' }
   /** By `POST` to this path of a runner. */
   | { readonly kind: 'http'; readonly path: string };

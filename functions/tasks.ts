@@ -1,6 +1,6 @@
 /**
  * Tasks, as the API and a runner see them: a function of the registry that somebody asked for, worked on under a lease. A runner names
- * the functions that it can do, and gets the task that has waited longest.
+ * the functions that it can do, and gets the task whose turn it is (db/turns.ts).
  *
  *   POST tasks                 TaskRequest   -> 204 nothing to do | TaskLease
  *   POST tasks/{id}/heartbeat  TaskBeat      -> TaskAnswer

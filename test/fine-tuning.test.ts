@@ -907,6 +907,25 @@ describe('runners that die, or are thought dead', () => {
     expect((await runner.take())?.jobId).toBe(job.id);
   });
 
+  it('are given jobs of each owner in turn; what was given back keeps its turn, what was paused does not', async () => {
+    const bob = api.openai(await api.key('bob', ['train', 'read']));
+    const others = await bob.files.create({
+      file: await toFile(Buffer.from(data), 'b'),
+      purpose: 'fine-tune',
+    });
+    const createBobs = () => bob.fineTuning.jobs.create({ model: baseId, training_file: others.id });
+    const [a, b, c, d] = [await create(), await create(), await create(), await create()];
+    await client.fineTuning.jobs.pause(a.id);
+    const [x, y] = [await createBobs(), await createBobs()];
+    await client.fineTuning.jobs.resume(a.id);
+    expect((await runner.take())?.jobId).toBe(b.id);
+    await runner.release();
+    const order = [];
+    for (let lease = await runner.take(); lease; lease = await runner.take()) order.push(lease.jobId);
+    expect(order).toEqual([x, b, c, y, d, a].map(({ id }) => id));
+    for (const { id } of [x, y]) await bob.fineTuning.jobs.cancel(id);
+  });
+
   it('two runners that ask at once get two jobs, and a job one runner', async () => {
     const jobs = [await create(), await create()];
     const runners = [1, 2, 3].map((i) => new ScriptedRunner(api, `runner ${i}`));

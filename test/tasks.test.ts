@@ -250,6 +250,17 @@ describe('working', () => {
     expect((await runner(`/${leaseId}/result`, { result: evaluated })).status).toBe(409);
   });
 
+  it('waits for its turn: each owner’s first comes before anybody’s second', async () => {
+    const bobs = await upload(bob);
+    const ask = async (key: string, rows: string): Promise<string> =>
+      (await json(evaluate({ model: 'alice/public', file: rows }, key))).id;
+    const [a, b, c] = [await ask(alice, file), await ask(alice, file), await ask(alice, file)];
+    const [x, y] = [await ask(bob, bobs), await ask(bob, bobs)];
+    const order = [];
+    for (let lease = await take(); lease; lease = await take()) order.push(lease.taskId);
+    expect(order).toEqual([a, x, b, y, c]);
+  });
+
   it('is cancelled while it waits, and while it runs', async () => {
     const waiting = await json(evaluate());
     for (let again = 0; again < 2; again++)

@@ -75,10 +75,18 @@ ${shapes.map(([name, schema]) => html`<details><summary><b>${name}</b></summary>
 
 const SHAPES = 'Shapes';
 
-function oneCall({ method, path, summary, security = [], parameters = [], requestBody, responses }: Call) {
+function oneCall({
+  method,
+  path,
+  summary = '',
+  security = [],
+  parameters = [],
+  requestBody,
+  responses,
+}: Call) {
   const scopes = security.flatMap(({ key = [] }) => key);
   return html`<details>
-<summary><code><b>${method}</b> ${path}</code> <span>${summary}</span>${security.length > 0 ? html` <small>key${scopes.length > 0 ? `: ${scopes.join(' or ')}` : ''}</small>` : ''}</summary>
+<summary><code><b>${method}</b> ${path}</code> <span>${prose(summary)}</span>${security.length > 0 ? html` <small>key${scopes.length > 0 ? `: ${scopes.join(' or ')}` : ''}</small>` : ''}</summary>
 ${parameters.length > 0 ? html`<h3>Parameters</h3>${fieldList(parameters.map(fieldOf))}` : ''}
 ${requestBody ? html`<h3>Body</h3>${bodyOf(requestBody.content)}` : ''}
 <h3>Answers</h3>

@@ -25,7 +25,14 @@ export async function login(output: Output, url: string, given: string | undefin
       'no key was given',
       'The server prints one when it starts for the first time.',
     );
-  const who = await new ApiClient({ url, key }).get(Whoami, '/api/whoami');
+  const who = await new ApiClient({ url, key }).get(Whoami, '/api/whoami').catch((error: unknown) => {
+    if (!(error instanceof CliError) || error.exitCode !== EXIT.denied) throw error;
+    throw new CliError(
+      EXIT.denied,
+      `${url} does not know this key, or no longer`,
+      'See that it is this server’s, and whole; a new one is made in its settings, or by `patchbay keys create`.',
+    );
+  });
   const file = await storeSettings(url, key);
   result(
     output,
@@ -43,6 +50,12 @@ async function askForKey(): Promise<string> {
   // Whoever looks on, or scrolls back, does not see it.
   const unseen = new Writable({ write: (_chunk, _encoding, done) => done() });
   const terminal = createInterface({ input: process.stdin, output: unseen, terminal: true });
+  // The terminal leaves it to its reader what Ctrl-C means: what it means everywhere.
+  terminal.once('SIGINT', () => {
+    terminal.close();
+    note('');
+    process.kill(process.pid, 'SIGINT');
+  });
   process.stderr.write('Key: ');
   try {
     for await (const line of terminal) return line.trim();

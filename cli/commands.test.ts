@@ -58,6 +58,7 @@ function start(...args: string[]): Running {
       PATCHBAY_URL: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
       PATCHBAY_KEY: 'pb_x',
       XDG_CACHE_HOME: folder,
+      XDG_CONFIG_HOME: folder,
     },
   });
   children.push(child);
@@ -123,6 +124,15 @@ const task = (more: object) => ({
 });
 const share = { value: 0.5, low: 0.4, high: 0.6 };
 const evaluation = { rows: 4, tokens: 9, base: { loss: 1, accuracy: share }, model: null, gain: null };
+
+it('login: a key that the server does not know is not kept, and where there are others is told', async () => {
+  answers = { 'GET /api/whoami': [problem(401, { detail: 'The key is missing or invalid.' })] };
+  const { code, stderr } = await run('login', '--key', 'pb_other');
+  expect(code).toBe(EXIT.denied);
+  expect(stderr).toMatch(/does not know this key.*\n.*patchbay keys create/);
+  const stored = await readdir(folder, { recursive: true });
+  expect(stored).not.toContain(join('patchbay', 'login.json'));
+});
 
 describe('an interrupted command', () => {
   it('leaves nothing of a download that is not complete', async () => {

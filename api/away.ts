@@ -10,9 +10,9 @@ const SYSTEM =
  * 57P03), and transactions that must be tried again (40001, 40P01).
  */
 const SQLSTATE = /^(08\w{3}|53300|57P0[123]|40001|40P01)$/;
-/** What node-postgres says in words alone. */
+/** What node-postgres says in words alone, and workerd of its sockets and of what it fetches. */
 const WORDS =
-  /^(Connection terminated|timeout exceeded when trying to connect|Client has encountered a connection error|Client was closed|Query read timeout)/;
+  /^(Connection terminated|timeout exceeded when trying to connect|Client has encountered a connection error|Client was closed|Query read timeout|proxy request failed, cannot connect|Network connection lost)/;
 /** Of the S3 client, which has asked again by itself. */
 const STORE = /^(TimeoutError|SlowDown|ServiceUnavailable|InternalError|RequestTimeout)$/;
 

@@ -45,9 +45,11 @@ export function sitePages(
     return answer;
   };
   const routes = new Hono<AppEnv>().get('*', compress(), async (c, next) => {
-    if (!wantsPage(c)) return next();
+    if (!wantsPage(c) && !takesAnything(c)) return next();
     const asked = new Request(absolute(c), c.req.raw);
-    return guarded(await page(asked, async (request) => app.fetch(asSameCaller(request, c), c.env)));
+    const answer = await page(asked, async (request) => app.fetch(asSameCaller(request, c), c.env));
+    // What no page is found for is told to programs in their own words.
+    return answer.status === 404 && !wantsPage(c) ? next() : guarded(answer);
   });
   return {
     routes,
@@ -59,6 +61,9 @@ export function sitePages(
 }
 
 const wantsPage = (c: Context<AppEnv>): boolean => c.req.header('accept')?.includes('text/html') ?? false;
+
+/** As curl, monitors, and those who make previews of links. */
+const takesAnything = (c: Context<AppEnv>): boolean => (c.req.header('accept') ?? '*/*').includes('*/*');
 
 /** Whether no other route would have answered, but for those that stand before all. */
 function isOfPages(c: Context<AppEnv>): boolean {

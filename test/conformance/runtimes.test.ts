@@ -226,6 +226,17 @@ describe.each(RUNTIMES)('through $name', ({ name, open, gaps }) => {
     expect(await asset.text()).toContain('import');
   });
 
+  it('a page is there for whoever takes anything, as previews of links do; where there is none, that is told in JSON', async () => {
+    const shown = await fetch(`${server.url}/adapters/patchbay/sql`, { headers: { accept: '*/*' } });
+    expect(shown.headers.get('content-type')).toContain('text/html');
+    expect(await shown.text()).toContain('Question to SQL');
+    for (const path of ['/adapters/patchbay/none', '/nothing/of/the/kind', '/chat/completions']) {
+      const none = await fetch(server.url + path, { headers: { accept: '*/*' } });
+      expect(none.status).toBe(404);
+      expect(none.headers.get('content-type')).toContain('json');
+    }
+  });
+
   it('a person signs up, is known by the cookie, and signs out', async () => {
     const headers = { 'content-type': 'application/json', origin: server.url };
     const person = { name: `p-${own}`, email: `${own}@example.com`, password: 'correct horse battery' };

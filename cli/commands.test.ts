@@ -199,6 +199,17 @@ describe('a connection that breaks', () => {
     expect(stdout).toContain('on 4 rows, 9 tokens');
   }, 20_000);
 
+  it('and a server that is away for a moment, keep nothing from being published', async () => {
+    const base = { id: 'alice/base', digest: 'sha256:0' };
+    answers['POST /api/bases/alice/base'] = [problem(503, {}), gone, json({ id: 'draft-1', files: [] })];
+    answers['POST /api/drafts/draft-1/complete'] = [problem(503, {}), gone, json({ kind: 'base', base })];
+    const checkpoint = join(import.meta.dirname, '../seed/base/patchbay-tiny');
+    expect(await run('base', 'import', checkpoint, 'alice/base')).toMatchObject({
+      code: 0,
+      stdout: 'imported alice/base\n',
+    });
+  }, 20_000);
+
   it('in the middle of an answer says so, and that it is for a moment', async () => {
     const delta = { choices: [{ delta: { content: 'Hel' } }] };
     answers['POST /v1/chat/completions'] = [

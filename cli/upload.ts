@@ -67,7 +67,9 @@ export async function publishFiles(
   files: readonly LocalFile[],
 ): Promise<z.infer<typeof Completed>> {
   const memory = draftFile(client, route, body, files);
-  const draft = (await resume(client, memory)) ?? (await client.post(Draft, route, { ...body, files }));
+  const draft =
+    (await resume(client, memory)) ??
+    (await persistently('what is to be sent', AGAIN, () => client.post(Draft, route, { ...body, files })));
   await mkdir(join(memory, '..'), { recursive: true });
   await writeFile(memory, draft.id);
   using _ = onInterrupt(() => note(AGAIN));
@@ -99,7 +101,9 @@ async function sendAndComplete(
 /** What was refused once is refused again: the draft is let go, and the next attempt starts anew. */
 async function complete(client: Client, id: string, memory: string): Promise<z.infer<typeof Completed>> {
   try {
-    return await client.post(Completed, `/api/drafts/${id}/complete`);
+    return await persistently('everything was sent, but that it was', AGAIN, () =>
+      client.post(Completed, `/api/drafts/${id}/complete`),
+    );
   } catch (error) {
     if (error instanceof CliError && error.exitCode === EXIT.refused) {
       await rm(memory, { force: true });

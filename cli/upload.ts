@@ -69,7 +69,9 @@ export async function publishFiles(
   const memory = draftFile(client, route, body, files);
   const draft =
     (await resume(client, memory)) ??
-    (await persistently('what is to be sent', AGAIN, () => client.post(Draft, route, { ...body, files })));
+    (await persistently('the beginning of the upload', AGAIN, () =>
+      client.post(Draft, route, { ...body, files }),
+    ));
   await mkdir(join(memory, '..'), { recursive: true });
   await writeFile(memory, draft.id);
   using _ = onInterrupt(() => note(AGAIN));
@@ -101,7 +103,7 @@ async function sendAndComplete(
 /** What was refused once is refused again: the draft is let go, and the next attempt starts anew. */
 async function complete(client: Client, id: string, memory: string): Promise<z.infer<typeof Completed>> {
   try {
-    return await persistently('everything was sent, but that it was', AGAIN, () =>
+    return await persistently('the end of the upload', AGAIN, () =>
       client.post(Completed, `/api/drafts/${id}/complete`),
     );
   } catch (error) {

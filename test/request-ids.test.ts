@@ -12,7 +12,8 @@ let api: InProcess;
 let told: Response;
 beforeAll(async () => {
   await startTelemetry('test', {}, createLog('test', 'silent'));
-  const page: Site['page'] = async (_request, ask) => {
+  const page: Site['page'] = async (request, ask) => {
+    if (new URL(request.url).pathname !== '/browse') return new Response(null, { status: 404 });
     told = await ask(new Request('http://localhost/api/adapters'));
     return new Response();
   };

@@ -48,11 +48,12 @@ export function referencePage(document: unknown) {
 <head>
 <meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
 <title>${info.title} API</title>
+<link rel="icon" href="data:,">
 <style>${raw(STYLE)}</style>
 </head>
 <body>
 <main>
-<h1>${info.title} API</h1>
+<h1><a href="/">${info.title}</a> API</h1>
 <p>${info.description} As a document for programs: <a href="/openapi.json">/openapi.json</a>.</p>
 <p>Send <code>Authorization: Bearer &lt;key&gt;</code> where a key is needed; its scope is named. OpenAI's clients work with <code>baseURL</code> set to <code>/v1</code> here, Hugging Face's with this server as <code>HF_ENDPOINT</code>.</p>
 <nav aria-label="Sections"><ul>${[...tags.map(({ name }) => name), SHAPES].map((name) => html`<li><a href="#${name}">${name}</a></li>`)}</ul></nav>

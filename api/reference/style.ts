@@ -3,6 +3,8 @@ export const STYLE = `
 :root { color-scheme: light dark; --line: color-mix(in srgb, currentColor 18%, transparent); --quiet: color-mix(in srgb, currentColor 70%, transparent); }
 body { font: 16px/1.5 system-ui, sans-serif; margin: 0; }
 main { max-width: 60rem; margin: 0 auto; padding: 2rem 1rem 6rem; }
+h1 a { color: inherit; text-decoration: none; }
+h1 a:hover { text-decoration: underline; }
 h2 { margin: 2.5rem 0 0; }
 h2 + p { margin: 0 0 .75rem; color: var(--quiet); }
 h3 { margin: 1rem 0 .25rem; font-size: 1rem; }
